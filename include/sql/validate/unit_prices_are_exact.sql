@@ -1,0 +1,26 @@
+-- A unit price times the quote factor gives B3's price back, digit for digit.
+WITH
+  wrong AS (
+    SELECT ticker, quote_factor, close, unit_close
+    FROM quotes
+    WHERE trade_date = date '{{ trade_date(dag_run) }}'
+      AND coalesce(
+            unit_open * quote_factor = open
+            AND unit_high * quote_factor = high
+            AND unit_low * quote_factor = low
+            AND unit_average * quote_factor = average
+            AND unit_close * quote_factor = close
+            AND unit_best_bid * quote_factor = best_bid
+            AND unit_best_ask * quote_factor = best_ask,
+            false) = false
+  )
+SELECT CASE
+         WHEN count(*) = 0 THEN 1
+         ELSE CAST(
+           CAST(count(*) AS varchar) || ' rows of quotes on {{ trade_date(dag_run) }} have a unit price that is not '
+           || 'the price by the quote factor, as ' || coalesce(max(ticker), '?') || ' (close '
+           || coalesce(CAST(max_by(close, ticker) AS varchar), 'null') || ', quote factor '
+           || coalesce(CAST(max_by(quote_factor, ticker) AS varchar), 'null') || ', unit close '
+           || coalesce(CAST(max_by(unit_close, ticker) AS varchar), 'null') || '); run refine again' AS integer)
+       END AS unit_prices_are_exact
+FROM wrong

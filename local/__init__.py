@@ -1,0 +1,1 @@
+"""Stand-ins that let the lake run on one machine."""

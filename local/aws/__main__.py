@@ -1,0 +1,29 @@
+"""python -m local.aws --home DIR --port N: serve AWS on this machine until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from local.aws.server import AlreadyServedError, serve
+
+
+def main() -> int:
+    """Read the command line and serve; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m local.aws", description=__doc__)
+    parser.add_argument("--home", type=Path, required=True, help="folder of all state; made if missing")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--spark-env", type=Path, default=Path(".venv-spark"), help="environment that runs Glue scripts")
+    parser.add_argument("--stop-with", type=int, metavar="PID", help="stop when this process is gone")
+    arguments = parser.parse_args()
+    try:
+        serve(arguments.home, arguments.port, arguments.spark_env, arguments.stop_with)
+    except (AlreadyServedError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Athena: Trino SQL over the catalog's tables, run by DuckDB."""

@@ -1,0 +1,245 @@
+"""From a catalog table to files that DuckDB reads: registered partitions only, pruned, checked, linked for one query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import duckdb
+
+from local.aws.athena.analysis import PATH, quoted, settings
+from local.aws.athena.errors import QueryError, from_duckdb, not_supported
+from local.aws.athena.relations import BaseTable
+from local.aws.athena.types import duck_type
+from local.aws.context import Caller
+from local.aws.emulator import Emulator, S3Object, split_uri
+from local.aws.errors import AwsError
+from local.aws.hive import folder
+from local.aws.parquet import Footers, NotParquetError, is_data
+from local.aws.partitions import Partitions
+
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+WHOLE = {"tinyint": 1, "smallint": 2, "int": 4, "bigint": 8}
+
+
+@dataclass(frozen=True)
+class Selected:
+    """An object that a query reads, with the values of its partition."""
+
+    item: S3Object
+    values: tuple[str, ...]
+
+
+class Files:
+    """Binds base tables for one query. `folder` takes its links and is the caller's to remove."""
+
+    def __init__(self, emulator: Emulator, partitions: Partitions, footers: Footers, caller: Caller, folder: Path) -> None:
+        self._emulator = emulator
+        self._partitions = partitions
+        self._footers = footers
+        self._caller = caller
+        self._folder = folder
+
+    def select(self, base: BaseTable) -> list[Selected]:
+        """The objects that a table reference reads. Raises QueryError for what Athena could not read either."""
+        _check_format(base)
+        table = base.table
+        if not base.keys:
+            return [Selected(item, ()) for item in self._list(table["StorageDescriptor"].get("Location") or "")]
+        if (table.get("Parameters") or {}).get("projection.enabled", "").lower() == "true":
+            raise not_supported(f"partition projection, which table {table['Name']} has")
+        partitions = self._partitions.all(self._caller, table["DatabaseName"], table["Name"])
+        kept = _prune(base, [partition.values for partition in partitions])
+        chosen = [partitions[i] for i in kept]
+        if not chosen:
+            return []
+        by_folder = self._below([folder(partition.location) for partition in chosen])
+        return [
+            Selected(item, partition.values)
+            for partition in chosen
+            for item in by_folder.get(folder(partition.location), [])
+        ]
+
+    def _list(self, location: str) -> list[S3Object]:
+        try:
+            return [item for item in self._emulator.list_objects(self._caller, folder(location)) if is_data(item)]
+        except ValueError:
+            raise QueryError("HIVE_METASTORE_ERROR", f"Table location is not an S3 address: {location!r}") from None
+        except AwsError as error:
+            raise QueryError("HIVE_FILESYSTEM_ERROR", f"{error.message} (looking for {location})") from None
+
+    def _below(self, folders: list[str]) -> dict[str, list[S3Object]]:
+        """The data objects below each folder, with one pass over each bucket."""
+        wanted = set(folders)
+        found: dict[str, list[S3Object]] = {}
+        for bucket in sorted({split_uri(address)[0] for address in folders}):
+            mine = [address for address in folders if split_uri(address)[0] == bucket]
+            for item in self._list_prefix(_common(mine)):
+                path = item.uri
+                cut = path.rfind("/")
+                while cut > 0:
+                    if path[: cut + 1] in wanted:
+                        found.setdefault(path[: cut + 1], []).append(item)
+                    cut = path.rfind("/", 0, cut)
+        return found
+
+    def _list_prefix(self, prefix: str) -> list[S3Object]:
+        try:
+            return [item for item in self._emulator.list_objects(self._caller, prefix) if is_data(item)]
+        except AwsError as error:
+            raise QueryError("HIVE_FILESYSTEM_ERROR", error.message) from None
+
+    def create(self, connection: duckdb.DuckDBPyConnection, base: BaseTable, chosen: list[Selected], paths: bool) -> None:
+        """Make the view that stands for the table reference; `paths` if the query asks for "$path"."""
+        declared = {name: kind for name, kind in base.columns}
+        present: set[str] | None = None
+        alike = True
+        first = None
+        for one in chosen:
+            columns = self._check(base, one.item)
+            first = first or columns
+            alike = alike and columns == first
+            names = {name for name, _ in columns}
+            present = names if present is None else present | names
+        blank = [f"CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in [*base.columns, *base.keys, (PATH, "VARCHAR")]]
+        if not chosen:
+            connection.execute(f"CREATE VIEW {quoted(base.name)} AS SELECT {', '.join(blank)} WHERE false")
+            return
+        targets = self._link(base, chosen)
+        listed = "[" + ", ".join(_literal(str(path)) for path in targets) + "]"
+        options = ["hive_partitioning = " + ("true" if base.keys else "false"), f"union_by_name = {str(not alike).lower()}"]
+        if base.keys:
+            types = ", ".join(f"{_literal(name)}: {kind}" for name, kind in base.keys)
+            options.append("hive_types = {" + types + "}")
+        if paths:
+            options.append("filename = true")
+            connection.execute(f"CREATE TEMP TABLE {quoted(base.name + '_paths')} (file VARCHAR, path VARCHAR)")
+            connection.executemany(
+                f"INSERT INTO {quoted(base.name + '_paths')} VALUES (?, ?)",
+                [[str(path), one.item.uri] for path, one in zip(targets, chosen, strict=True)],
+            )
+        columns_sql = [
+            f"CAST(r.{quoted(name)} AS {kind}) AS {quoted(name)}"
+            if name in (present or set())
+            else f"CAST(NULL AS {kind}) AS {quoted(name)}"
+            for name, kind in declared.items()
+        ]
+        columns_sql += [f"CAST(r.{quoted(name)} AS {kind}) AS {quoted(name)}" for name, kind in base.keys]
+        columns_sql.append(f"m.path AS {quoted(PATH)}" if paths else f"CAST(NULL AS VARCHAR) AS {quoted(PATH)}")
+        join = f" JOIN {quoted(base.name + '_paths')} m ON m.file = r.filename" if paths else ""
+        connection.execute(
+            f"CREATE VIEW {quoted(base.name)} AS SELECT {', '.join(columns_sql)} "
+            f"FROM read_parquet({listed}, {', '.join(options)}) r{join}"
+        )
+
+    def _check(self, base: BaseTable, item: S3Object) -> tuple[tuple[str, str], ...]:
+        try:
+            columns = self._footers.read(self._caller, item).columns
+        except NotParquetError as error:
+            raise QueryError("HIVE_BAD_DATA", str(error)) from None
+        except FileNotFoundError as error:
+            raise QueryError("HIVE_CANNOT_OPEN_SPLIT", str(error)) from None
+        actual = dict(columns)
+        for column in base.table["StorageDescriptor"].get("Columns") or []:
+            name, wanted = column["Name"].lower(), (column.get("Type") or "string").lower()
+            if name in actual and not _readable(actual[name], wanted):
+                raise QueryError(
+                    "HIVE_BAD_DATA",
+                    f"Field {name}'s type {actual[name]} in parquet file {item.uri} is incompatible with type "
+                    f"{wanted} defined in table schema",
+                )
+        return columns
+
+    def _link(self, base: BaseTable, chosen: list[Selected]) -> list[Path]:
+        root = self._folder / base.name
+        pairs: list[tuple[S3Object, Path]] = []
+        made: set[Path] = set()
+        for number, one in enumerate(chosen):
+            place = root
+            for (name, _), value in zip(base.keys, one.values, strict=True):
+                place = place / f"{name}={quote(value, safe='')}"
+            if place not in made:
+                place.mkdir(parents=True, exist_ok=True)
+                made.add(place)
+            pairs.append((one.item, place / f"{number}.parquet"))
+        try:
+            self._emulator.link_many(self._caller, pairs)
+        except FileNotFoundError as error:
+            raise QueryError("HIVE_CANNOT_OPEN_SPLIT", str(error)) from None
+        return [path for _, path in pairs]
+
+
+def _check_format(base: BaseTable) -> None:
+    storage = base.table.get("StorageDescriptor") or {}
+    described = f"{storage.get('InputFormat') or ''} {(storage.get('SerdeInfo') or {}).get('SerializationLibrary') or ''}"
+    parameters = base.table.get("Parameters") or {}
+    if str(parameters.get("table_type", "")).lower() == "iceberg":
+        raise not_supported(f"Iceberg, which table {base.table['Name']} is")
+    if "parquet" not in f"{described} {parameters.get('classification') or ''}".lower():
+        raise not_supported(f"a table that is not Parquet: {base.table['Name']} is {described.strip() or 'of no stated format'}")
+
+
+def _prune(base: BaseTable, rows: Sequence[tuple[str, ...]]) -> list[int]:
+    """The indexes of the partitions that the filters may need. Raises QueryError for a value not of its key's type."""
+    if not rows:
+        return []
+    values = ", ".join(
+        f"CASE WHEN vals[{i}] = '{NO_VALUE}' THEN NULL ELSE TRY_CAST(vals[{i}] AS {kind}) END AS {quoted(name)}"
+        for i, (name, kind) in enumerate(base.keys, 1)
+    )
+    wrong = " OR ".join(
+        f"(vals[{i}] <> '{NO_VALUE}' AND {quoted(name)} IS NULL)" for i, (name, _) in enumerate(base.keys, 1)
+    )
+    with duckdb.connect() as connection:
+        settings(connection)
+        connection.execute("CREATE TEMP TABLE given (i INTEGER, vals VARCHAR[])")
+        connection.execute("INSERT INTO given SELECT unnest($1), unnest($2)", [list(range(len(rows))), [list(r) for r in rows]])
+        connection.execute(f"CREATE TEMP TABLE parts AS SELECT i, vals, {values} FROM given")
+        bad = connection.execute(f"SELECT vals FROM parts WHERE {wrong} LIMIT 1").fetchone()
+        if bad:
+            kinds = ", ".join(f"{name} {kind}" for name, kind in base.keys)
+            raise QueryError(
+                "HIVE_INVALID_PARTITION_VALUE", f"Invalid partition value {bad[0]} for the partition keys ({kinds})"
+            )
+        kept = set(range(len(rows)))
+        for condition in base.filters:
+            try:
+                found = connection.execute(f"SELECT i FROM parts WHERE {condition.sql('duckdb')}").fetchall()
+            except duckdb.Error as error:
+                raise from_duckdb(error) from None
+            kept &= {row[0] for row in found}
+    return sorted(kept)
+
+
+def _readable(actual: str, wanted: str) -> bool:
+    """Whether Athena's Parquet reader can give a column of type `actual` as `wanted`."""
+    if actual == wanted or actual.startswith("decimal") and wanted.startswith("decimal"):
+        return True
+    if actual in WHOLE and (wanted in WHOLE or wanted == "integer"):
+        return True
+    if actual in WHOLE and wanted.startswith("decimal"):
+        return True
+    if wanted == "string" or wanted.startswith(("varchar", "char")):
+        return actual in ("string", "binary")
+    if wanted == "double":
+        return actual == "float"
+    if wanted == "binary":
+        return actual in ("string", "binary")
+    if actual == "null":
+        return True
+    if wanted.startswith(("array", "map", "struct")):
+        return actual.split("<")[0] == wanted.split("<")[0] and duck_type(wanted) is not None
+    return False
+
+
+def _common(addresses: list[str]) -> str:
+    low, high = min(addresses), max(addresses)
+    length = next((i for i, pair in enumerate(zip(low, high, strict=False)) if pair[0] != pair[1]), len(low))
+    bucket = low[: low.index("/", 5) + 1]
+    return max(low[:length], bucket, key=len)
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,88 @@
+"""The one endpoint: sends each request to our own services or on to the emulator."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from local.aws.context import Caller, caller_from
+from local.aws.emulator import Emulator, Receive, Scope, Send
+from local.aws.errors import AwsError
+
+Handler = Callable[[Caller, dict[str, Any]], dict[str, Any]]
+log = logging.getLogger("local.aws.gateway")
+
+
+class Gateway:
+    """An ASGI application. `handlers` answer the X-Amz-Targets they name; the emulator answers the rest."""
+
+    def __init__(self, emulator: Emulator, handlers: Mapping[str, Handler]) -> None:
+        self._emulator = emulator
+        self._handlers = dict(handlers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        headers = dict(scope.get("headers") or [])
+        target = headers.get(b"x-amz-target", b"").decode("latin-1")
+        handler = self._handlers.get(target)
+        if scope["type"] != "http" or handler is None:
+            await self._emulator.app(scope, receive, send)
+            return
+        body = bytearray()
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body.extend(message.get("body", b""))
+            if not message.get("more_body"):
+                break
+        status, answer = await self._answer(target, handler, headers, bytes(body))
+        payload = json.dumps(answer).encode()
+        await send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [
+                    (b"content-type", b"application/x-amz-json-1.1"),
+                    (b"content-length", str(len(payload)).encode()),
+                    (b"x-amzn-requestid", str(uuid.uuid4()).encode()),
+                ],
+            }
+        )
+        await send({"type": "http.response.body", "body": payload})
+
+    async def _answer(
+        self, target: str, handler: Handler, headers: dict[bytes, bytes], body: bytes
+    ) -> tuple[int, dict[str, Any]]:
+        try:
+            data = json.loads(body or b"{}")
+            if not isinstance(data, dict):
+                raise ValueError("not an object")
+        except ValueError:
+            return 400, {"__type": "SerializationException", "message": "the request's body is no JSON object"}
+        caller = caller_from(headers.get(b"authorization", b"").decode("latin-1"))
+        try:
+            return 200, await asyncio.to_thread(handler, caller, data)
+        except AwsError as error:
+            return error.status, {"__type": error.code, "message": error.message, "Message": error.message}
+        except Exception as error:
+            log.exception("%s failed", target)
+            return 500, {"__type": "InternalServiceException", "message": f"{type(error).__name__}: {error}"}
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    # The server starts and stops the emulator itself, around the listening socket.
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await send({"type": "lifespan.shutdown.complete"})
+            return

@@ -1,0 +1,126 @@
+"""One server process: its lock on the state folder, its services, its start and its clean stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from local.aws import emulator as emulated
+
+
+class AlreadyServedError(Exception):
+    """Another live server owns the state folder."""
+
+
+def take_lock(home: Path) -> IO[str]:
+    """Own `home` until this process ends. Raises AlreadyServedError naming the owner."""
+    home.mkdir(parents=True, exist_ok=True)
+    file = (home / "lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        owner = file.read().strip() or "an unknown process"
+        raise AlreadyServedError(
+            f"expected {home} to be free, found it in use by {owner}. Stop that server or choose another --home."
+        ) from None
+    return file
+
+
+def bind(port: int) -> socket.socket:
+    """A socket listening on 127.0.0.1; port 0 takes a free one. Raises OSError if the port is taken."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        raise OSError(error.errno, f"cannot listen on 127.0.0.1:{port}: {error.strerror}") from None
+    listener.listen(256)
+    return listener
+
+
+def serve(home: Path, port: int, spark_env: Path, stop_with: int | None) -> None:
+    """Serve until a signal, or until process `stop_with` is gone. Prints `ready <endpoint>` once it answers.
+
+    Raises AlreadyServedError, or OSError if the port is taken.
+    """
+    home = home.resolve()
+    lock = take_lock(home)
+    listener = bind(port)
+    endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    lock.seek(0)
+    lock.truncate()
+    lock.write(f"process {os.getpid()}, {endpoint}\n")
+    lock.flush()
+    _log_to(home / "log")
+    emulated.configure(home, listener.getsockname()[1])
+    watched = None
+    if stop_with is not None:
+        try:
+            watched = psutil.Process(stop_with)
+        except psutil.NoSuchProcess:
+            return
+    asyncio.run(_run(home, endpoint, listener, spark_env, watched))
+
+
+def _log_to(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(folder / "server.log")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s [%(name)s] %(message)s"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+
+
+async def _run(
+    home: Path, endpoint: str, listener: socket.socket, spark_env: Path, watched: psutil.Process | None
+) -> None:
+    import hypercorn.asyncio
+    import hypercorn.config
+
+    from local.aws.services import Services
+
+    services = Services(home, endpoint, spark_env)
+    await services.start()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    config = hypercorn.config.Config()
+    config.bind = [f"fd://{listener.fileno()}"]
+    config.loglevel = "WARNING"
+    config.graceful_timeout = 2
+    config.keep_alive_timeout = 75
+    config.h11_max_incomplete_size = 64 * 1024
+    server = asyncio.create_task(
+        hypercorn.asyncio.serve(services.gateway, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+    )
+    guard = asyncio.create_task(_stop_with(watched, stop)) if watched else None
+    print(f"ready {endpoint}", flush=True)
+    try:
+        await server
+    finally:
+        if guard:
+            guard.cancel()
+        await services.stop()
+
+
+async def _stop_with(watched: psutil.Process, stop: asyncio.Event) -> None:
+    while True:
+        with contextlib.suppress(psutil.Error):
+            # is_running() also compares the start time, so a reused process id does not count.
+            if watched.is_running() and watched.status() != psutil.STATUS_ZOMBIE:
+                await asyncio.sleep(0.5)
+                continue
+        stop.set()
+        return

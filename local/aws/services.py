@@ -1,0 +1,50 @@
+"""Puts the services together over one emulator and one store."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from local.aws.athena.service import Athena
+from local.aws.crawler import Crawlers
+from local.aws.emulator import Emulator
+from local.aws.gateway import Gateway
+from local.aws.jobs import Jobs
+from local.aws.logs import Logs
+from local.aws.partitions import Partitions
+from local.aws.store import Store
+
+
+class Services:
+    """Everything behind the endpoint, for a state folder `home`; Glue scripts run with the Python of `spark_env`."""
+
+    def __init__(self, home: Path, endpoint: str, spark_env: Path) -> None:
+        self._emulator = Emulator(home)
+        self._store = Store(home / "local.sqlite")
+        logs = Logs(self._emulator)
+        partitions = Partitions(self._emulator, self._store)
+        self._crawlers = Crawlers(self._emulator, self._store, partitions, logs)
+        self._jobs = Jobs(self._emulator, self._store, logs, home, endpoint, spark_env)
+        self._athena = Athena(self._emulator, self._store, partitions, home)
+        self.gateway = Gateway(
+            self._emulator,
+            {
+                **partitions.handlers(),
+                **self._crawlers.handlers(),
+                **self._jobs.handlers(),
+                **self._athena.handlers(),
+            },
+        )
+
+    async def start(self) -> None:
+        """Load the saved state and end what a kill left in flight."""
+        await self._emulator.startup()
+        for service in (self._crawlers, self._jobs, self._athena):
+            await asyncio.to_thread(service.recover)
+
+    async def stop(self) -> None:
+        """End running jobs and queries, then save."""
+        for service in (self._jobs, self._athena, self._crawlers):
+            await asyncio.to_thread(service.stop)
+        await self._emulator.shutdown()
+        self._store.close()

@@ -1,0 +1,1 @@
+"""B3 on one machine: replays a folder of real files, or simulates a market."""

@@ -1,0 +1,33 @@
+"""What the exchange answers a request with, and the pages that a web server answers by itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import BinaryIO
+
+HTML = "text/html; charset=iso-8859-1"
+ZIP = "application/x-zip-compressed"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP response. A body on disk is given as an open file: it is sent without being read into memory."""
+
+    status: HTTPStatus
+    content_type: str
+    body: bytes | BinaryIO
+    etag: str = ""
+    last_modified: dt.datetime | None = None
+
+
+def page(status: HTTPStatus, title: str, text: str) -> Answer:
+    """A small HTML page, as web servers send in place of what they do not have."""
+    body = f"<html><head><title>{title}</title></head>\n<body><h1>{title}</h1><p>{text}</p></body></html>\n"
+    return Answer(status, HTML, body.encode("latin-1"))
+
+
+def not_found() -> Answer:
+    """404, with the page that comes with it."""
+    return page(HTTPStatus.NOT_FOUND, "404 - Not Found", "The resource you are looking for does not exist.")

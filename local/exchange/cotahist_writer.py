@@ -1,0 +1,97 @@
+"""COTAHIST, the fixed-width layout of B3's historical quotes: columns in, 245-byte records out."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+RECORD_LENGTH = 245
+END_OF_LINE = b"\r\n"
+
+Columns = Mapping[str, NDArray[Any]]
+
+
+class Field(NamedTuple):
+    """One field of record 01: B3's name, our column, the 1-based start and the length."""
+
+    b3_name: str
+    column: str
+    start: int
+    length: int
+
+
+LAYOUT = (
+    Field("CODBDI", "bdi_code", 11, 2),
+    Field("CODNEG", "ticker", 13, 12),
+    Field("TPMERC", "market_type", 25, 3),
+    Field("NOMRES", "short_name", 28, 12),
+    Field("ESPECI", "specification", 40, 10),
+    Field("PRAZOT", "forward_days", 50, 3),
+    Field("PREABE", "open", 57, 13),
+    Field("PREMAX", "high", 70, 13),
+    Field("PREMIN", "low", 83, 13),
+    Field("PREMED", "average", 96, 13),
+    Field("PREULT", "close", 109, 13),
+    Field("PREOFC", "best_bid", 122, 13),
+    Field("PREOFV", "best_ask", 135, 13),
+    Field("TOTNEG", "trade_count", 148, 5),
+    Field("QUATOT", "quantity", 153, 18),
+    Field("VOLTOT", "financial_volume", 171, 18),
+    Field("PREEXE", "strike_price", 189, 13),
+    Field("INDOPC", "strike_correction", 202, 1),
+    Field("DATVEN", "expiry_date", 203, 8),
+    Field("FATCOT", "quote_factor", 211, 7),
+    Field("PTOEXE", "strike_points", 218, 13),
+    Field("CODISI", "isin", 231, 12),
+    Field("DISMES", "distribution_number", 243, 3),
+)
+
+
+def _digits(values: NDArray[Any], length: int) -> NDArray[np.uint8]:
+    digits = np.empty((len(values), length), np.uint8)
+    rest = values.astype(np.int64)
+    for position in range(length - 1, -1, -1):
+        rest, digit = np.divmod(rest, 10)
+        digits[:, position] = digit + ord("0")
+    if rest.any():
+        raise ValueError(f"a value does not fit {length} digits: {values[rest != 0][0]}")
+    return digits
+
+
+def _text(values: NDArray[Any], length: int) -> NDArray[np.uint8]:
+    if values.dtype.itemsize > length:
+        raise ValueError(f"text of up to {values.dtype.itemsize} bytes in a field of {length}")
+    characters = values.astype(f"S{length}").view(np.uint8).reshape(len(values), length)
+    return np.where(characters == 0, ord(" "), characters).astype(np.uint8)
+
+
+def quotes(session: dt.date, currency: str, columns: Columns) -> bytes:
+    """The 01 records of one session. Numbers are integers in units of the field's last digit."""
+    count = len(columns["ticker"])
+    records = np.full((count, RECORD_LENGTH + len(END_OF_LINE)), ord(" "), np.uint8)
+    for text, start in ((f"01{session:%Y%m%d}", 1), (currency, 53)):
+        records[:, start - 1 : start - 1 + len(text)] = np.frombuffer(text.encode("latin-1"), np.uint8)
+    for field in LAYOUT:
+        values = columns[field.column]
+        write = _text if values.dtype.kind == "S" else _digits
+        records[:, field.start - 1 : field.start - 1 + field.length] = write(values, field.length)
+    records[:, RECORD_LENGTH:] = np.frombuffer(END_OF_LINE, np.uint8)
+    return records.tobytes()
+
+
+def _edge(text: str) -> bytes:
+    return text.ljust(RECORD_LENGTH).encode("latin-1") + END_OF_LINE
+
+
+def header(last_session: dt.date) -> bytes:
+    """The 00 record of a file whose last session is `last_session`."""
+    return _edge(f"00COTAHIST.{last_session:%Y}BOVESPA {last_session:%Y%m%d}")
+
+
+def trailer(last_session: dt.date, quote_count: int) -> bytes:
+    """The 99 record. Its count includes the header and the trailer."""
+    return _edge(f"99COTAHIST.{last_session:%Y}BOVESPA {last_session:%Y%m%d}{quote_count + 2:011d}")

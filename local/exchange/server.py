@@ -1,0 +1,150 @@
+"""The exchange over HTTP: which path is answered by what."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import re
+import shutil
+import socket
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from email.utils import format_datetime
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar, Protocol
+from urllib.parse import unquote, urlsplit
+
+from .answers import Answer, not_found
+
+_CONNECTIONS = 32
+_IDLE_SECONDS = 20
+
+
+class Exchange(Protocol):
+    """What answers for B3. Every response carries its `headers`."""
+
+    headers: ClassVar[Mapping[str, str]]
+
+    def historical_quotes(self, file_name: str) -> Answer:
+        """The answer to the request for a COTAHIST file."""
+        ...
+
+    def close(self) -> None:
+        """Release what the exchange holds."""
+        ...
+
+
+Route = tuple[re.Pattern[str], Callable[..., Answer]]
+
+
+def routes(exchange: Exchange) -> list[Route]:
+    """B3's paths, each with what answers it; a pattern's groups are the arguments."""
+    return [
+        (re.compile(r"/InstDados/SerHist/([^/]+)"), exchange.historical_quotes),
+    ]
+
+
+class ExchangeHTTPServer(ThreadingHTTPServer):
+    """Serves an exchange on 127.0.0.1, with a bounded number of connections at a time."""
+
+    daemon_threads = True
+    # Connections of clients that stay idle must not hold up the end of the server.
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, exchange: Exchange, *, port: int = 0, verbose: bool = False) -> None:
+        self.routes = routes(exchange)
+        self.headers = exchange.headers
+        self.verbose = verbose
+        self._free = threading.BoundedSemaphore(_CONNECTIONS)
+        self._stopping = False
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of the server, without a slash at the end."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def answer(self, path: str) -> Answer:
+        """What a GET of `path` is answered with."""
+        for pattern, handle in self.routes:
+            match = pattern.fullmatch(path)
+            if match:
+                return handle(*match.groups())
+        return not_found()
+
+    def shutdown(self) -> None:
+        """Stop accepting connections."""
+        self._stopping = True
+        super().shutdown()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Hand the connection to a thread once one of the bounded number is free."""
+        while not self._free.acquire(timeout=0.2):
+            if self._stopping:
+                self.shutdown_request(request)
+                return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: socket.socket | tuple[bytes, socket.socket], client_address: Any) -> None:
+        """Serve one connection to its end."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients may go away in the middle of an answer; anything else is reported."""
+        if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ExchangeHTTPServer
+    protocol_version = "HTTP/1.1"
+    server_version = "Exchange"
+    sys_version = ""
+    timeout = _IDLE_SECONDS
+
+    def do_GET(self) -> None:
+        """Answer with headers and body."""
+        self._send(with_body=True)
+
+    def do_HEAD(self) -> None:
+        """Answer with the headers of the GET."""
+        self._send(with_body=False)
+
+    def _send(self, *, with_body: bool) -> None:
+        answer = self.server.answer(unquote(urlsplit(self.path).path))
+        with io.BytesIO(answer.body) if isinstance(answer.body, bytes) else answer.body as body:
+            length = body.seek(0, io.SEEK_END)
+            body.seek(0)
+            unchanged = bool(answer.etag) and self.headers.get("If-None-Match") == answer.etag
+            self.send_response(HTTPStatus.NOT_MODIFIED if unchanged else answer.status)
+            if not unchanged:
+                self.send_header("Content-Type", answer.content_type)
+                self.send_header("Content-Length", str(length))
+            if answer.etag:
+                self.send_header("ETag", answer.etag)
+            if answer.last_modified:
+                self.send_header("Last-Modified", _http_date(answer.last_modified))
+            self.end_headers()
+            if with_body and not unchanged:
+                shutil.copyfileobj(body, self.wfile)
+
+    def end_headers(self) -> None:
+        """End the headers with those that every response carries, errors of the protocol included."""
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
+        super().end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Log to stderr, if asked to."""
+        if self.server.verbose:
+            super().log_message(format, *args)
+
+
+def _http_date(moment: dt.datetime) -> str:
+    return format_datetime(moment, usegmt=True)

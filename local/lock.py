@@ -1,0 +1,43 @@
+"""`make constraints`: resolves every version, as of a date, into the files that the environments are made from.
+
+    python3 -m local.lock AIRFLOW_DATE LOCAL_DATE
+
+Airflow's set is resolved as of shortly after its release: undated, a later release of some dependency breaks it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from local.setup import ROOT, find_uv
+
+HEADER = "# Made by `make constraints`, every version as of {date}. Do not edit.\n"
+
+
+def main(airflow_date: str, local_date: str) -> int:
+    """Write constraints.txt and the requirement files of the other environments."""
+    with tempfile.NamedTemporaryFile("w", suffix=".in") as airflow:
+        for path in (ROOT / "requirements.txt", ROOT / "local" / "requirements.in"):
+            lines = [line for line in path.read_text().splitlines() if not line.startswith("--constraint")]
+            airflow.write("\n".join(lines) + "\n")
+        airflow.flush()
+        _resolve(Path(airflow.name), ROOT / "constraints.txt", airflow_date)
+    aws = ROOT / "local" / "aws"
+    _resolve(aws / "requirements.in", aws / "requirements.txt", local_date)
+    _resolve(aws / "spark-requirements.in", aws / "spark-requirements.txt", local_date)
+    return 0
+
+
+def _resolve(wanted: Path, locked: Path, date: str) -> None:
+    command = [find_uv(), "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--universal"]
+    command += ["--python-version", "3.11", "--exclude-newer", date, wanted]
+    resolved = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    locked.write_text(HEADER.format(date=date) + resolved)
+    print(f"{locked.relative_to(ROOT)}: {len(resolved.splitlines())} packages as of {date}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(*sys.argv[1:]))

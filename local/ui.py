@@ -1,0 +1,148 @@
+"""`make ui`: Airflow with its scheduler over the local lake, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import ExitStack, suppress
+from types import FrameType
+
+from local import home, setup, source, stack
+from local.home import ROOT, Home
+
+COMPONENTS = ("api-server", "scheduler", "triggerer", "dag-processor")
+_START_SECONDS = 180
+_STOP_SECONDS = 20
+
+
+class Stop(Exception):
+    """A signal asked for the end."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until a signal (status 0), or until a component dies (status 1)."""
+    parser = argparse.ArgumentParser(prog="make ui", description=__doc__)
+    parser.add_argument("--exchange", default="auto", help="auto, live, simulated, or a folder of B3's files")
+    options = parser.parse_args(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    try:
+        chosen = source.choose(options.exchange or "auto")
+        return serve(chosen, int(os.environ.get("B3_UI_PORT", "8080")))
+    except (ValueError, RuntimeError) as error:
+        print(f"ui: {error}", file=sys.stderr)
+        return 1
+    except Stop:
+        print("ui: stopped")
+        return 0
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    # Once: a second Ctrl-C must not interrupt the stopping.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Stop
+
+
+def serve(chosen: source.Source, port: int) -> int:
+    """Run every component of Airflow until one ends or a signal comes."""
+    where = home.find(chosen.data)
+    home.remember(where)
+    print(f"ui: starting Airflow, source: {chosen}", flush=True)
+    with ExitStack() as open_things:
+        lake = open_things.enter_context(stack.lake(where))
+        database_url = open_things.enter_context(stack.database(where))
+        b3_host = open_things.enter_context(source.serve(chosen))
+        environ = stack.airflow_environment(lake, database_url, b3_host) | _components_environment(port)
+        stack.migrate(where, environ)
+        components: dict[str, subprocess.Popen[bytes]] = {}
+        open_things.callback(_end, components)
+        for name in COMPONENTS:
+            components[name] = _start(name, where, environ)
+        _wait_until_healthy(port, components)
+        print(f"ui: http://localhost:{port} is ready (no login); b3_daily can be triggered for a date. Ctrl-C ends it.")
+        print(f"ui: logs in {where.logs}", flush=True)
+        while True:
+            _check_alive(components, where)
+            time.sleep(1)
+
+
+def _components_environment(port: int) -> dict[str, str]:
+    return {
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API__BASE_URL": f"http://localhost:{port}",
+        "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        # On a laptop runs are asked for; else the DAG, unpaused, would start with today's.
+        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+    }
+
+
+def _start(name: str, where: Home, environ: dict[str, str]) -> subprocess.Popen[bytes]:
+    command = [str(setup.AIRFLOW.folder / "bin" / "airflow"), name]
+    with (where.logs / f"{name}.log").open("wb") as log:
+        return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log, start_new_session=True)
+
+
+def _end(components: dict[str, subprocess.Popen[bytes]]) -> None:
+    for process in components.values():
+        _signal(process, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_SECONDS
+    for process in components.values():
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.1, deadline - time.monotonic()))
+        # The group may outlive its leader.
+        _signal(process, signal.SIGKILL)
+        process.wait()
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _wait_until_healthy(port: int, components: dict[str, subprocess.Popen[bytes]]) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        for name, process in components.items():
+            if process.poll() is not None:
+                raise RuntimeError(f"airflow {name} ended with status {process.returncode} while starting")
+        if _healthy_components(port) >= len(COMPONENTS):
+            return
+        time.sleep(1)
+    raise RuntimeError(f"Airflow was not healthy after {_START_SECONDS} seconds")
+
+
+def _healthy_components(port: int) -> int:
+    # The server counts as the metadata database here: it is what answers.
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v2/monitor/health", timeout=5) as answer:
+            return answer.read().count(b'"healthy"')
+    except OSError:
+        return 0
+
+
+def _check_alive(components: dict[str, subprocess.Popen[bytes]], where: Home) -> None:
+    for name, process in components.items():
+        if process.poll() is not None:
+            raise RuntimeError(f"airflow {name} ended with status {process.returncode}: see {where.logs}/{name}.log")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""B3, the Brazilian exchange: its files, its sessions, and where the lake keeps them."""

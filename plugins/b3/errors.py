@@ -1,0 +1,77 @@
+"""What can be wrong with something B3 sent, each said so that a person knows the next step."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+
+class SourceError(Exception):
+    """Something from B3 is not what it should be.
+
+    Args:
+        source: what was read: a file's name, a URI, a URL.
+        expected: what should have been there, and where (record, byte, field).
+        found: what was there instead.
+        hint: what to do next, a sentence.
+    """
+
+    def __init__(self, *, source: str, expected: str, found: str, hint: str) -> None:
+        super().__init__(f"{source}: expected {expected}; found {found}. {hint}")
+        self.source = source
+        self.expected = expected
+        self.found = found
+        self.hint = hint
+
+    # Exceptions pickle as cls(*args), which the keyword arguments rule out.
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.args, vars(self))
+
+
+def _restore(cls: type[SourceError], args: tuple[Any, ...], state: dict[str, Any]) -> SourceError:
+    error = cls.__new__(cls)
+    error.args = args
+    vars(error).update(state)
+    return error
+
+
+class NotPublished(SourceError):
+    """B3 has nothing there yet: a 404, or an answer of zero bytes."""
+
+
+class ClosedDay(SourceError):
+    """The date asked for is not a trading session, so there will never be a file.
+
+    Args:
+        source: what would have been read.
+        trade_date: the date asked for (America/Sao_Paulo).
+        previous: the last session before it.
+        following: the first session after it.
+    """
+
+    def __init__(self, *, source: str, trade_date: dt.date, previous: dt.date, following: dt.date) -> None:
+        super().__init__(
+            source=source,
+            expected="a trading session",
+            found=f"{trade_date:%A} {trade_date}, on which B3 was closed",
+            hint=f"Ask for {previous}, the session before it, or {following}, the one after.",
+        )
+        self.trade_date = trade_date
+        self.previous = previous
+        self.following = following
+
+
+class Truncated(SourceError):
+    """The beginning is B3's, but it arrived cut short or damaged."""
+
+
+class BadLayout(SourceError):
+    """It is whole, but does not follow the layout B3 documents."""
+
+
+class WrongDate(SourceError):
+    """It is valid, but of another trade date than the one asked for."""
+
+
+class NotB3Data(SourceError):
+    """It is something else: usually a web page in place of the data."""

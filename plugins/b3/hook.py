@@ -1,0 +1,243 @@
+"""The Airflow hook to B3's public files, over an HTTP connection."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import IO, TYPE_CHECKING, Any
+
+import requests
+import tenacity
+
+from b3.errors import NotPublished, SourceError
+from b3.site import QUOTES_HOST, QUOTES_PATH
+
+if TYPE_CHECKING:
+
+    class BaseHook:
+        """What this module uses of Airflow's class of this name."""
+
+        @classmethod
+        def get_connection(cls, conn_id: str) -> Any:
+            """The connection of that id."""
+else:
+    try:
+        from airflow.sdk import BaseHook
+    except ImportError:
+        try:
+            from airflow.hooks.base import BaseHook  # Airflow 3.0
+        except ImportError:
+            BaseHook = object  # without Airflow: pass the connection yourself
+
+log = logging.getLogger(__name__)
+
+USER_AGENT = "Mozilla/5.0 (compatible; b3-data-lake)"
+# B3 stands behind a content delivery network, whose own codes for a failing origin are 520 to 527.
+TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 528)})
+_CHUNK = 1 << 17
+
+
+@dataclass(frozen=True)
+class Download:
+    """One answer of B3, whose body was written to a file."""
+
+    url: str
+    sha256: str
+    size: int
+    fetched_at: dt.datetime
+    source: str
+
+
+class TransientError(SourceError):
+    """B3 answered, or failed to, in a way that may pass: worth another try later."""
+
+    def __init__(self, *, retry_after: float | None = None, **fields: Any) -> None:
+        super().__init__(**fields)
+        self.retry_after = retry_after
+
+
+class B3Hook(BaseHook):
+    """Downloads B3's files: one HTTP session, timeouts, and bounded retries where the fault may pass.
+
+    The Airflow connection is of type http. Its host (with scheme) replaces B3's own, and its extra takes
+    `source` (how the lake labels what comes from there, default "b3"), `ca_bundle` (path of a PEM file, for
+    hosts that send an incomplete chain; verification itself is never off), `timeout` (seconds to connect, and
+    between two bytes; default 30), `attempts` (default 5), `user_agent`.
+
+    Without such a connection, B3's public host is used with those defaults.
+    """
+
+    conn_name_attr = "conn_id"
+    default_conn_name = "b3_default"
+    conn_type = "http"
+    hook_name = "B3"
+
+    def __init__(self, conn_id: str = default_conn_name, *, connection: Any = None) -> None:
+        super().__init__()
+        self.conn_id = conn_id
+        self._connection = connection
+        self._session: requests.Session | None = None
+
+    def get_conn(self) -> requests.Session:
+        """The HTTP session, made at its first use."""
+        if self._session is None:
+            self._configure(self._connection or self._find_connection())
+        assert self._session is not None
+        return self._session
+
+    def _find_connection(self) -> Any:
+        try:
+            return self.get_connection(self.conn_id)
+        except Exception as error:
+            if type(error).__name__ != "AirflowNotFoundException":
+                raise
+            log.info("no connection %s: using %s", self.conn_id, QUOTES_HOST)
+            return None
+
+    def _configure(self, connection: Any) -> None:
+        extra = (connection.extra_dejson if connection else None) or {}
+        self.base_url = _base_url(connection) or QUOTES_HOST
+        self.source = str(extra.get("source", "b3"))
+        self.timeout = float(extra.get("timeout", 30))
+        self.attempts = int(extra.get("attempts", 5))
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = str(extra.get("user_agent", USER_AGENT))
+        if extra.get("ca_bundle"):
+            self._session.verify = str(extra["ca_bundle"])
+
+    def download_quotes(self, file_name: str, sink: IO[bytes]) -> Download:
+        """Write the COTAHIST file of that name to `sink`, as B3 sends it.
+
+        Args:
+            file_name: B3's own name, as `COTAHIST_D30042020.ZIP`.
+            sink: an empty binary file, seekable and truncatable: a failed try leaves nothing in it.
+
+        Raises:
+            NotPublished: 404, or 200 without a byte: no session, not published yet, or no longer served.
+            TransientError: B3 could not be reached or failed, at every one of the tries.
+            SourceError: any other status.
+        """
+        session = self.get_conn()
+        url = f"{self.base_url}{QUOTES_PATH}{file_name}"
+        attempt = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(TransientError),
+            stop=tenacity.stop_after_attempt(self.attempts),
+            wait=_wait,
+            before_sleep=_log_retry,
+            reraise=True,
+        )
+        return attempt(self._download, session, url, sink)
+
+    def _download(self, session: requests.Session, url: str, sink: IO[bytes]) -> Download:
+        sink.seek(0)
+        sink.truncate()
+        digest, size = hashlib.sha256(), 0
+        with _transient_faults(url), session.get(url, stream=True, timeout=self.timeout) as answer:
+            _check_status(answer)
+            # The body as sent: a Content-Encoding would be B3's wrapping, not B3's file.
+            for chunk in answer.iter_content(_CHUNK):
+                sink.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
+            _check_length(answer, size)
+        if not size:
+            raise NotPublished(
+                source=url,
+                expected="a ZIP file",
+                found="status 200 and not one byte",
+                hint="B3 answers so on days without a session and before publication (19:54 to 22:44, São Paulo).",
+            )
+        sink.seek(0)
+        return Download(url, digest.hexdigest(), size, dt.datetime.now(dt.UTC), self.source)
+
+
+def _base_url(connection: Any) -> str | None:
+    host = (connection.host or "").rstrip("/") if connection else ""
+    if not host:
+        return None
+    if "://" not in host:
+        host = f"{connection.schema or 'https'}://{host}"
+    return f"{host}:{connection.port}" if connection.port else host
+
+
+@contextmanager
+def _transient_faults(url: str) -> Iterator[None]:
+    try:
+        yield
+    except requests.exceptions.SSLError as error:
+        raise SourceError(
+            source=url,
+            expected="a certificate chain that verifies",
+            found=str(error),
+            hint="Give the missing intermediate certificate with extra `ca_bundle` of the connection.",
+        ) from error
+    except (
+        requests.exceptions.ConnectionError,
+        requests.exceptions.Timeout,
+        requests.exceptions.ChunkedEncodingError,
+    ) as error:
+        raise TransientError(
+            source=url, expected="a whole answer", found=f"{type(error).__name__}: {error}", hint="Run the task again."
+        ) from error
+
+
+def _check_status(answer: requests.Response) -> None:
+    if answer.status_code == 200:
+        return
+    fields = {
+        "source": answer.url,
+        "expected": "status 200",
+        "found": f"status {answer.status_code} {answer.reason or ''}".rstrip(),
+    }
+    if answer.status_code == 404:
+        raise NotPublished(
+            **fields, hint="No session on that day, not published yet, or no longer served as a daily file."
+        )
+    if answer.status_code in TRANSIENT_STATUS:
+        raise TransientError(
+            **fields, hint="B3 is failing: run the task again later.", retry_after=_retry_after(answer)
+        )
+    raise SourceError(
+        **fields, hint="B3's firewall refuses some clients with 403: see extra `user_agent` of the connection."
+    )
+
+
+def _check_length(answer: requests.Response, size: int) -> None:
+    announced = answer.headers.get("Content-Length")
+    if announced and "Content-Encoding" not in answer.headers and int(announced) != size:
+        raise TransientError(
+            source=answer.url, expected=f"{announced} bytes", found=f"{size} bytes", hint="Run the task again."
+        )
+
+
+def _retry_after(answer: requests.Response) -> float | None:
+    value = answer.headers.get("Retry-After", "")
+    if value.isdigit():
+        return float(value)
+    try:
+        at = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (at - dt.datetime.now(dt.UTC)).total_seconds())
+
+
+_BACKOFF = tenacity.wait_exponential_jitter(initial=1, max=60)
+_LONGEST_WAIT = 300.0
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after if isinstance(error, TransientError) else None
+    return _BACKOFF(state) if asked is None else min(asked, _LONGEST_WAIT)
+
+
+def _log_retry(state: tenacity.RetryCallState) -> None:
+    assert state.outcome and state.next_action
+    log.warning(
+        "try %d failed, next in %.0f s: %s", state.attempt_number, state.next_action.sleep, state.outcome.exception()
+    )

@@ -1,0 +1,60 @@
+"""B3's trading sessions, by trade date (America/Sao_Paulo).
+
+The dates are those of exchange_calendars' BVMF calendar; its opening hours are not used, the public
+libraries disagree on them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SAO_PAULO = ZoneInfo("America/Sao_Paulo")
+FIRST_YEAR = 1986
+_BLOCK = 5
+
+
+@lru_cache(maxsize=16)
+def _block(first_year: int) -> pd.DatetimeIndex:
+    # Imported here: it costs most of a second, which DAG parsing must not pay.
+    from exchange_calendars.exchange_calendar_bvmf import BVMFExchangeCalendar
+
+    calendar = BVMFExchangeCalendar(start=f"{first_year}-01-01", end=f"{first_year + _BLOCK - 1}-12-31")
+    return calendar.sessions
+
+
+def sessions(first: dt.date, last: dt.date) -> list[dt.date]:
+    """Every trade date from `first` to `last`, both included, in order.
+
+    Raises:
+        ValueError: `first` lies before 1986, where B3's historical quotes begin.
+    """
+    if first.year < FIRST_YEAR:
+        raise ValueError(f"B3's historical quotes begin in {FIRST_YEAR}; asked for sessions from {first}")
+    found: list[dt.date] = []
+    for year in range(first.year - first.year % _BLOCK, last.year + 1, _BLOCK):
+        days = _block(year)
+        start, stop = days.searchsorted([str(first), str(last)])
+        stop += stop < len(days) and days[stop].date() == last
+        found.extend(day.date() for day in days[start:stop])
+    return found
+
+
+def is_session(date: dt.date) -> bool:
+    """Whether B3 held a trading session on `date`."""
+    return bool(sessions(date, date))
+
+
+def previous_session(date: dt.date) -> dt.date:
+    """The last session before `date`, whether or not `date` is one itself."""
+    return sessions(date - dt.timedelta(days=14), date - dt.timedelta(days=1))[-1]
+
+
+def next_session(date: dt.date) -> dt.date:
+    """The first session after `date`, whether or not `date` is one itself."""
+    return sessions(date + dt.timedelta(days=1), date + dt.timedelta(days=14))[0]

@@ -1,0 +1,72 @@
+"""The settings of the lake, read from the environment when a task runs.
+
+`B3_LAKE_BUCKET` and its like are plain environment variables. MWAA has none of its own, but turns an
+Airflow configuration option `b3.lake_bucket` into `AIRFLOW__B3__LAKE_BUCKET`, which is read as well.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from b3.lake import Lake
+
+
+class MissingSetting(KeyError):
+    """A setting without a default was not given."""
+
+    def __str__(self) -> str:
+        """The message, without the quotes that KeyError adds."""
+        return str(self.args[0])
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the DAGs need to know of the account they run in; the names are outputs of infra/lake.yaml."""
+
+    lake_bucket: str
+    glue_database: str
+    glue_job: str
+    athena_workgroup: str
+
+    @property
+    def lake(self) -> Lake:
+        """The lake in the configured bucket."""
+        return Lake(self.lake_bucket)
+
+    @property
+    def raw_crawler(self) -> str:
+        """Name of the crawler over the raw tables, as infra/lake.yaml names it."""
+        return f"{self.glue_database}-raw"
+
+    @property
+    def refined_crawler(self) -> str:
+        """Name of the crawler over the refined tables, as infra/lake.yaml names it."""
+        return f"{self.glue_database}-refined"
+
+
+def read(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of `environ`, by default the process's environment.
+
+    Raises:
+        MissingSetting: B3_LAKE_BUCKET is not set; everything else has a default.
+    """
+    found = os.environ if environ is None else environ
+
+    def setting(name: str) -> str | None:
+        return found.get(f"B3_{name}") or found.get(f"AIRFLOW__B3__{name}")
+
+    bucket = setting("LAKE_BUCKET")
+    if not bucket:
+        raise MissingSetting(
+            "expected the lake's bucket in B3_LAKE_BUCKET (on MWAA: configuration option b3.lake_bucket), found "
+            "nothing; it is output LakeBucket of the stack made from infra/lake.yaml"
+        )
+    database = setting("GLUE_DATABASE") or "b3"
+    return Settings(
+        lake_bucket=bucket,
+        glue_database=database,
+        glue_job=setting("GLUE_JOB") or f"{database}-refine",
+        athena_workgroup=setting("ATHENA_WORKGROUP") or database,
+    )

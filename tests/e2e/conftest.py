@@ -1,0 +1,78 @@
+"""One local lake for all end-to-end tests: the AWS server stays up, each run is the one `make run` does."""
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import pytest
+
+from local import athena, daily, home, provision, stack
+from local.exchange import market
+from local.source import Source
+
+
+@dataclass
+class Outcome:
+    """What a run returned and printed."""
+
+    status: int
+    printed: str
+
+    def state(self, task: str) -> str | None:
+        """State of a task, None if it did not run."""
+        found = re.search(rf"^  (\w+) +{re.escape(task)} ", self.printed, re.MULTILINE)
+        return found[1] if found else None
+
+
+class Lab:
+    """A lake of real data kind, fed from a folder that the test fills."""
+
+    def __init__(self, lake: stack.Lake, exchange: Path, capture: pytest.CaptureFixture[str] | None = None) -> None:
+        self.lake = lake
+        self.exchange = exchange
+        self.capture = capture
+        self.s3 = boto3.client("s3", endpoint_url=lake.endpoint)
+
+    def publish(self, date: dt.date, content: bytes | None = None) -> None:
+        """Let the exchange have `content` as the daily file of `date`; by default the simulated session's."""
+        (self.exchange / f"COTAHIST_D{date:%d%m%Y}.ZIP").write_bytes(
+            market.session_file(date) if content is None else content
+        )
+
+    def run(self, date: dt.date, *, script: Path = provision.REFINE_SCRIPT) -> Outcome:
+        """Run the daily DAG for `date`."""
+        assert self.capture
+        self.capture.readouterr()
+        status = daily.run(Source("replay", self.exchange), date, script=script)
+        return Outcome(status, self.capture.readouterr().out)
+
+    def query(self, sql: str) -> list[list[str | None]]:
+        """Rows of a query on the lake."""
+        return athena.query(self.lake, sql).rows
+
+    def objects(self, prefix: str = "") -> dict[str, str]:
+        """ETags by key, of what B3's data became (not query results or code)."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.lake.home.bucket, Prefix=prefix)
+        found = {entry["Key"]: entry["ETag"] for page in pages for entry in page.get("Contents", [])}
+        return {key: etag for key, etag in found.items() if not key.startswith(("athena/", "code/"))}
+
+
+@pytest.fixture(scope="session")
+def running_lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Lake]:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("B3_LOCAL_HOME", str(tmp_path_factory.mktemp("lakes")))
+        with stack.lake(home.find(home.REAL)) as lake:
+            yield lake
+
+
+@pytest.fixture(scope="session")
+def shared_exchange(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("exchange")
+
+
+@pytest.fixture
+def lab(running_lake: stack.Lake, shared_exchange: Path, capsys: pytest.CaptureFixture[str]) -> Lab:
+    return Lab(running_lake, shared_exchange, capsys)

@@ -1,0 +1,202 @@
+"""The daily DAG, run by Airflow for real on the simulated exchange's files: green, repeatable, and red where it must."""
+
+import datetime as dt
+import io
+import zipfile
+from decimal import Decimal
+
+import pytest
+
+from b3 import cotahist
+from local import daily, home
+from local.exchange import market
+
+DATE = dt.date(2024, 3, 14)
+BEFORE = dt.date(2024, 3, 13)
+TASKS = ("scrape", "upload", "crawl_raw", "refine", "crawl_refined")
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return cotahist.read_table(market.session_file(DATE))
+
+
+@pytest.fixture
+def green(lab):
+    """The lake with DATE in it."""
+    if not lab.objects(f"refined/quotes/trade_date={DATE}/"):
+        lab.publish(DATE)
+        outcome = lab.run(DATE)
+        assert outcome.status == 0, outcome.printed
+        lab.first_printed = outcome.printed
+    return lab
+
+
+def former_partition(lab):
+    """What readers see of DATE."""
+    rows = lab.query(f"SELECT count(*), sum(financial_volume) FROM quotes WHERE trade_date = date '{DATE}'")
+    return rows, lab.objects("refined/"), lab.objects("raw/")
+
+
+def test_a_session_runs_green_and_keeps_every_row_and_cent(lab, expected):
+    lab.publish(DATE)
+
+    outcome = lab.run(DATE)
+
+    assert outcome.status == 0, outcome.printed
+    assert [outcome.state(task) for task in TASKS] == ["success"] * len(TASKS)
+    assert outcome.printed.count("success  validate.") >= 8
+    volume = sum(expected["financial_volume"].to_pylist(), Decimal(0))
+    for table in ("raw_quotes", "quotes"):
+        rows = lab.query(f"SELECT count(*), sum(financial_volume) FROM {table} WHERE trade_date = date '{DATE}'")
+        assert rows == [[str(expected.num_rows), str(volume)]]
+    assert sorted(lab.objects()) == [
+        f"landing/quotes/COTAHIST_D{DATE:%d%m%Y}.ZIP",
+        f"raw/quotes/trade_date={DATE}/quotes.parquet",
+        f"refined/quotes/trade_date={DATE}/quotes.parquet",
+    ]
+
+
+def test_the_source_bytes_are_kept_as_sent_with_their_origin(green):
+    answer = green.s3.get_object(Bucket=green.lake.home.bucket, Key=f"landing/quotes/COTAHIST_D{DATE:%d%m%Y}.ZIP")
+
+    assert answer["Body"].read() == market.session_file(DATE)
+    assert set(answer["Metadata"]) == {"source", "source-url", "source-sha256", "fetched-at"}
+
+
+def test_running_again_leaves_the_same_objects_with_the_same_bytes_and_no_new_version(green):
+    before = green.objects()
+
+    outcome = green.run(DATE)
+
+    assert outcome.status == 0, outcome.printed
+    assert green.objects() == before
+    versions = green.s3.list_object_versions(Bucket=green.lake.home.bucket)["Versions"]
+    assert sorted(v["Key"] for v in versions if v["Key"] in before) == sorted(before)
+
+
+def zip_of(text: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"COTAHIST_D{DATE:%d%m%Y}.TXT", text)
+    return buffer.getvalue()
+
+
+def with_low_above_open() -> bytes:
+    lines = market.session_records(DATE).splitlines(keepends=True)
+    row = bytearray(lines[1])
+    row[82:95], row[69:82] = b"0000099999999", b"0000099999999"
+    return zip_of(b"".join([lines[0], bytes(row), *lines[2:]]))
+
+
+@pytest.mark.parametrize(
+    ("answer", "task", "message"),
+    [
+        (market.session_file(DATE)[:-4000], "scrape", r"Truncated: .*expected .*found"),
+        (b"<html><head><title>Manuten\xe7\xe3o</title></head></html>", "scrape", r"NotB3Data: .*expected .*found .*Manuten"),
+        (b"", "scrape", r"NotPublished: .*expected a ZIP file; found status 200 and not one byte"),
+        (market.session_file(BEFORE), "scrape", rf"WrongDate: .*expected .*{DATE}.*found .*{BEFORE}"),
+        (with_low_above_open(), "refine", r"expected low <= open.*found"),
+    ],
+    ids=["truncated ZIP", "HTML page with status 200", "empty 200", "file of another date", "violated check"],
+)
+def test_a_bad_answer_fails_its_task_with_expected_and_found_and_readers_see_the_former_partition(
+    green, answer, task, message
+):
+    before = former_partition(green)
+    green.publish(DATE, answer)
+    try:
+        outcome = green.run(DATE)
+    finally:
+        green.publish(DATE)
+
+    assert outcome.status == 1
+    assert outcome.state(task) == "failed"
+    import re
+
+    assert re.search(message, outcome.printed), outcome.printed
+    after = former_partition(green)
+    assert after[:2] == before[:2]
+    if task == "scrape":
+        assert after == before
+
+
+def test_a_glue_script_that_raises_fails_refine_and_readers_see_the_former_partition(green, tmp_path):
+    before = former_partition(green)
+    script = tmp_path / "refine.py"
+    script.write_text("raise ValueError('expected a working script, found this one')\n")
+
+    outcome = green.run(DATE, script=script)
+
+    assert outcome.status == 1
+    assert outcome.state("refine") == "failed"
+    assert "expected a working script, found this one" in outcome.printed
+    assert former_partition(green) == before
+
+
+def test_a_violated_check_fails_with_a_sentence_and_figures(green):
+    """The published object is replaced behind the pipeline's back; its checks, run alone, see it."""
+    key = f"refined/quotes/trade_date={DATE}/quotes.parquet"
+    bucket = green.lake.home.bucket
+    good = green.s3.get_object(Bucket=bucket, Key=key)
+    body = good["Body"].read()
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(io.BytesIO(body))
+    spoiled = pa.concat_tables([table, table.slice(0, 1)])
+    sink = io.BytesIO()
+    pq.write_table(spoiled, sink)
+    green.s3.put_object(Bucket=bucket, Key=key, Body=sink.getvalue())
+    try:
+        with pytest.raises(AssertionError, match=r"keys repeat in quotes of 2024-03-14"):
+            run_check(green, "key_is_unique")
+        with pytest.raises(AssertionError, match=r"expected the same of quotes, found"):
+            run_check(green, "raw_and_refined_agree")
+    finally:
+        green.s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata=good["Metadata"])
+    run_check(green, "key_is_unique")
+
+
+def run_check(lab, name):
+    """Run one check of include/sql/validate as the DAG renders it; its failure is an AssertionError."""
+    from types import SimpleNamespace
+
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    from local import athena
+
+    templates = Environment(loader=FileSystemLoader(home.ROOT / "include" / "sql"), undefined=StrictUndefined)
+    sql = templates.get_template(f"validate/{name}.sql").render(
+        trade_date=lambda run: DATE, dag_run=SimpleNamespace(), ti=None
+    )
+    try:
+        athena.query(lab.lake, sql)
+    except athena.QueryFailed as error:
+        raise AssertionError(str(error)) from error
+
+
+def test_a_closed_day_is_refused_with_the_sessions_around_it_and_writes_nothing(lab, capsys):
+    before = lab.objects()
+
+    status = daily.main(["--date", "2020-05-01", "--exchange", str(lab.exchange)])
+
+    said = capsys.readouterr().err
+    assert status == 2
+    assert "2020-05-01" in said
+    assert "2020-04-30" in said
+    assert "2020-05-04" in said
+    assert lab.objects() == before
+
+
+def test_without_b3_the_simulated_exchange_is_used_loudly_and_in_a_lake_of_its_own(lab, capsys, monkeypatch):
+    monkeypatch.setattr("local.source.reaches_b3", lambda: False)
+    before = lab.objects()
+
+    status = daily.main(["--date", DATE.isoformat()])
+
+    printed = capsys.readouterr().out
+    assert status == 0, printed
+    assert "SIMULATED" in printed
+    assert home.last_used() == home.find(home.SIMULATED)
+    assert lab.objects() == before

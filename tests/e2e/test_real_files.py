@@ -1,0 +1,39 @@
+"""The daily DAG on real files of the exchange, which are not part of this repository."""
+
+import datetime as dt
+import os
+import zipfile
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from local import daily, home
+from local.source import Source
+
+FOLDER = Path(os.environ.get("B3_REAL_FILES", home.ROOT.parent / "shared" / "b3")) / "cotahist"
+
+pytestmark = pytest.mark.skipif(
+    not FOLDER.is_dir(), reason=f"no real files of the exchange in {FOLDER}; set B3_REAL_FILES to a folder that has them"
+)
+
+
+def records_of(path: Path) -> list[bytes]:
+    with zipfile.ZipFile(path) as archive:
+        lines = archive.read(archive.namelist()[0]).splitlines()
+    return [line for line in lines if line.startswith(b"01")]
+
+
+def test_a_real_session_arrives_whole(lab):
+    date = dt.date(2020, 4, 30)
+    records = records_of(FOLDER / f"COTAHIST_D{date:%d%m%Y}.ZIP")
+    volume = sum(Decimal(int(record[170:188])) for record in records) / 100
+
+    lab.capture.readouterr()
+    status = daily.run(Source("replay", FOLDER), date)
+
+    assert status == 0, lab.capture.readouterr().out
+    for table in ("raw_quotes", "quotes"):
+        rows = lab.query(f"SELECT count(*), sum(financial_volume) FROM {table} WHERE trade_date = date '{date}'")
+        assert rows == [["4264", str(volume)]]
+        assert len(records) == 4264

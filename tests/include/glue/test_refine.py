@@ -1,0 +1,642 @@
+"""The Glue script as Glue runs it: its own process, real Spark, S3 over HTTP.
+
+Spark takes seconds to start, so the module starts it five times in all: the runs that need no process of their own
+share one JVM (many_runs.py), and each test looks at what one of them left behind.
+"""
+
+import datetime as dt
+import hashlib
+import io
+import itertools
+import json
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context, Decimal
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from botocore.config import Config
+
+from local.aws import launch, spark
+
+ROOT = Path(__file__).resolve().parents[3]
+SCRIPT = ROOT / "include" / "glue" / "refine.py"
+SPARK = ROOT / ".venv-spark"
+REAL_DAY = ROOT.parent / "shared" / "b3" / "cotahist" / "COTAHIST_D30042020.ZIP"
+
+BUCKET = "lake"
+DAY = dt.date(2024, 2, 28)
+DAY_BEFORE = dt.date(2024, 2, 27)
+METADATA = {"source": "simulated", "source-sha256": "0f" * 32, "source-url": "http://exchange.test/COTAHIST"}
+
+PRICE = pa.decimal128(13, 2)
+PRICES = ("open", "high", "low", "average", "close", "best_bid", "best_ask")
+RAW_SCHEMA = pa.schema(
+    [
+        ("source_date", pa.date32()),
+        ("bdi_code", pa.string()),
+        ("ticker", pa.string()),
+        ("market_type", pa.string()),
+        ("short_name", pa.string()),
+        ("specification", pa.string()),
+        ("forward_days", pa.int16()),
+        ("currency", pa.string()),
+        *((name, PRICE) for name in PRICES),
+        ("trade_count", pa.int32()),
+        ("quantity", pa.int64()),
+        ("financial_volume", pa.decimal128(18, 2)),
+        ("strike_price", PRICE),
+        ("strike_correction", pa.string()),
+        ("expiry_date", pa.date32()),
+        ("quote_factor", pa.int32()),
+        ("strike_points", pa.decimal128(13, 6)),
+        ("isin", pa.string()),
+        ("distribution_number", pa.int16()),
+    ]
+)
+ADDED = [
+    *((f"unit_{name}", pa.decimal128(19, 8)) for name in PRICES),
+    ("asset_class", pa.string()),
+    ("days_to_expiry", pa.int32()),
+    ("previous_session", pa.date32()),
+    ("change_pct", pa.decimal128(13, 4)),
+]
+
+# ticker, market, bulletin code, specification, short name, ISIN: class. Shapes as in B3's files of 2003 to 2021.
+CLASSES = {
+    ("ABCD3", "010", "02", "ON      NM", "ABCD", "BRABCDACNOR1"): "stock",
+    ("ABCD4", "010", "08", "PN  EJS N2", "ABCD", "BRABCDACNPR8"): "stock",
+    ("ABCD3F", "020", "96", "ON      NM", "ABCD", "BRABCDACNOR1"): "stock",
+    ("ABCD33", "010", "02", "PRC*", "ABCD", "BRABCDARNPC6"): "stock",
+    ("ABCD3L", "017", "46", "ON      NM", "ABCD", "BRABCDACNOR1"): "stock",
+    ("ABCD3X", "021", "99", "ON      NM", "ABCD", "BRABCDACNOR1"): "stock",
+    ("ABCD11", "010", "02", "UNT     N2", "ABCD", "BRABCDCDAM15"): "unit",
+    ("ABCD11F", "020", "96", "UNT     N2", "ABCD", "BRABCDCDAM15"): "unit",
+    ("BCDE11", "010", "14", "UNT*    N1", "BCDE", "BRBCDEUNT007"): "unit",
+    ("A1BC34", "010", "02", "DRN", "A B C INC", "BRA1BCBDR009"): "bdr",
+    ("A1BC34F", "020", "96", "DRN ED", "A B C INC", "BRA1BCBDR009"): "bdr",
+    ("CDEF33", "010", "02", "DR3", "C D E F", "BRCDEFXXX008"): "bdr",
+    ("CDEF11", "010", "14", "BDR", "C D E F", "BRCDEFBDR014"): "bdr",
+    ("BOVX11", "010", "14", "CI  ATZ", "ETF X IBOV", "BRBOVXCTF003"): "etf",
+    ("BOVY11", "010", "02", "CI", "INDEX Y", "BRBOVYCTF003"): "etf",
+    ("BOVY11F", "020", "96", "CI", "INDEX Y", "BRBOVYCTF003"): "etf",
+    ("BOVZ11F", "020", "96", "CI", "INDEX Z", "BRBOVZCTF003"): "fund",
+    ("FIIA11", "010", "12", "CI  ER", "FII A", "BRFIIACTF009"): "fii",
+    ("FIIB11", "010", "05", "CI", "FII B", "BRFIIBCTF003"): "fii",
+    ("HGXX11", "010", "12", "CI", "HG X", "BRHGXXCTF003"): "fii",
+    ("HGXX11F", "020", "96", "CI", "HG X", "BRHGXXCTF003"): "fii",
+    ("FIIA12", "010", "12", "DIR", "FII A", "BRFIIAD04M19"): "right",
+    ("FIPX11", "010", "14", "CI", "FIP X IE", "BRFIPXCTF009"): "fund",
+    ("FIPX11F", "020", "96", "CI", "FIP X IE", "BRFIPXCTF009"): "fund",
+    ("FDCX11", "010", "14", "FIDC", "FDC X", "BRFDCXCTF003"): "fund",
+    ("FNAX11", "010", "02", "CI */", "FINAM", "BRFNAXCTF013"): "fund",
+    ("AGRX11", "010", "13", "CI", "FIAGRO X", "BRAGRXCTF003"): "fund",
+    ("ABCD1", "010", "10", "DIR ORD NM", "ABCD", "BRABCDD01OR0"): "right",
+    ("ABCD1F", "020", "96", "DIR ORD NM", "ABCD", "BRABCDD01OR0"): "right",
+    ("ABCD12", "010", "22", "BNS PRE N2", "ABCD", "BRABCDN02PR6"): "right",
+    ("ABCD9", "010", "10", "ON REC", "ABCD", "BRABCDR01OR4"): "right",
+    ("ABCD10F", "020", "96", "PN  REC N1", "ABCD", "BRABCDXXXOR4"): "right",
+    ("IBOV11", "010", "02", "IBO", "IBOVESPA", "BRIBOVINDM18"): "index",
+    ("MMXX11", "010", "14", "TPR     NM", "MMX MINER", "BRMMXXTRV000"): "other",
+    ("NOIS11", "010", "02", "", "NO ISIN", ""): "other",
+    ("NOIS11F", "020", "96", "ON", "NO ISIN", ""): "other",
+    ("ABCDB125", "070", "78", "ON      NM", "ABCD    /ED", "BRABCDACNOR1"): "option",
+    ("IBOVN10", "080", "75", "IBO", "IBOVE", "BRIBOVINDM18"): "option",
+    ("ABCDB130E", "012", "38", "ON      NM", "ABCD", "BRABCDACNOR1"): "option_exercise",
+    ("ABCDN130E", "013", "42", "ON      NM", "ABCD", "BRABCDACNOR1"): "option_exercise",
+    ("ABCD3T", "030", "62", "ON      NM", "ABCD", "BRABCDACNOR1"): "forward",
+    ("ABCD3G", "050", "00", "ON      NM", "ABCD", "BRABCDACNOR1"): "future",
+    ("ABCD3H", "060", "00", "ON      NM", "ABCD", "BRABCDACNOR1"): "future",
+    ("ABCD3Q", "090", "00", "ON      NM", "ABCD", "BRABCDACNOR1"): "other",
+}
+
+
+def quote(ticker: str, price: str = "10.00", **columns: Any) -> dict[str, Any]:
+    """A plausible raw row, and what the test is about; low, high and volume follow from the rest."""
+    prices = dict.fromkeys(PRICES, Decimal(price))
+    row = {
+        "source_date": DAY,
+        "bdi_code": "02",
+        "ticker": ticker,
+        "market_type": "010",
+        "short_name": "ABCD",
+        "specification": "ON      NM",
+        "forward_days": None,
+        "currency": "R$",
+        **prices,
+        "trade_count": 1,
+        "quantity": 100,
+        "strike_price": Decimal("0.00"),
+        "strike_correction": "0",
+        "expiry_date": None,
+        "quote_factor": 1,
+        "strike_points": Decimal("0.000000"),
+        "isin": f"BR{ticker[:4]}ACNOR1",
+        "distribution_number": 100,
+        **columns,
+    }
+    low, high = sorted((row["open"], row["close"]))
+    volume = (row["quantity"] * row["close"] / (row["quote_factor"] or 1)).quantize(Decimal("0.01"))
+    row |= {"low": low, "high": high, "average": row["close"], "financial_volume": volume} | columns
+    return {name: row[name] for name in RAW_SCHEMA.names}
+
+
+def classified_rows() -> list[dict[str, Any]]:
+    names = ("market_type", "bdi_code", "specification", "short_name", "isin")
+    return [quote(ticker, **dict(zip(names, rest, strict=True))) for ticker, *rest in CLASSES]
+
+
+def factor_rows() -> list[dict[str, Any]]:
+    return [
+        quote("FACA3", "99999999999.99", quote_factor=1),
+        quote("FACB3", "0.01", quote_factor=10),
+        quote("FACC3", "123.45", quote_factor=100),
+        quote("FACD3", "12.34", quote_factor=1000),
+        quote("FACE3", "0.01", quote_factor=10_000),
+        quote("FACF3", "7.77", quote_factor=100_000),
+        quote("FACG3", "99999999999.99", quote_factor=1_000_000),
+    ]
+
+
+def expiry_rows() -> list[dict[str, Any]]:
+    return [
+        quote("EXPA3", expiry_date=None),
+        quote("EXPB3", expiry_date=DAY),
+        quote("EXPC3", expiry_date=dt.date(2024, 3, 1)),
+        quote("EXPD3", expiry_date=dt.date(2025, 2, 28)),
+    ]
+
+
+def change_rows() -> list[dict[str, Any]]:
+    some = random.Random(20240228)
+    pairs = [
+        ("800.00", "800.01"),
+        ("800.00", "799.99"),
+        ("10.00", "10.00"),
+        ("3.00", "4.00"),
+        ("0.01", "9999.99"),
+        *((f"{some.randint(1, 10**13 - 1) / 100:.2f}", f"{some.randint(1, 10**13 - 1) / 100:.2f}") for _ in range(40)),
+        *((f"{some.randint(1, 10**4) / 100:.2f}", f"{some.randint(1, 10**4) / 100:.2f}") for _ in range(160)),
+    ]
+    # The change must fit decimal(13,4).
+    return [
+        quote(f"CH{number:03}3", open=Decimal(opened), close=Decimal(closed))
+        for number, (opened, closed) in enumerate(pairs)
+        if Decimal(closed) < 10**6 * Decimal(opened)
+    ]
+
+
+def kindred_rows() -> list[dict[str, Any]]:
+    """Rows that share a part of the key."""
+    forwards = [quote("FWDA3T", market_type="030", forward_days=days) for days in (90, 30)]
+    return [*forwards, quote("SAME3", market_type="020"), quote("SAME3")]
+
+
+def option_rows() -> list[dict[str, Any]]:
+    """As many as a real day has, so that the file has several row groups."""
+    some = random.Random(20240228)
+    return [
+        quote(f"OPTA{number:04}", f"{some.randint(1, 10**5) / 100:.2f}", market_type="070", expiry_date=DAY)
+        for number in range(4000)
+    ]
+
+
+ALL_ROWS = [
+    *classified_rows(),
+    *factor_rows(),
+    *expiry_rows(),
+    *change_rows(),
+    *kindred_rows(),
+    *option_rows(),
+]
+
+
+def raw_file(rows: list[dict[str, Any]]) -> bytes:
+    return parquet_bytes(pa.Table.from_pylist(rows, RAW_SCHEMA))
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The bucket, and the environment of a process that works on it."""
+
+    s3: Any
+    environ: dict[str, str]
+
+    def raw(self, name: str) -> str:
+        return f"raw/{name}/trade_date={DAY}/quotes.parquet"
+
+    def refined(self, name: str) -> str:
+        return f"refined/{name}/trade_date={DAY}/quotes.parquet"
+
+    def put(self, key: str, body: bytes, metadata: dict[str, str] | None = None) -> str:
+        return self.s3.put_object(Bucket=BUCKET, Key=key, Body=body, Metadata=metadata or {})["ETag"]
+
+    def etag(self, key: str) -> str:
+        return self.s3.head_object(Bucket=BUCKET, Key=key)["ETag"]
+
+    def versions(self, key: str) -> int:
+        return len(self.s3.list_object_versions(Bucket=BUCKET, Prefix=key).get("Versions", []))
+
+    def staged(self, name: str) -> list[str]:
+        found = self.s3.list_objects_v2(Bucket=BUCKET, Prefix=f"staging/{name}/").get("Contents", [])
+        return [entry["Key"] for entry in found]
+
+    def read(self, key: str) -> pq.ParquetFile:
+        return pq.ParquetFile(io.BytesIO(self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()))
+
+    def arguments(self, name: str, source: str | None = None, **changes: str) -> list[str]:
+        given = {
+            "source": f"s3://{BUCKET}/{self.raw(source or name)}",
+            "target": f"s3://{BUCKET}/{self.refined(name)}",
+            "staging": f"s3://{BUCKET}/staging/{name}/",
+            "trade_date": str(DAY),
+            "previous_session": str(DAY_BEFORE),
+            **changes,
+        }
+        return [part for key, value in given.items() for part in (f"--{key}", value)]
+
+    def start(self, *command: Any, **options: Any) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(SPARK / "bin/python"), *map(str, command)],
+            env=self.environ,
+            text=True,
+            start_new_session=True,
+            **options,
+        )
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    if not (SPARK / spark.FOLDER / spark.STAMP).exists():
+        pytest.skip(f"Spark is not set up in {SPARK}: run `make setup`")
+    with launch.start(tmp_path_factory.mktemp("aws")) as server:
+        client_environ = server.environment()
+        s3 = boto3.client(
+            "s3",
+            endpoint_url=server.endpoint,
+            region_name=client_environ["AWS_REGION"],
+            aws_access_key_id=client_environ["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=client_environ["AWS_SECRET_ACCESS_KEY"],
+            config=Config(s3={"addressing_style": "path"}),
+        )
+        s3.create_bucket(Bucket=BUCKET)
+        s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        of_spark = spark.environment(SPARK, tmp_path_factory.mktemp("spark"), server.endpoint)
+        yield Lake(s3, {**os.environ, **client_environ, **of_spark})
+
+
+# -------------------------------------------------------------------------------------------------- the runs
+
+
+@dataclass(frozen=True)
+class First:
+    """A run in a process of its own, with arguments such as Glue adds."""
+
+    code: int
+    errors: str
+    output: str
+
+
+@pytest.fixture(scope="module")
+def first(lake: Lake) -> First:
+    lake.put(lake.raw("day"), raw_file(ALL_ROWS), METADATA)
+    glues_own = ["--JOB_ID", "j_1", "--JOB_RUN_ID", "jr_1", "--job-bookmark-option", "job-bookmark-disable", "true"]
+    job = lake.start(SCRIPT, *lake.arguments("day"), *glues_own, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    output, errors = job.communicate(timeout=180)
+    return First(job.returncode, errors, output)
+
+
+FAILURES = {
+    "other_date": "WrongTradeDate: expected every source_date to be 2024-02-28, found 3 of 4 rows of "
+    "2024-02-27, 2024-02-29, none in s3://lake/raw/other_date/",
+    "missing_column": "SchemaMismatch: expected isin string, found no such column; in s3://lake/raw/missing_column/",
+    "unexpected_column": "SchemaMismatch: expected trade_date not to exist, found date; in s3://lake/raw/",
+    "float_volume": "SchemaMismatch: expected financial_volume decimal(18,2), found double; in s3://lake/raw/",
+    "factor_7": "BadQuoteFactor: expected quote_factor to be a power of ten from 1 to 1000000, found 7 for BADF3 "
+    "(rows like it: 1) in s3://lake/raw/factor_7/",
+    "factor_0": "BadQuoteFactor: expected quote_factor to be a power of ten from 1 to 1000000, found 0 for BADF3",
+    "factor_null": "BadQuoteFactor: expected quote_factor to be a power of ten from 1 to 1000000, found None for BADF3",
+    "price_zero": "BadQuotes: expected open, high, low, average and close > 0.00, found 1 of 2 rows where that fails, "
+    "as ticker BADP3",
+    "open_above_high": "BadQuotes: expected low <= open, close <= high, found 1 of 2 rows where that fails, as ticker "
+    "BADH3, market_type 010, open 10.00, high 9.99,",
+    "volume_unexplained": "BadQuotes: expected quantity x low <= volume x quote_factor <= quantity x high, found 1",
+    "volume_zero": "BadQuotes: expected quantity x low <= volume x quote_factor <= quantity x high, found 1 of 2",
+    "key_repeated": "BadQuotes: expected each (ticker, market_type, forward_days) once, found 2 of 5 rows that repeat",
+    "no_rows": "EmptySource: expected the quotes of 2024-02-28, found no rows in s3://lake/raw/no_rows/",
+    "no_source": "MissingSource: expected a raw partition, found no object at s3://lake/raw/no_source/",
+    "not_parquet": "SparkFailed: expected Spark to refine s3://lake/raw/not_parquet/",
+    "damaged": "SparkFailed: expected Spark to refine s3://lake/raw/damaged/",
+    "change_overflow": "SparkFailed: expected Spark to refine s3://lake/raw/change_overflow/",
+}
+
+
+def put_failing_sources(lake: Lake) -> None:
+    good = [quote("GOOD3")]
+    table = pa.Table.from_pylist(good, RAW_SCHEMA)
+    dates = [quote(f"DAY{n}3", source_date=day) for n, day in enumerate((DAY_BEFORE, dt.date(2024, 2, 29), None))]
+    volume = RAW_SCHEMA.get_field_index("financial_volume")
+    whole = raw_file(ALL_ROWS)
+    sources = {
+        "other_date": raw_file(good + dates),
+        "missing_column": parquet_bytes(table.drop_columns(["isin"])),
+        "unexpected_column": parquet_bytes(table.append_column("trade_date", pa.array([DAY], pa.date32()))),
+        "float_volume": parquet_bytes(table.set_column(volume, "financial_volume", pa.array([1000.0]))),
+        "factor_7": raw_file([*good, quote("BADF3", quote_factor=7)]),
+        "factor_0": raw_file([*good, quote("BADF3", quote_factor=0)]),
+        "factor_null": raw_file([*good, quote("BADF3", quote_factor=None)]),
+        "price_zero": raw_file([*good, quote("BADP3", low=Decimal("0.00"))]),
+        "open_above_high": raw_file([*good, quote("BADH3", high=Decimal("9.99"))]),
+        "volume_unexplained": raw_file([*good, quote("BADV3", financial_volume=Decimal("1010.02"))]),
+        "volume_zero": raw_file([*good, quote("BADV3", financial_volume=Decimal("0.00"))]),
+        "key_repeated": raw_file([*good, *good, *[quote("FWDA3T", forward_days=n, trade_count=n) for n in (1, 2, 2)]]),
+        "no_rows": raw_file([]),
+        "not_parquet": b"<html>not found</html>",
+        "damaged": whole[:40] + bytes(3000) + whole[3040:],
+        "change_overflow": raw_file([*good, quote("HUGE3", open=Decimal("0.01"), close=Decimal("99999999999.99"))]),
+    }
+    for name, body in sources.items():
+        lake.put(lake.raw(name), body, METADATA)
+
+
+FORMER = b"what the partition held before"
+
+
+@pytest.fixture(scope="module")
+def killed(lake: Lake) -> str:
+    """A run that was killed once it had begun to write: what its target held then."""
+    lake.put(lake.raw("killed"), raw_file(ALL_ROWS), METADATA)
+    lake.put(lake.refined("killed"), FORMER)
+    job = lake.start(SCRIPT, *lake.arguments("killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not lake.staged("killed") and job.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    ended_by_itself = job.poll() is not None
+    os.killpg(job.pid, signal.SIGKILL)
+    job.wait()
+    assert not ended_by_itself
+    return lake.etag(lake.refined("killed"))
+
+
+def replace_source_while_it_is_read(lake: Lake, job: subprocess.Popen[str]) -> None:
+    while not lake.staged("replaced") and job.poll() is None:
+        time.sleep(0.02)
+    lake.put(lake.raw("replaced"), raw_file(ALL_ROWS[::-1]), METADATA)
+
+
+@pytest.fixture(scope="module")
+def later(lake: Lake, first: First, killed: str) -> dict[str, str | None]:
+    """Everything else, in one JVM: the last line of what each run had to say, None where it succeeded."""
+    assert first.code == 0, first.errors
+    lake.put(lake.raw("reversed"), raw_file(ALL_ROWS[::-1]), METADATA)
+    lake.put(lake.raw("relabelled"), raw_file(ALL_ROWS), METADATA)
+    lake.put(lake.refined("relabelled"), FORMER)
+    put_failing_sources(lake)
+    for name in (*FAILURES, "replaced"):
+        lake.put(lake.refined(name), FORMER)
+    lake.put(lake.raw("replaced"), raw_file(ALL_ROWS), METADATA)
+    runs = {
+        "day": lake.arguments("day"),
+        "day elsewhere": lake.arguments("elsewhere", "day"),
+        "reversed": lake.arguments("reversed"),
+        "relabelled": lake.arguments("relabelled"),
+        "killed": lake.arguments("killed"),
+        "replaced": lake.arguments("replaced"),
+        **{name: lake.arguments(name) for name in FAILURES},
+    }
+    if REAL_DAY.exists():
+        from b3 import cotahist
+
+        date, session_before = dt.date(2020, 4, 30), dt.date(2020, 4, 29)
+        raw = io.BytesIO()
+        cotahist.write_parquet(REAL_DAY, raw, trade_date=date)
+        lake.put(lake.raw("real"), raw.getvalue(), METADATA)
+        runs["real"] = lake.arguments("real", trade_date=str(date), previous_session=str(session_before))
+    job = lake.start(
+        ROOT / "tests/include/glue/many_runs.py",
+        SCRIPT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    replacing = threading.Thread(target=replace_source_while_it_is_read, args=(lake, job), daemon=True)
+    replacing.start()
+    output, errors = job.communicate(json.dumps(list(runs.values())), timeout=300)
+    assert job.returncode == 0, errors
+    return dict(zip(runs, json.loads(output), strict=True))
+
+
+@pytest.fixture(scope="module")
+def refined(lake: Lake, first: First) -> pq.ParquetFile:
+    assert first.code == 0, first.errors
+    return lake.read(lake.refined("day"))
+
+
+@pytest.fixture(scope="module")
+def rows(refined: pq.ParquetFile) -> dict[str, dict[str, Any]]:
+    """The refined rows by ticker (of a repeated one, the last)."""
+    return {row["ticker"]: row for row in refined.read().to_pylist()}
+
+
+# --------------------------------------------------------------------------------------------- what is in the file
+
+
+def test_columns_are_the_declared_ones_in_order(refined: pq.ParquetFile) -> None:
+    assert [(field.name, field.type) for field in refined.schema_arrow] == [
+        *((field.name, field.type) for field in RAW_SCHEMA),
+        *ADDED,
+    ]
+
+
+def test_raw_columns_come_through_unchanged_and_no_row_is_lost(refined: pq.ParquetFile) -> None:
+    kept = refined.read(columns=RAW_SCHEMA.names).to_pylist()
+    assert Counter(map(str, kept)) == Counter(map(str, ALL_ROWS))
+
+
+@pytest.mark.parametrize(("quoted", "expected"), CLASSES.items(), ids=[quoted[0] for quoted in CLASSES])
+def test_asset_class(rows: dict[str, dict[str, Any]], quoted: tuple[str, ...], expected: str) -> None:
+    assert rows[quoted[0]]["asset_class"] == expected
+
+
+@pytest.mark.parametrize(
+    ("ticker", "expected"),
+    [
+        ("FACA3", "99999999999.99000000"),
+        ("FACB3", "0.00100000"),
+        ("FACC3", "1.23450000"),
+        ("FACD3", "0.01234000"),
+        ("FACE3", "0.00000100"),
+        ("FACF3", "0.00007770"),
+        ("FACG3", "99999.99999999"),
+    ],
+)
+def test_unit_prices_lose_no_digit(rows: dict[str, dict[str, Any]], ticker: str, expected: str) -> None:
+    row = rows[ticker]
+    assert {f"{row[f'unit_{name}']:.8f}" for name in PRICES} == {expected}
+    assert all(row[f"unit_{name}"] * row["quote_factor"] == row[name] for name in PRICES)
+
+
+@pytest.mark.parametrize(("ticker", "days"), [("EXPA3", None), ("EXPB3", 0), ("EXPC3", 2), ("EXPD3", 366)])
+def test_days_to_expiry_are_calendar_days(rows: dict[str, dict[str, Any]], ticker: str, days: int | None) -> None:
+    assert rows[ticker]["days_to_expiry"] == days
+
+
+def test_previous_session_is_the_one_given(refined: pq.ParquetFile) -> None:
+    assert set(refined.read()["previous_session"].to_pylist()) == {DAY_BEFORE}
+
+
+@pytest.mark.parametrize(("ticker", "expected"), [("CH0003", "0.0013"), ("CH0013", "-0.0013"), ("CH0023", "0.0000")])
+def test_change_is_rounded_half_up(rows: dict[str, dict[str, Any]], ticker: str, expected: str | None) -> None:
+    assert rows[ticker]["change_pct"] == (Decimal(expected) if expected else None)
+
+
+def test_change_is_exact_for_any_prices(rows: dict[str, dict[str, Any]]) -> None:
+    exactly = Context(prec=80)
+    for row in change_rows():
+        if row["open"]:
+            change = exactly.divide((row["close"] - row["open"]) * 100, row["open"])
+            rounded = change.quantize(Decimal("0.0001"), ROUND_HALF_UP)
+            assert rows[row["ticker"]]["change_pct"] == rounded, row
+
+
+def test_rows_are_sorted_by_the_key_of_a_quote(refined: pq.ParquetFile) -> None:
+    keys = [
+        (row["ticker"], row["market_type"], -1 if row["forward_days"] is None else row["forward_days"])
+        for row in refined.read().to_pylist()
+    ]
+    assert keys == sorted(keys)
+
+
+def test_row_groups_let_readers_skip_by_ticker(refined: pq.ParquetFile) -> None:
+    column = refined.schema_arrow.get_field_index("ticker")
+    groups = [refined.metadata.row_group(n).column(column).statistics for n in range(refined.num_row_groups)]
+    assert len(groups) > 1
+    assert groups[0].min == min(row["ticker"] for row in ALL_ROWS)
+    assert all(left.max <= right.min for left, right in itertools.pairwise(groups))
+
+
+def test_every_column_chunk_is_zstd_and_lists_its_encodings_in_order(refined: pq.ParquetFile) -> None:
+    numbers = {"PLAIN": 0, "PLAIN_DICTIONARY": 2, "RLE": 3, "BIT_PACKED": 4}
+    for group, column in itertools.product(range(refined.num_row_groups), range(refined.metadata.num_columns)):
+        chunk = refined.metadata.row_group(group).column(column)
+        assert chunk.compression == "ZSTD"
+        assert list(chunk.encodings) == sorted(chunk.encodings, key=numbers.__getitem__)
+
+
+# --------------------------------------------------------------------------------------------- how it is committed
+
+
+def test_first_run_says_what_it_did_and_leaves_no_staging(lake: Lake, first: First) -> None:
+    assert first.code == 0, first.errors
+    assert first.output.startswith(f"committed s3://lake/{lake.refined('day')}: {len(ALL_ROWS)} rows")
+    assert lake.staged("day") == []
+
+
+def test_target_carries_the_metadata_of_its_source(lake: Lake, later: dict[str, str | None]) -> None:
+    found = lake.s3.get_object(Bucket=BUCKET, Key=lake.refined("day"))
+    assert found["Metadata"] == {
+        **METADATA,
+        "rows": str(len(ALL_ROWS)),
+        "raw-etag": lake.etag(lake.raw("day")).strip('"'),
+        "content-sha256": hashlib.sha256(found["Body"].read()).hexdigest(),
+    }
+
+
+def test_rerun_leaves_the_same_object(lake: Lake, later: dict[str, str | None]) -> None:
+    assert later["day"] is None
+    assert lake.versions(lake.refined("day")) == 1
+
+
+def test_another_process_writes_the_same_bytes(lake: Lake, later: dict[str, str | None]) -> None:
+    assert later["day elsewhere"] is None
+    assert lake.etag(lake.refined("elsewhere")) == lake.etag(lake.refined("day"))
+
+
+def test_order_of_the_source_does_not_matter(lake: Lake, later: dict[str, str | None]) -> None:
+    assert later["reversed"] is None
+    assert lake.etag(lake.raw("reversed")) != lake.etag(lake.raw("day"))
+    assert lake.etag(lake.refined("reversed")) == lake.etag(lake.refined("day"))
+
+
+def test_a_former_partition_is_replaced(lake: Lake, later: dict[str, str | None]) -> None:
+    assert later["relabelled"] is None
+    assert lake.etag(lake.refined("relabelled")) == lake.etag(lake.refined("day"))
+    assert lake.versions(lake.refined("relabelled")) == 2
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_failure_names_its_cause_and_changes_nothing(lake: Lake, later: dict[str, str | None], name: str) -> None:
+    assert (later[name] or "succeeded").startswith(FAILURES[name])
+    assert lake.etag(lake.refined(name)).strip('"') == hashlib.md5(FORMER).hexdigest()
+    assert lake.versions(lake.refined(name)) == 1
+    assert lake.staged(name) == []
+
+
+def test_source_replaced_while_it_is_read_is_not_committed(lake: Lake, later: dict[str, str | None]) -> None:
+    # Spark itself fails if it meets two versions; where it met one only, the script sees that it was not the last.
+    assert (later["replaced"] or "succeeded").startswith(("ChangedSource: ", "SparkFailed: "))
+    assert lake.versions(lake.refined("replaced")) == 1
+    assert lake.staged("replaced") == []
+
+
+def test_killed_run_leaves_the_old_partition_or_the_new_one(
+    lake: Lake, killed: str, later: dict[str, str | None]
+) -> None:
+    new = lake.etag(lake.refined("day"))
+    assert killed.strip('"') == hashlib.md5(FORMER).hexdigest() or killed == new
+    assert later["killed"] is None
+    assert lake.etag(lake.refined("killed")) == new
+
+
+def test_last_line_on_stderr_is_the_error(lake: Lake) -> None:
+    lake.put(lake.raw("loud"), raw_file([quote("BADF3", quote_factor=3)]), METADATA)
+    job = lake.start(SCRIPT, *lake.arguments("loud"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    _, errors = job.communicate(timeout=180)
+    assert job.returncode == 1
+    assert errors.rstrip().splitlines()[-1].startswith("BadQuoteFactor: expected quote_factor to be a power of ten")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"trade_date": "28/02/2024"}, "expected YYYY-MM-DD, found 28/02/2024"),
+        ({"previous_session": str(DAY)}, "expected --previous_session before 2024-02-28, found 2024-02-28"),
+        ({"target": "/tmp/quotes.parquet"}, "expected s3://bucket/key, found /tmp/quotes.parquet"),
+    ],
+)
+def test_bad_arguments_are_refused(lake: Lake, changes: dict[str, str], expected: str) -> None:
+    job = lake.start(SCRIPT, *lake.arguments("day", **changes), stderr=subprocess.PIPE)
+    _, errors = job.communicate(timeout=60)
+    assert job.returncode == 2
+    assert expected in errors.splitlines()[-1]
+
+
+@pytest.mark.skipif(not REAL_DAY.exists(), reason=f"no real file at {REAL_DAY}: B3's data is not ours to ship")
+def test_real_day_keeps_its_rows_and_volume(lake: Lake, later: dict[str, str | None]) -> None:
+    assert later["real"] is None
+    raw, table = lake.read(lake.raw("real")).read(), lake.read(lake.refined("real")).read()
+    assert table.num_rows == raw.num_rows
+    assert pc.sum(table["financial_volume"]) == pc.sum(raw["financial_volume"])
+    assert pc.sum(table["quantity"]) == pc.sum(raw["quantity"])
+    spot = table.filter(pc.field("market_type") == "010")
+    classes = Counter(spot["asset_class"].to_pylist())
+    assert 320 <= classes["stock"] + classes["unit"] <= 400
+    assert classes["other"] <= 2

@@ -1,0 +1,57 @@
+"""The exchange as a process."""
+
+from __future__ import annotations
+
+import datetime as dt
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from local.exchange import launch, market
+
+
+def fetch(server, name):
+    with urllib.request.urlopen(f"{server.endpoint}/InstDados/SerHist/{name}", timeout=30) as response:
+        return response.headers, response.read()
+
+
+def test_without_a_folder_it_simulates():
+    with launch.start(today=dt.date(2024, 3, 14)) as server:
+        assert server.endpoint.startswith("http://127.0.0.1:")
+        headers, body = fetch(server, "COTAHIST_D14032024.ZIP")
+        assert headers["X-B3-Source"] == "simulated"
+        assert body == market.session_file(dt.date(2024, 3, 14))
+    assert server.process.returncode == 0
+
+
+def test_with_a_folder_it_replays(tmp_path):
+    (tmp_path / "COTAHIST_D14032024.ZIP").write_bytes(b"as recorded")
+    with launch.start(folder=tmp_path) as server:
+        assert fetch(server, "COTAHIST_D14032024.ZIP")[1] == b"as recorded"
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            fetch(server, "COTAHIST_D15032024.ZIP")
+    with pytest.raises(urllib.error.URLError):
+        fetch(server, "COTAHIST_D14032024.ZIP")
+
+
+def test_a_folder_that_does_not_exist_is_an_error(tmp_path):
+    with pytest.raises(RuntimeError, match="did not start"), launch.start(folder=tmp_path / "absent"):
+        pass
+
+
+def test_it_prints_one_line_and_ends_with_the_process_it_is_told_to(tmp_path):
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    command = ["-m", "local.exchange", "--folder", str(tmp_path), "--stop-with", str(other.pid)]
+    exchange = subprocess.Popen([sys.executable, *command], cwd=launch.REPOSITORY, stdout=subprocess.PIPE, text=True)
+    ready = exchange.stdout.readline()
+    time.sleep(0.5)
+    assert exchange.poll() is None
+    other.communicate(b"\n")
+    rest, _ = exchange.communicate(timeout=10)
+    assert ready.startswith("ready http://127.0.0.1:")
+    assert rest == ""
+    assert exchange.returncode == 0
