@@ -126,7 +126,7 @@ QUALITY_RULES = {
     "low <= open, close <= high": "low <= least(open, close) AND greatest(open, close) <= high",
     "quantity x low <= volume x quote_factor <= quantity x high": """
         quantity > 0 AND CASE
-          WHEN financial_volume = 0 THEN quantity * high * 200 < quote_factor
+          WHEN financial_volume = 0 THEN quantity * high * 100 < quote_factor
           ELSE financial_volume > 0
            AND (100 * financial_volume + trade_count) * quote_factor >= 99 * quantity * low
            AND (100 * financial_volume - 1) * quote_factor <= 101 * quantity * high

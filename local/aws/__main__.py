@@ -14,7 +14,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.aws", description=__doc__)
     parser.add_argument("--home", type=Path, required=True, help="folder of all state; made if missing")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
-    parser.add_argument("--spark-env", type=Path, default=Path(".venv-spark"), help="environment that runs Glue scripts")
+    parser.add_argument(
+        "--spark-env", type=Path, default=Path(".venv-spark"), help="environment that runs Glue scripts"
+    )
     parser.add_argument("--stop-with", type=int, metavar="PID", help="stop when this process is gone")
     arguments = parser.parse_args()
     try:

@@ -65,7 +65,7 @@ def _crawl_group(
     keys = [part.split("=", 1)[0].lower() if "=" in part else f"partition_{i}" for i, part in enumerate(first)]
     base = re.sub(r"[^a-z0-9_]", "_", root.rstrip("/").rsplit("/", 1)[-1].lower())
     name = f"{run.crawler.get('TablePrefix') or ''}{base}"
-    definition = {
+    definition: dict[str, Any] = {
         "Name": name,
         "TableType": "EXTERNAL_TABLE",
         "PartitionKeys": [{"Name": key, "Type": "string"} for key in keys],

@@ -190,7 +190,9 @@ class Crawlers:
         name = str(data.get("CrawlerName", ""))
         self._definition(caller, name)
         if data.get("Filters"):
-            raise AwsError("InvalidInputException", "the local AWS server does not filter ListCrawls: ask without Filters")
+            raise AwsError(
+                "InvalidInputException", "the local AWS server does not filter ListCrawls: ask without Filters"
+            )
         states = {"RUNNING": "RUNNING", "SUCCEEDED": "COMPLETED", "FAILED": "FAILED", "CANCELLED": "STOPPED"}
         crawls = [
             {
@@ -238,7 +240,9 @@ class Crawlers:
 
     def _with_state(self, caller: Caller, crawler: dict[str, Any]) -> dict[str, Any]:
         owner = caller.owner(crawler["Name"])
-        merged = {k: v for k, v in crawler.items() if k not in ("State", "CrawlElapsedTime", "LastCrawl") and v is not None}
+        merged = {
+            k: v for k, v in crawler.items() if k not in ("State", "CrawlElapsedTime", "LastCrawl") and v is not None
+        }
         crawl = self._running.get(owner)
         merged["State"] = "READY" if crawl is None else "STOPPING" if crawl.stopping.is_set() else "RUNNING"
         merged["CrawlElapsedTime"] = int((time.time() - crawl.started) * 1000) if crawl else 0
@@ -333,7 +337,9 @@ class Crawlers:
             crawl.check()
             self._partitions.add(caller, table, new)
             crawl.counts.partitions_added += len(new)
-            crawl.say(f"Created partitions with values {[item['Values'] for item in new][:20]} for table {database}.{name}")
+            crawl.say(
+                f"Created partitions with values {[item['Values'] for item in new][:20]} for table {database}.{name}"
+            )
         if not only_new:
             for values, partition in known.items():
                 wanted = hive.inherited(table, values, partition.location)
@@ -343,7 +349,9 @@ class Crawlers:
                     crawl.counts.partitions_updated += 1
         gone = [list(values) for values in known if values not in locations]
         if gone:
-            crawl.say(f"No objects any more for partitions {gone[:20]} of {database}.{name}; DeleteBehavior LOG: left", "WARN")
+            crawl.say(
+                f"No objects any more for partitions {gone[:20]} of {database}.{name}; DeleteBehavior LOG: left", "WARN"
+            )
 
     def _check_files(self, owner: str, crawl: Crawl, items: list[S3Object]) -> None:
         """Read the footers of objects that are new or changed since this crawler last read them."""
@@ -367,9 +375,13 @@ def _schema(storage: dict[str, Any]) -> tuple[Any, ...]:
 def _check_definition(crawler: dict[str, Any]) -> None:
     targets = crawler.get("Targets") or {}
     catalog, s3 = targets.get("CatalogTargets") or [], targets.get("S3Targets") or []
-    unsupported = sorted(kind for kind, value in targets.items() if value and kind not in ("CatalogTargets", "S3Targets"))
+    unsupported = sorted(
+        kind for kind, value in targets.items() if value and kind not in ("CatalogTargets", "S3Targets")
+    )
     if unsupported:
-        raise AwsError("InvalidInputException", f"the local AWS server crawls catalog and S3 targets, found {unsupported}")
+        raise AwsError(
+            "InvalidInputException", f"the local AWS server crawls catalog and S3 targets, found {unsupported}"
+        )
     if not catalog and not s3:
         raise AwsError("InvalidInputException", "A crawler needs at least one target: Targets is empty")
     policy = crawler.get("SchemaChangePolicy") or {}

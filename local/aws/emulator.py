@@ -179,11 +179,13 @@ class Emulator:
         return [key], True
 
     def call(self, caller: Caller, target: str, data: dict[str, Any]) -> dict[str, Any]:
-        """Call a JSON service in this process, for example target "AWSGlue.GetTable". Raises AwsError as the service would.
+        """Call a JSON service in this process, for example target "AWSGlue.GetTable". Raises the service's AwsError.
 
         From worker threads only: on the event loop it would wait for itself.
         """
-        service = {"AWSGlue": "glue", "AmazonAthena": "athena", "Logs_20140328": "logs"}.get(target.split(".")[0], "glue")
+        service = {"AWSGlue": "glue", "AmazonAthena": "athena", "Logs_20140328": "logs"}.get(
+            target.split(".")[0], "glue"
+        )
         status, body = self._request(
             caller, service, "POST", "/", json.dumps(data).encode(),
             {"x-amz-target": target, "content-type": "application/x-amz-json-1.1"},

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 LONGEST = 2000
-_EXCEPTION = re.compile(r"^(?:[A-Za-z_][\w.]*\.)?([A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning)?\w*)(?::\s?(.*))?$")
+_EXCEPTION = re.compile(
+    r"^(?:[A-Za-z_][\w.]*\.)?([A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning)?\w*)(?::\s?(.*))?$"
+)
 _JAVA_CAUSE = re.compile(r"^Caused by: (?:[\w$.]+\.)?([\w$]+)(?:: (.*))?$")
 _USELESS_CAUSES = {"SparkException", "RuntimeException", "InvocationTargetException", "ExecutionException"}
 
@@ -17,10 +19,12 @@ class LaunchError(Exception):
 def summary(stderr: str, code: int) -> str:
     """The line that says why a script failed, as Glue shows it: `ValueError: expected …`.
 
-    The last Python traceback decides. Of an error raised in the JVM, the deepest Java cause that says something is used.
+    The last Python traceback decides. Of an error from the JVM, the deepest Java cause that says something is used.
     """
     lines = stderr.splitlines()
-    start = max((i for i, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")), default=None)
+    start = max(
+        (i for i, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")), default=None
+    )
     if start is None:
         text = next((line.strip() for line in reversed(lines) if line.strip()), "")
         return (f"{text} (exit code {code})" if text else _without_words(code))[:LONGEST]

@@ -34,7 +34,7 @@ KEPT_LOG_LINES = 5000
 
 
 class Jobs:
-    """Glue's job run calls, and the job fields that the emulator drops."""
+    """Glue's job run calls."""
 
     def __init__(
         self, emulator: Emulator, store: Store, logs: Logs, home: Path, endpoint: str, spark_env: Path
@@ -49,7 +49,6 @@ class Jobs:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._lock = threading.RLock()
         self._scratch = home / "jobs"
-        _keep_execution_property()
 
     def handlers(self) -> dict[str, Any]:
         """The calls that this answers, by X-Amz-Target."""
@@ -110,7 +109,7 @@ class Jobs:
             identity = str(data.get("JobRunId") or f"jr_{secrets.token_hex(32)}")
             if data.get("JobRunId") and self._store.get("run", identity) is not None:
                 raise invalid_input("JobRunId, which asks for a retry of an earlier run, is not supported locally")
-            run = {
+            run: dict[str, Any] = {
                 "_owner": owner,
                 "_script": location,
                 "Id": identity,
@@ -225,7 +224,9 @@ class Jobs:
                 log.exception("the log of job run %s could not be written", run["Id"])
         with self._lock:
             now = time.time()
-            run.update(JobRunState=state, CompletedOn=now, LastModifiedOn=now, ExecutionTime=int(now - run["StartedOn"]))
+            run.update(
+                JobRunState=state, CompletedOn=now, LastModifiedOn=now, ExecutionTime=int(now - run["StartedOn"])
+            )
             if message:
                 run["ErrorMessage"] = message
             self._store.put("run", run["_owner"], run["Id"], run)
@@ -286,7 +287,12 @@ class Jobs:
             if run["JobRunState"] == "STOPPING":
                 return "STOPPED", run.get("ErrorMessage"), out, err
         if timed_out:
-            return "TIMEOUT", f"The job run timed out: it ran longer than its timeout of {run['Timeout']} minutes", out, err
+            return (
+                "TIMEOUT",
+                f"The job run timed out: it ran longer than its timeout of {run['Timeout']} minutes",
+                out,
+                err,
+            )
         if process.returncode == 0:
             return "SUCCEEDED", None, out, err
         return "FAILED", job_errors.summary(err, process.returncode), out, err
@@ -329,27 +335,3 @@ def _end_leftovers(run: str, group: int | None) -> None:
         with contextlib.suppress(psutil.Error, OSError):
             if os.getpgid(process.pid) == group and process.environ().get(MARKER) == run:
                 process.kill()
-
-
-def _keep_execution_property() -> None:
-    """Make the emulator keep a job's ExecutionProperty (MaxConcurrentRuns), which it drops."""
-    from ministack.services import glue
-    from ministack.services.cloudformation import provisioners
-
-    create, update = glue._create_job, glue._update_job
-
-    def create_job(data: dict[str, Any]) -> Any:
-        answer = create(data)
-        if answer[0] < 300 and data.get("ExecutionProperty"):
-            glue._jobs[data["Name"]]["ExecutionProperty"] = dict(data["ExecutionProperty"])
-        return answer
-
-    def update_job(data: dict[str, Any]) -> Any:
-        answer = update(data)
-        wanted = (data.get("JobUpdate") or {}).get("ExecutionProperty")
-        if answer[0] < 300 and wanted:
-            glue._jobs[data["JobName"]]["ExecutionProperty"] = dict(wanted)
-        return answer
-
-    glue._create_job, glue._update_job = create_job, update_job
-    provisioners._GLUE_JOB_DEFAULTS.setdefault("ExecutionProperty", {"MaxConcurrentRuns": 1})

@@ -47,7 +47,9 @@ class Footers:
                 rows = parquet.metadata.num_rows
             except (pa.ArrowException, OSError, ValueError) as error:
                 reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-                raise NotParquetError(f"{item.uri} ({item.size} bytes) is not a readable Parquet file: {reason}") from None
+                raise NotParquetError(
+                    f"{item.uri} ({item.size} bytes) is not a readable Parquet file: {reason}"
+                ) from None
         footer = Footer(tuple((field.name.lower(), glue_type(field.type)) for field in schema), rows)
         self._known[key] = footer
         while len(self._known) > self._remembered:

@@ -1,4 +1,4 @@
-"""The Glue catalog's partitions, in SQLite: a lake has tens of thousands, and each must survive a kill as it is added."""
+"""The Glue catalog's partitions, in SQLite: a lake has tens of thousands, and each must outlive a kill at once."""
 
 from __future__ import annotations
 
@@ -289,7 +289,7 @@ def _own_the_emulators_partitions(store: Store) -> None:
     from ministack.core.responses import AccountRegionScopedDict, get_account_id, get_region
     from ministack.services import glue
 
-    class Forwarding(AccountRegionScopedDict):  # type: ignore[misc]
+    class Forwarding(AccountRegionScopedDict):
         __slots__ = ()
 
         def pop(self, key: str, *default: Any) -> Any:

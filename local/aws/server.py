@@ -102,9 +102,7 @@ async def _run(
     config.graceful_timeout = 2
     config.keep_alive_timeout = 75
     config.h11_max_incomplete_size = 64 * 1024
-    server = asyncio.create_task(
-        hypercorn.asyncio.serve(services.gateway, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
-    )
+    server = asyncio.create_task(hypercorn.asyncio.serve(services.gateway, config, shutdown_trigger=stop.wait))
     guard = asyncio.create_task(_stop_with(watched, stop)) if watched else None
     print(f"ready {endpoint}", flush=True)
     try:

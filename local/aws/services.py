@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from local.aws.athena.service import Athena
+from local.aws.cloudformation_gaps import keep_dropped_properties
 from local.aws.crawler import Crawlers
 from local.aws.emulator import Emulator
 from local.aws.gateway import Gateway
@@ -20,6 +21,7 @@ class Services:
 
     def __init__(self, home: Path, endpoint: str, spark_env: Path) -> None:
         self._emulator = Emulator(home)
+        keep_dropped_properties()
         self._store = Store(home / "local.sqlite")
         logs = Logs(self._emulator)
         partitions = Partitions(self._emulator, self._store)

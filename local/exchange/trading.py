@@ -128,8 +128,9 @@ def figures(
     average = (open + high + low + 2 * close) // 5
     # A few averages lie outside the range, as in B3's files.
     average = np.where(~single & chance.happens(300, 62, salt, key, day), high + 1, average)
-    # B3 cuts the average to the cent; the volume holds what was cut.
+    # B3 cuts the average to the cent; the volume holds what was cut, and no trade lies outside the range.
     cut = np.where(single, 0, chance.below(np.maximum(1, quantity), 63, salt, key, day))
+    volume = np.clip(quantity * average + cut, quantity * low, quantity * high)
     tick = 1 + close // 500
     bid = np.where(chance.happens(quoted, 64, salt, key, day), np.maximum(1, close - tick), 0)
     ask = np.where(chance.happens(quoted, 65, salt, key, day), close + tick, 0)
@@ -143,7 +144,7 @@ def figures(
         "best_ask": ask,
         "trade_count": trades % _TRADE_COUNT_WRAPS_AT,
         "quantity": quantity,
-        "financial_volume": (quantity * average + cut) // quote_factor,
+        "financial_volume": volume // quote_factor,
     }
 
 

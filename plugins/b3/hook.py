@@ -69,7 +69,7 @@ class B3Hook(BaseHook):
     hosts that send an incomplete chain; verification itself is never off), `timeout` (seconds to connect, and
     between two bytes; default 30), `attempts` (default 5), `user_agent`.
 
-    Without such a connection, B3's public host is used with those defaults.
+    Without such a connection, or without Airflow, B3's public host is used with those defaults.
     """
 
     conn_name_attr = "conn_id"
@@ -91,6 +91,8 @@ class B3Hook(BaseHook):
         return self._session
 
     def _find_connection(self) -> Any:
+        if not hasattr(self, "get_connection"):
+            return None
         try:
             return self.get_connection(self.conn_id)
         except Exception as error:
@@ -107,15 +109,14 @@ class B3Hook(BaseHook):
         self.attempts = int(extra.get("attempts", 5))
         self._session = requests.Session()
         self._session.headers["User-Agent"] = str(extra.get("user_agent", USER_AGENT))
-        if extra.get("ca_bundle"):
-            self._session.verify = str(extra["ca_bundle"])
+        self.verify = str(extra["ca_bundle"]) if extra.get("ca_bundle") else True
 
     def download_quotes(self, file_name: str, sink: IO[bytes]) -> Download:
         """Write the COTAHIST file of that name to `sink`, as B3 sends it.
 
         Args:
             file_name: B3's own name, as `COTAHIST_D30042020.ZIP`.
-            sink: an empty binary file, seekable and truncatable: a failed try leaves nothing in it.
+            sink: a binary file, seekable and truncatable: each try begins it anew.
 
         Raises:
             NotPublished: 404, or 200 without a byte: no session, not published yet, or no longer served.
@@ -137,7 +138,11 @@ class B3Hook(BaseHook):
         sink.seek(0)
         sink.truncate()
         digest, size = hashlib.sha256(), 0
-        with _transient_faults(url), session.get(url, stream=True, timeout=self.timeout) as answer:
+        # `verify` goes with the request: of a session's own, requests lets REQUESTS_CA_BUNDLE take the place.
+        with (
+            _transient_faults(url),
+            session.get(url, stream=True, timeout=self.timeout, verify=self.verify) as answer,
+        ):
             _check_status(answer)
             # The body as sent: a Content-Encoding would be B3's wrapping, not B3's file.
             for chunk in answer.iter_content(_CHUNK):
@@ -169,18 +174,20 @@ def _base_url(connection: Any) -> str | None:
 def _transient_faults(url: str) -> Iterator[None]:
     try:
         yield
-    except requests.exceptions.SSLError as error:
-        raise SourceError(
-            source=url,
-            expected="a certificate chain that verifies",
-            found=str(error),
-            hint="Give the missing intermediate certificate with extra `ca_bundle` of the connection.",
-        ) from error
     except (
         requests.exceptions.ConnectionError,
         requests.exceptions.Timeout,
         requests.exceptions.ChunkedEncodingError,
+        requests.exceptions.ContentDecodingError,
     ) as error:
+        # Any other fault of TLS is a connection cut in mid-handshake or mid-record.
+        if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
+            raise SourceError(
+                source=url,
+                expected="a certificate chain that verifies",
+                found=str(error),
+                hint="Give the missing intermediate certificate with extra `ca_bundle` of the connection.",
+            ) from error
         raise TransientError(
             source=url, expected="a whole answer", found=f"{type(error).__name__}: {error}", hint="Run the task again."
         ) from error
@@ -217,13 +224,14 @@ def _check_length(answer: requests.Response, size: int) -> None:
 
 def _retry_after(answer: requests.Response) -> float | None:
     value = answer.headers.get("Retry-After", "")
-    if value.isdigit():
+    if value.isdecimal():
         return float(value)
     try:
         at = parsedate_to_datetime(value)
     except ValueError:
         return None
-    return max(0.0, (at - dt.datetime.now(dt.UTC)).total_seconds())
+    # A date whose zone is unknown ("-0000") comes without one; HTTP's are of UTC.
+    return max(0.0, (at.replace(tzinfo=at.tzinfo or dt.UTC) - dt.datetime.now(dt.UTC)).total_seconds())
 
 
 _BACKOFF = tenacity.wait_exponential_jitter(initial=1, max=60)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ORIGIN = frozenset({"source", "source-url", "source-sha256"})
+
 
 @dataclass(frozen=True)
 class LandedFile:
@@ -75,7 +77,7 @@ def capture_quotes(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date) -> L
             log.warning("%s is no longer at B3; using %s as landed", name, landed.uri)
             return landed
         try:
-            cotahist.verify(file, trade_date)
+            cotahist.verify(file, trade_date, name=download.url)
         except SourceError as error:
             kept = _keep(s3, where, lake.rejected_key(download.sha256, name), file, download)
             error.add_note(f"the {download.size} bytes that came from {download.url} are kept in {kept.uri}")
@@ -84,7 +86,11 @@ def capture_quotes(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date) -> L
 
 
 def find(s3: Any, where: Lake, key: str) -> LandedFile | None:
-    """The file that lies under `key` of landing/, or None."""
+    """The file that lies under `key` of landing/, or None.
+
+    Raises:
+        SourceError: an object lies there that does not say where it came from.
+    """
     try:
         head = s3.head_object(Bucket=where.bucket, Key=key)
     except s3.exceptions.ClientError as error:
@@ -92,6 +98,14 @@ def find(s3: Any, where: Lake, key: str) -> LandedFile | None:
             return None
         raise
     metadata = head["Metadata"]
+    missing = ORIGIN - metadata.keys()
+    if missing:
+        raise SourceError(
+            source=where.uri(key),
+            expected=f"an object whose metadata says where it came from: {', '.join(sorted(ORIGIN))}",
+            found=f"one without {', '.join(sorted(missing))}",
+            hint="Delete it and run scrape, or put it again with these.",
+        )
     return LandedFile(where.uri(key), metadata["source-url"], metadata["source-sha256"], metadata["source"])
 
 

@@ -40,7 +40,7 @@ def write_quotes(s3: Any, where: Lake, landed: LandedFile, trade_date: dt.date) 
     parquet = io.BytesIO()
     with tempfile.TemporaryFile() as source:
         open_landed(s3, where, landed, source)
-        summary = cotahist.write_parquet(source, parquet, trade_date=trade_date)
+        summary = cotahist.write_parquet(source, parquet, trade_date=trade_date, name=landed.uri)
     _put_if_changed(s3, where, key, parquet.getvalue(), {**landed.metadata(), "rows": str(summary.records)})
     return RawPartition(where.uri(key), summary.records, summary.trailer_records, str(summary.financial_volume))
 

@@ -36,6 +36,10 @@ def sessions(first: dt.date, last: dt.date) -> list[dt.date]:
     """
     if first.year < FIRST_YEAR:
         raise ValueError(f"B3's historical quotes begin in {FIRST_YEAR}; asked for sessions from {first}")
+    return _between(first, last)
+
+
+def _between(first: dt.date, last: dt.date) -> list[dt.date]:
     found: list[dt.date] = []
     for year in range(first.year - first.year % _BLOCK, last.year + 1, _BLOCK):
         days = _block(year)
@@ -51,8 +55,14 @@ def is_session(date: dt.date) -> bool:
 
 
 def previous_session(date: dt.date) -> dt.date:
-    """The last session before `date`, whether or not `date` is one itself."""
-    return sessions(date - dt.timedelta(days=14), date - dt.timedelta(days=1))[-1]
+    """The last session before `date`, whether or not `date` is one itself.
+
+    Raises:
+        ValueError: `date` lies before 1986. The session before the first of 1986 is one of 1985.
+    """
+    if date.year < FIRST_YEAR:
+        raise ValueError(f"B3's historical quotes begin in {FIRST_YEAR}; asked for the session before {date}")
+    return _between(date - dt.timedelta(days=14), date - dt.timedelta(days=1))[-1]
 
 
 def next_session(date: dt.date) -> dt.date:

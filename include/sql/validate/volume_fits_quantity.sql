@@ -1,6 +1,6 @@
 -- Financial volume is quantity times a price between low and high, per quote factor. B3 truncates each trade to the
 -- cent and its oldest rows are off by less than a hundredth, hence the slack. A volume of 0.00 passes only where
--- quantity times high rounds to 0.00.
+-- quantity times high is less than a cent.
 WITH
   wrong AS (
     SELECT ticker, quantity, financial_volume
@@ -9,7 +9,7 @@ WITH
       AND coalesce(
             quantity > 0
             AND CASE
-                  WHEN financial_volume = 0 THEN quantity * high * 200 < quote_factor
+                  WHEN financial_volume = 0 THEN quantity * high * 100 < quote_factor
                   ELSE financial_volume > 0
                    AND (100 * financial_volume + trade_count) * quote_factor >= 99 * quantity * low
                    AND (100 * financial_volume - 1) * quote_factor <= 101 * quantity * high

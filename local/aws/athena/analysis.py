@@ -132,7 +132,9 @@ class _Analysis:
         left = self.query(node.this, database, ctes, parent)
         right = self.query(node.expression, database, ctes, parent)
         if len(left.columns) != len(right.columns):
-            raise mismatch(f"{node.key.upper()} query has different number of fields: {len(left.columns)}, {len(right.columns)}")
+            raise mismatch(
+                f"{node.key.upper()} query has different number of fields: {len(left.columns)}, {len(right.columns)}"
+            )
         columns = []
         for i, (one, two) in enumerate(zip(left.columns, right.columns, strict=True), 1):
             families = {one.kind.family, two.kind.family} - {"unknown"}
@@ -143,7 +145,8 @@ class _Analysis:
             kind = one.kind
             if one.kind != two.kind:
                 kind = self._describe(
-                    f"SELECT CAST(NULL AS {_table_type(one.kind)}) UNION ALL SELECT CAST(NULL AS {_table_type(two.kind)})"
+                    f"SELECT CAST(NULL AS {_table_type(one.kind)}) "
+                    f"UNION ALL SELECT CAST(NULL AS {_table_type(two.kind)})"
                 )
             columns.append(Column(one.name, kind))
         return Relation(columns)
@@ -161,6 +164,7 @@ class _Analysis:
 
     def _select(self, node: exp.Select, database: str, ctes: dict[str, Relation], parent: Frame | None) -> Relation:
         frame = Frame(parent=parent)
+        _inline_windows(node)
         self._from(node, frame, database, ctes)
 
         def visit(item: exp.Expression) -> exp.Expression:
@@ -170,7 +174,9 @@ class _Analysis:
         if where is not None:
             condition = visit(where.this)
             if self._kind(condition, frame).family not in ("boolean", "unknown"):
-                raise mismatch(f"WHERE clause must evaluate to a boolean: actual type {self._kind(condition, frame).trino}")
+                raise mismatch(
+                    f"WHERE clause must evaluate to a boolean: actual type {self._kind(condition, frame).trino}"
+                )
         group = node.args.get("group")
         if group is not None:
             for item in list(group.iter_expressions()):
@@ -178,9 +184,6 @@ class _Analysis:
                     visit(item)
         if node.args.get("having") is not None:
             visit(node.args["having"].this)
-        for window in node.args.get("windows") or []:
-            for item in list(window.iter_expressions()):
-                visit(item)
         columns = self._projections(node, frame, visit)
         order = node.args.get("order")
         if order is not None:
@@ -229,7 +232,12 @@ class _Analysis:
         table = item.table.lower() if isinstance(item, exp.Column) else ""
         sources = [source for source in frame.sources if not table or source.alias == table]
         if not sources:
-            raise QueryError("SYNTAX_ERROR", f"line 1:8: Unable to resolve reference {table}" if table else "line 1:8: SELECT * not allowed in queries without FROM clause")
+            raise QueryError(
+                "SYNTAX_ERROR",
+                f"line 1:8: Unable to resolve reference {table}"
+                if table
+                else "line 1:8: SELECT * not allowed in queries without FROM clause",
+            )
         found: list[tuple[Source | None, Column]] = []
         merged = set() if table else frame.using
         for name in sorted(merged):
@@ -312,9 +320,7 @@ class _Analysis:
         target.set("alias", table_alias)
         return Source(alias, relation)
 
-    def _unnest(
-        self, node: exp.Unnest, alias: str, frame: Frame, database: str, ctes: dict[str, Relation]
-    ) -> Source:
+    def _unnest(self, node: exp.Unnest, alias: str, frame: Frame, database: str, ctes: dict[str, Relation]) -> Source:
         if len(node.expressions) != 1:
             raise not_supported("UNNEST of several arrays at once")
         array = self._expression(node.expressions[0], frame, database, ctes)
@@ -330,7 +336,9 @@ class _Analysis:
         ordinal = node.args.get("offset")
         columns = [Column(given[0] if given else "_col0", element)]
         if ordinal:
-            columns.append(Column(ordinal.name.lower() if isinstance(ordinal, exp.Expression) else "_col1", Kind("BIGINT")))
+            columns.append(
+                Column(ordinal.name.lower() if isinstance(ordinal, exp.Expression) else "_col1", Kind("BIGINT"))
+            )
         relation = Relation(columns)
         self._make_probe(relation, "rel")
         node.set(
@@ -361,7 +369,9 @@ class _Analysis:
         if isinstance(found, View):
             self._depth += 1
             if self._depth > DEEPEST_VIEW:
-                raise QueryError("VIEW_IS_RECURSIVE", f"line 1:15: View {schema}.{name} is recursive or nested too deeply")
+                raise QueryError(
+                    "VIEW_IS_RECURSIVE", f"line 1:15: View {schema}.{name} is recursive or nested too deeply"
+                )
             try:
                 tree = self._parse_view(found.sql)
                 saved, self._references = self._references, {}
@@ -370,7 +380,10 @@ class _Analysis:
                 self._references = saved
             except QueryError as error:
                 if error.code in ("TABLE_NOT_FOUND", "COLUMN_NOT_FOUND", "TYPE_MISMATCH"):
-                    raise QueryError("INVALID_VIEW", f"line 1:15: View 'awsdatacatalog.{schema}.{name}' is stale or in invalid state: {error}") from None
+                    raise QueryError(
+                        "INVALID_VIEW",
+                        f"line 1:15: View 'awsdatacatalog.{schema}.{name}' is stale or in invalid state: {error}",
+                    ) from None
                 raise
             finally:
                 self._depth -= 1
@@ -394,7 +407,8 @@ class _Analysis:
         if twice:
             raise QueryError(
                 "HIVE_INVALID_METADATA",
-                f"Hive metadata for table {table['Name']} is invalid: Table descriptor contains duplicate columns {twice}",
+                f"Hive metadata for table {table['Name']} is invalid: "
+                f"Table descriptor contains duplicate columns {twice}",
             )
         base = BaseTable(self._fresh("src"), table, columns, keys)
         self.bases.append(base)
@@ -454,7 +468,9 @@ class _Analysis:
             new = aggregate(node, kind)
         if new is not node:
             if parent is not None:
-                enclosed = exp.Paren(this=new) if not isinstance(new, (exp.Func, exp.Column, exp.Literal, exp.Paren)) else new
+                enclosed = (
+                    exp.Paren(this=new) if not isinstance(new, (exp.Func, exp.Column, exp.Literal, exp.Paren)) else new
+                )
                 if isinstance(new, exp.Case):
                     enclosed = new
                 node.replace(enclosed)
@@ -476,7 +492,9 @@ class _Analysis:
             if found:
                 source, column = found[0]
                 if level is not frame and any(other.alias == source.alias for other in frame.sources):
-                    raise not_supported(f"a subquery whose FROM repeats the alias {source.alias} of the query around it")
+                    raise not_supported(
+                        f"a subquery whose FROM repeats the alias {source.alias} of the query around it"
+                    )
                 node.set("this", exp.to_identifier(column.name, quoted=True))
                 node.set("table", exp.to_identifier(source.alias, quoted=True))
                 return node
@@ -585,6 +603,24 @@ def _conjuncts(node: exp.Expression) -> list[exp.Expression]:
     return [node]
 
 
+def _inline_windows(node: exp.Select) -> None:
+    """Put each named window (WINDOW w AS …) where it is used."""
+    named = {window.name.lower(): window for window in node.args.get("windows") or []}
+    if not named:
+        return
+    for window in list(node.find_all(exp.Window)):
+        name = window.args["alias"].name.lower() if window.args.get("alias") else ""
+        if name and window not in named.values():
+            if name not in named:
+                raise QueryError("INVALID_WINDOW_REFERENCE", f"line 1:1: Cannot resolve WINDOW name {name}")
+            for key in ("partition_by", "order", "spec"):
+                value = named[name].args.get(key)
+                if value is not None:
+                    window.set(key, [v.copy() for v in value] if isinstance(value, list) else value.copy())
+            window.set("alias", None)
+    node.set("windows", None)
+
+
 def _holds_back(node: exp.Select) -> bool:
     """Whether a filter on the result is not the same as a filter before it."""
     if node.args.get("limit") or node.args.get("offset"):
@@ -597,7 +633,9 @@ def _holds_back(node: exp.Select) -> bool:
 
 def _is_quoted(item: exp.Expression) -> bool:
     identifier = item.args.get("alias") if isinstance(item, exp.Alias) else item.this
-    return isinstance(identifier, exp.Identifier) and bool(identifier.args.get("quoted")) and isinstance(item, exp.Alias)
+    return (
+        isinstance(identifier, exp.Identifier) and bool(identifier.args.get("quoted")) and isinstance(item, exp.Alias)
+    )
 
 
 def _literal_kind(node: exp.Literal) -> Kind:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 WIDEST = 38
+ZERO_DIVISION = "error('DIVISION_BY_ZERO: Division by zero')"
 
 
 def duck(sql: str) -> exp.Expression:
@@ -23,9 +24,7 @@ def divide(left: exp.Expression, lp: int, ls: int, right: exp.Expression, rp: in
     precision = min(WIDEST, lp + rs + max(rs - ls, 0))
     number = _quotient(_unscaled(left, lp, ls, scale + rs - ls), _unscaled(right, rp, rs, 0))
     zero = f"{text(right)} = 0"
-    return duck(
-        f"CASE WHEN {zero} THEN error('DIVISION_BY_ZERO: Division by zero') ELSE {_scaled(number, precision, scale)} END"
-    )
+    return duck(f"CASE WHEN {zero} THEN {ZERO_DIVISION} ELSE {_scaled(number, precision, scale)} END")
 
 
 def average(total: exp.Expression, count: exp.Expression, precision: int, scale: int) -> exp.Expression:
@@ -37,7 +36,11 @@ def average(total: exp.Expression, count: exp.Expression, precision: int, scale:
 def _unscaled(value: exp.Expression, precision: int, scale: int, shift: int) -> str:
     """The value times 10^(scale+shift) as a whole number."""
     plain = f"CAST({text(value)} AS DECIMAL({precision},{scale}))"
-    whole = f"CAST({plain} * CAST({10**scale} AS DECIMAL({scale + 1},0)) AS HUGEINT)" if scale else f"CAST({plain} AS HUGEINT)"
+    whole = (
+        f"CAST({plain} * CAST({10**scale} AS DECIMAL({scale + 1},0)) AS HUGEINT)"
+        if scale
+        else f"CAST({plain} AS HUGEINT)"
+    )
     return f"({whole} * CAST({10**shift} AS HUGEINT))" if shift else whole
 
 

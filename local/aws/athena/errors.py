@@ -31,8 +31,12 @@ TRINO_NAMES = {
 }  # fmt: skip
 _OWN = re.compile(r"^[A-Z_]+: ")
 _STRING_CAST = re.compile(r"Could not convert string '(.*)' to (\w+)", re.DOTALL)
-_DECIMAL_CAST = re.compile(r'Could not (?:convert|cast) (?:string |value )?"?\'?(.*?)\'?"? to (DECIMAL\([\d, ]+\))', re.DOTALL)
-_DATE_CAST = re.compile(r"(?:invalid|date|timestamp) (?:date |timestamp )?field (?:format|value).*?\"(.*?)\"", re.DOTALL)
+_DECIMAL_CAST = re.compile(
+    r'Could not (?:convert|cast) (?:string |value )?"?\'?(.*?)\'?"? to (DECIMAL\([\d, ]+\))', re.DOTALL
+)
+_DATE_CAST = re.compile(
+    r"(?:invalid|date|timestamp) (?:date |timestamp )?field (?:format|value).*?\"(.*?)\"", re.DOTALL
+)
 _UNGROUPED = re.compile(r'column "?([^"]+?)"? must appear in the GROUP BY clause', re.IGNORECASE)
 
 
@@ -58,7 +62,9 @@ def from_duckdb(error: duckdb.Error) -> QueryError:
         return QueryError("INVALID_CAST_ARGUMENT", f"Value cannot be cast to date: {found[1]}")
     found = _UNGROUPED.search(text)
     if found:
-        return QueryError("EXPRESSION_NOT_AGGREGATE", f"'{found[1]}' must be an aggregate expression or appear in GROUP BY clause")
+        return QueryError(
+            "EXPRESSION_NOT_AGGREGATE", f"'{found[1]}' must be an aggregate expression or appear in GROUP BY clause"
+        )
     if "More than one row returned by a subquery" in text:
         return QueryError("SUBQUERY_MULTIPLE_ROWS", "Scalar sub-query has returned multiple rows")
     if isinstance(error, duckdb.OutOfRangeException) or "out of range" in text.lower() or "verflow" in text:

@@ -1,4 +1,4 @@
-"""From a catalog table to files that DuckDB reads: registered partitions only, pruned, checked, linked for one query."""
+"""From a catalog table to files for DuckDB: registered partitions only, pruned, checked, linked for one query."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ class Selected:
 class Files:
     """Binds base tables for one query. `folder` takes its links and is the caller's to remove."""
 
-    def __init__(self, emulator: Emulator, partitions: Partitions, footers: Footers, caller: Caller, folder: Path) -> None:
+    def __init__(
+        self, emulator: Emulator, partitions: Partitions, footers: Footers, caller: Caller, folder: Path
+    ) -> None:
         self._emulator = emulator
         self._partitions = partitions
         self._footers = footers
@@ -91,9 +93,11 @@ class Files:
         except AwsError as error:
             raise QueryError("HIVE_FILESYSTEM_ERROR", error.message) from None
 
-    def create(self, connection: duckdb.DuckDBPyConnection, base: BaseTable, chosen: list[Selected], paths: bool) -> None:
+    def create(
+        self, connection: duckdb.DuckDBPyConnection, base: BaseTable, chosen: list[Selected], paths: bool
+    ) -> None:
         """Make the view that stands for the table reference; `paths` if the query asks for "$path"."""
-        declared = {name: kind for name, kind in base.columns}
+        declared = dict(base.columns)
         present: set[str] | None = None
         alike = True
         first = None
@@ -103,13 +107,18 @@ class Files:
             alike = alike and columns == first
             names = {name for name, _ in columns}
             present = names if present is None else present | names
-        blank = [f"CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in [*base.columns, *base.keys, (PATH, "VARCHAR")]]
+        blank = [
+            f"CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in [*base.columns, *base.keys, (PATH, "VARCHAR")]
+        ]
         if not chosen:
             connection.execute(f"CREATE VIEW {quoted(base.name)} AS SELECT {', '.join(blank)} WHERE false")
             return
         targets = self._link(base, chosen)
         listed = "[" + ", ".join(_literal(str(path)) for path in targets) + "]"
-        options = ["hive_partitioning = " + ("true" if base.keys else "false"), f"union_by_name = {str(not alike).lower()}"]
+        options = [
+            "hive_partitioning = " + ("true" if base.keys else "false"),
+            f"union_by_name = {str(not alike).lower()}",
+        ]
         if base.keys:
             types = ", ".join(f"{_literal(name)}: {kind}" for name, kind in base.keys)
             options.append("hive_types = {" + types + "}")
@@ -173,12 +182,16 @@ class Files:
 
 def _check_format(base: BaseTable) -> None:
     storage = base.table.get("StorageDescriptor") or {}
-    described = f"{storage.get('InputFormat') or ''} {(storage.get('SerdeInfo') or {}).get('SerializationLibrary') or ''}"
+    described = (
+        f"{storage.get('InputFormat') or ''} {(storage.get('SerdeInfo') or {}).get('SerializationLibrary') or ''}"
+    )
     parameters = base.table.get("Parameters") or {}
     if str(parameters.get("table_type", "")).lower() == "iceberg":
         raise not_supported(f"Iceberg, which table {base.table['Name']} is")
     if "parquet" not in f"{described} {parameters.get('classification') or ''}".lower():
-        raise not_supported(f"a table that is not Parquet: {base.table['Name']} is {described.strip() or 'of no stated format'}")
+        raise not_supported(
+            f"a table that is not Parquet: {base.table['Name']} is {described.strip() or 'of no stated format'}"
+        )
 
 
 def _prune(base: BaseTable, rows: Sequence[tuple[str, ...]]) -> list[int]:
@@ -195,7 +208,9 @@ def _prune(base: BaseTable, rows: Sequence[tuple[str, ...]]) -> list[int]:
     with duckdb.connect() as connection:
         settings(connection)
         connection.execute("CREATE TEMP TABLE given (i INTEGER, vals VARCHAR[])")
-        connection.execute("INSERT INTO given SELECT unnest($1), unnest($2)", [list(range(len(rows))), [list(r) for r in rows]])
+        connection.execute(
+            "INSERT INTO given SELECT unnest($1), unnest($2)", [list(range(len(rows))), [list(r) for r in rows]]
+        )
         connection.execute(f"CREATE TEMP TABLE parts AS SELECT i, vals, {values} FROM given")
         bad = connection.execute(f"SELECT vals FROM parts WHERE {wrong} LIMIT 1").fetchone()
         if bad:
@@ -215,7 +230,7 @@ def _prune(base: BaseTable, rows: Sequence[tuple[str, ...]]) -> list[int]:
 
 def _readable(actual: str, wanted: str) -> bool:
     """Whether Athena's Parquet reader can give a column of type `actual` as `wanted`."""
-    if actual == wanted or actual.startswith("decimal") and wanted.startswith("decimal"):
+    if actual == wanted or (actual.startswith("decimal") and wanted.startswith("decimal")):
         return True
     if actual in WHOLE and (wanted in WHOLE or wanted == "integer"):
         return True

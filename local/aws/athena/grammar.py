@@ -1,7 +1,8 @@
-"""What Trino's grammar does not have, found in the query's tokens: the parser would let some of it through to DuckDB."""
+"""What Trino's grammar does not have, found in the query's tokens: the parser would let some of it through."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 import sqlglot
@@ -17,7 +18,8 @@ FORBIDDEN_TOKENS = {
     TokenType.COLON: "':'", TokenType.DIV: "'DIV'", TokenType.GLOB: "'GLOB'", TokenType.ILIKE: "'ILIKE'",
     TokenType.PIVOT: "'PIVOT'", TokenType.UNPIVOT: "'UNPIVOT'", TokenType.RLIKE: "'RLIKE'", TokenType.CARET: "'^'",
     TokenType.AMP: "'&'", TokenType.DAMP: "'&&'", TokenType.TILDE: "'~'", TokenType.HASH: "'#'",
-    TokenType.SEMI: "'SEMI'", TokenType.ANTI: "'ANTI'", TokenType.ASOF: "'ASOF'", TokenType.STRAIGHT_JOIN: "'STRAIGHT_JOIN'",
+    TokenType.SEMI: "'SEMI'", TokenType.ANTI: "'ANTI'", TokenType.ASOF: "'ASOF'",
+    TokenType.STRAIGHT_JOIN: "'STRAIGHT_JOIN'",
     TokenType.DOLLAR: "'$'", TokenType.SIMILAR_TO: "'SIMILAR'", TokenType.XOR: "'XOR'", TokenType.DSTAR: "'**'",
 }  # fmt: skip
 NAME_TOKENS = (TokenType.VAR, TokenType.IDENTIFIER)
@@ -87,21 +89,41 @@ def _check_words(sql: str, tokens: list[Token]) -> None:
             raise _at(token, f"mismatched input '{token.text[:20]}'")
         if text == "GROUP" and after and after.text.upper() == "BY" and i + 2 < len(tokens):
             following = tokens[i + 3] if i + 3 < len(tokens) else None
-            if tokens[i + 2].text.upper() == "ALL" and (following is None or following.token_type is not TokenType.L_PAREN):
+            if tokens[i + 2].text.upper() == "ALL" and (
+                following is None or following.token_type is not TokenType.L_PAREN
+            ):
                 raise _at(tokens[i + 2], "mismatched input 'ALL'. Expecting: <expression>")
         if text in ("EXCLUDE", "REPLACE", "RENAME") and before and before.token_type is TokenType.STAR:
             raise _at(token, f"mismatched input '{token.text}'")
-        if text == "EXCEPT" and before and before.token_type is TokenType.STAR and after and after.token_type is TokenType.L_PAREN:
+        if (
+            text == "EXCEPT"
+            and before
+            and before.token_type is TokenType.STAR
+            and after
+            and after.token_type is TokenType.L_PAREN
+        ):
             inner = tokens[i + 2].text.upper() if i + 2 < len(tokens) else ""
             if inner not in ("SELECT", "WITH", "VALUES", "TABLE", "("):
                 raise _at(token, f"mismatched input '{token.text}'")
-        if text == "LIMIT" and any(t.text.upper() == "OFFSET" and t.token_type is TokenType.OFFSET for t in tokens[i + 1 : i + 3]):
+        if text == "LIMIT" and any(
+            t.text.upper() == "OFFSET" and t.token_type is TokenType.OFFSET for t in tokens[i + 1 : i + 3]
+        ):
             raise _at(token, "mismatched input 'OFFSET'. Expecting: <EOF> (OFFSET comes before LIMIT)")
         if kind is TokenType.COMMA and after and after.text.upper() in ("FROM", ")", "WHERE", "GROUP", "ORDER"):
             raise _at(token, f"mismatched input '{after.text}'. Expecting: <expression>")
-        if kind is TokenType.FROM and (before is None or before.token_type is TokenType.L_PAREN) and not _inside_call(tokens, i):
+        if (
+            kind is TokenType.FROM
+            and (before is None or before.token_type is TokenType.L_PAREN)
+            and not _inside_call(tokens, i)
+        ):
             raise _at(token, "mismatched input 'FROM'. Expecting: <query>")
-        if text == "BY" and after and after.text.upper() == "NAME" and before and before.text.upper() in ("UNION", "ALL"):
+        if (
+            text == "BY"
+            and after
+            and after.text.upper() == "NAME"
+            and before
+            and before.text.upper() in ("UNION", "ALL")
+        ):
             raise _at(token, "mismatched input 'BY'")
         if text in ("CAST", "TRY_CAST") and after and after.token_type is TokenType.L_PAREN:
             _check_cast_type(tokens, i + 1)
@@ -134,14 +156,16 @@ def _check_calls(sql: str, tokens: list[Token], tree: exp.Expression) -> None:
     """Every name before a parenthesis, as it was written, must be a function of Trino's that this runs."""
     aliases = {alias.name.lower() for alias in tree.find_all(exp.TableAlias)}
     aliases |= {name.lower() for name in _created(tree)}
-    for token, after in zip(tokens, tokens[1:], strict=False):
+    for token, after in itertools.pairwise(tokens):
         if after.token_type is not TokenType.L_PAREN or token.token_type in (TokenType.STRING, TokenType.NUMBER):
             continue
         name = token.text.lower()
         if not name or not (name[0].isalpha() or name[0] == "_"):
             continue
         quoted = token.token_type is TokenType.IDENTIFIER
-        if name in functions.SUPPORTED or (name in functions.WORDS and not quoted) or name in aliases:
+        # A token may be of several words: PARTITION BY, GROUPING SETS.
+        word = not quoted and all(part in functions.WORDS for part in name.split())
+        if word or name in functions.SUPPORTED or name in aliases:
             continue
         if name in functions.KNOWN:
             raise not_supported(f"function {name}")
@@ -155,7 +179,8 @@ def _created(tree: exp.Expression) -> Iterable[str]:
 
 
 UNSUPPORTED: dict[type[exp.Expression], str] = {
-    exp.TableSample: "TABLESAMPLE", exp.Lateral: "LATERAL", exp.MatchRecognize: "MATCH_RECOGNIZE", exp.Parameter: "a parameter",
+    exp.TableSample: "TABLESAMPLE", exp.Lateral: "LATERAL", exp.MatchRecognize: "MATCH_RECOGNIZE",
+    exp.Parameter: "a parameter",
     exp.Placeholder: "a ? parameter (pass ExecutionParameters)", exp.Fetch: "FETCH FIRST … WITH TIES",
     exp.JSONExtract: "JSON access by an operator", exp.Map: "a map", exp.Struct: "a row value",
 }  # fmt: skip
@@ -169,7 +194,9 @@ def _check_tree(tree: exp.Expression) -> None:
     for node in tree.walk():
         if type(node) in NOT_TRINO:
             raise syntax(f"mismatched input: {NOT_TRINO[type(node)]} is not part of Trino's SQL")
-        if isinstance(node, exp.Fetch) and not (node.args.get("limit_options") and node.args["limit_options"].args.get("with_ties")):
+        if isinstance(node, exp.Fetch) and not (
+            node.args.get("limit_options") and node.args["limit_options"].args.get("with_ties")
+        ):
             continue
         if type(node) in UNSUPPORTED:
             raise not_supported(UNSUPPORTED[type(node)])

@@ -1,7 +1,8 @@
-"""Where Trino and DuckDB differ in meaning: each expression is checked by Trino's types and spelled so that DuckDB agrees."""
+"""Where Trino and DuckDB differ: each expression is checked by Trino's types and spelled so that DuckDB agrees."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from sqlglot import exp
@@ -15,7 +16,8 @@ KindOf = Callable[[exp.Expression], Kind]
 UNKNOWN = Kind('"NULL"')
 SYMBOLS: dict[type[exp.Expression], str] = {
     exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%", exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">",
-    exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=", exp.NullSafeEQ: "IS NOT DISTINCT FROM", exp.NullSafeNEQ: "IS DISTINCT FROM",
+    exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=",
+    exp.NullSafeEQ: "IS NOT DISTINCT FROM", exp.NullSafeNEQ: "IS DISTINCT FROM",
 }  # fmt: skip
 COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
 DATE_UNITS = {"DAY", "WEEK", "MONTH", "QUARTER", "YEAR"}
@@ -29,6 +31,9 @@ STRING_FUNCTIONS: dict[type[exp.Expression], str] = {
     exp.Upper: "upper", exp.Lower: "lower", exp.Length: "length", exp.Trim: "trim", exp.Substring: "substr",
     exp.StrPosition: "strpos", exp.Replace: "replace", exp.RegexpLike: "regexp_like", exp.SplitPart: "split_part",
     exp.Split: "split", exp.StartsWith: "starts_with", exp.Reverse: "reverse",
+}  # fmt: skip
+RENAMED = {
+    "is_finite": "isfinite", "is_infinite": "isinf", "is_nan": "isnan", "every": "bool_and", "codepoint": "unicode",
 }  # fmt: skip
 NUMBER_AGGREGATES: dict[type[exp.Expression], str] = {exp.Sum: "sum", exp.Avg: "avg"}
 
@@ -68,6 +73,11 @@ def rewrite(node: exp.Expression, kind: KindOf) -> exp.Expression:
         return node
     if isinstance(node, exp.DPipe):
         return _concat([node.this, node.expression], kind)
+    if isinstance(node, exp.ConcatWs):
+        _strings("concat_ws", node.expressions, kind)
+        return duck(f"concat_ws({', '.join(text(part) for part in node.expressions)})")
+    if isinstance(node, exp.Bracket) and not node.args.get("safe"):
+        raise not_supported("a subscript: use element_at")
     if isinstance(node, exp.Concat):
         return _concat(list(node.expressions), kind)
     if isinstance(node, exp.Case):
@@ -109,7 +119,9 @@ def rewrite(node: exp.Expression, kind: KindOf) -> exp.Expression:
         found = _dated("date_trunc", node.this, kind)
         unit = (node.args.get("unit") or node.expression).name.upper()
         if unit not in DATE_UNITS | (TIME_UNITS if found.duck != "DATE" else set()):
-            raise QueryError("INVALID_FUNCTION_ARGUMENT", f"'{unit.lower()}' is not a valid {found.trino.split('(')[0]} field")
+            raise QueryError(
+                "INVALID_FUNCTION_ARGUMENT", f"'{unit.lower()}' is not a valid {found.trino.split('(')[0]} field"
+            )
         result = f"date_trunc('{unit}', {text(node.this)})"
         return duck(f"CAST({result} AS DATE)" if found.duck == "DATE" else result)
     if isinstance(node, exp.Extract):
@@ -120,21 +132,31 @@ def rewrite(node: exp.Expression, kind: KindOf) -> exp.Expression:
     if isinstance(node, DATE_PARTS):
         _dated(type(node).__name__.lower(), node.this, kind)
         return node
+    if isinstance(node, (exp.Anonymous, exp.AnonymousAggFunc)) and node.name.lower() in RENAMED:
+        return exp.Anonymous(this=RENAMED[node.name.lower()], expressions=node.expressions)
+    if isinstance(node, exp.Sign):
+        return duck(f"CAST(sign({text(node.this)}) AS {kind(node.this).duck})")
+    if isinstance(node, exp.RegexpReplace):
+        return _regexp_replace(node, kind)
     if isinstance(node, exp.Date):
         return duck(f"CAST({text(node.this)} AS DATE)")
     if type(node) in STRING_FUNCTIONS:
         found = kind(node.this)
-        arrays = isinstance(node, (exp.Reverse,)) and found.family == "array"
-        if found.family not in ("varchar", "unknown") and not arrays:
+        if isinstance(node, exp.Reverse) and found.family == "array":
+            raise not_supported("reverse of an array")
+        if found.family not in ("varchar", "unknown"):
             raise _parameters(STRING_FUNCTIONS[type(node)], [found])
         return node
     if isinstance(node, exp.Format):
         return _format(node, kind)
     if isinstance(node, exp.UnixToTime):
         return duck(f"to_timestamp({text(node.this)})")
-    if isinstance(node, exp.GenerateSeries) and any(kind(part).family == "date" for part in (node.args["start"], node.args["end"])):
+    if isinstance(node, exp.GenerateSeries) and any(
+        kind(part).family == "date" for part in (node.args["start"], node.args["end"])
+    ):
         step = node.args.get("step")
-        series = f"generate_series({text(node.args['start'])}, {text(node.args['end'])}, {text(step) if step else 'INTERVAL 1 DAY'})"
+        bounds = f"{text(node.args['start'])}, {text(node.args['end'])}"
+        series = f"generate_series({bounds}, {text(step) if step else 'INTERVAL 1 DAY'})"
         if kind(node.args["start"]).duck == "DATE":
             return duck(f"list_transform({series}, lambda x: CAST(x AS DATE))")
         return duck(series)
@@ -142,7 +164,7 @@ def rewrite(node: exp.Expression, kind: KindOf) -> exp.Expression:
 
 
 def aggregate(node: exp.Expression, kind: KindOf) -> exp.Expression:
-    """An aggregate with its FILTER and OVER, whose exact type needs more than one DuckDB aggregate; else the node itself."""
+    """An aggregate, with its FILTER and OVER, in Trino's type; any other node as it is."""
     core = _core(node)
     if isinstance(core, exp.CountIf):
         return duck(f"CAST({text(node)} AS BIGINT)")
@@ -165,6 +187,16 @@ def _with_core(node: exp.Expression, core: exp.Expression) -> exp.Expression:
     wrapped = node.copy()
     _core(wrapped).replace(core)
     return wrapped
+
+
+def _regexp_replace(node: exp.RegexpReplace, kind: KindOf) -> exp.Expression:
+    pattern, new = node.expression, node.args.get("replacement") or exp.Literal.string("")
+    _strings("regexp_replace", [node.this, pattern, new], kind)
+    if not isinstance(new, exp.Literal):
+        raise not_supported("regexp_replace with a replacement that is no literal")
+    # Java writes a group as $1, DuckDB as \\1.
+    shown = re.sub(r"\$(\d)", r"\\\1", new.name.replace("\\", "\\\\")) if "$" in new.name else new.name
+    return duck(f"regexp_replace({text(node.this)}, {text(pattern)}, {exp.Literal.string(shown).sql('duckdb')}, 'g')")
 
 
 def _core(node: exp.Expression) -> exp.Expression:
@@ -246,9 +278,9 @@ def _arithmetic(node: exp.Expression, kind: KindOf) -> exp.Expression:
     zero = f"{text(right)} = 0"
     if lk.integer and rk.integer:
         if isinstance(node, exp.Div):
-            return duck(f"CASE WHEN {zero} THEN error('DIVISION_BY_ZERO: Division by zero') ELSE {text(left)} // {text(right)} END")
+            return duck(f"CASE WHEN {zero} THEN {decimals.ZERO_DIVISION} ELSE {text(left)} // {text(right)} END")
         if isinstance(node, exp.Mod):
-            return duck(f"CASE WHEN {zero} THEN error('DIVISION_BY_ZERO: Division by zero') ELSE {text(left)} % {text(right)} END")
+            return duck(f"CASE WHEN {zero} THEN {decimals.ZERO_DIVISION} ELSE {text(left)} % {text(right)} END")
         return duck(f"{text(left)} {symbol} {text(right)}")
     (lp, ls), (rp, rs) = lk.exact or (38, 0), rk.exact or (38, 0)
     if isinstance(node, exp.Div):
@@ -257,7 +289,7 @@ def _arithmetic(node: exp.Expression, kind: KindOf) -> exp.Expression:
     one = f"CAST({text(left)} AS DECIMAL({lp},0))" if lk.integer else text(left)
     two = f"CAST({text(right)} AS DECIMAL({rp},0))" if rk.integer else text(right)
     if isinstance(node, exp.Mod):
-        return duck(f"CASE WHEN {zero} THEN error('DIVISION_BY_ZERO: Division by zero') ELSE {one} % {two} END")
+        return duck(f"CASE WHEN {zero} THEN {decimals.ZERO_DIVISION} ELSE {one} % {two} END")
     return duck(f"{one} {symbol} {two}")
 
 
@@ -299,7 +331,9 @@ def _date_function(node: exp.Expression, kind: KindOf) -> exp.Expression:
     found = _dated(name, node.this, kind)
     allowed = DATE_UNITS | (TIME_UNITS if found.duck != "DATE" or name == "date_diff" else set())
     if unit not in allowed:
-        raise QueryError("INVALID_FUNCTION_ARGUMENT", f"'{unit.lower()}' is not a valid {found.trino.split('(')[0]} field")
+        raise QueryError(
+            "INVALID_FUNCTION_ARGUMENT", f"'{unit.lower()}' is not a valid {found.trino.split('(')[0]} field"
+        )
     if name == "date_diff":
         _dated(name, node.expression, kind)
         # datesub counts whole units between the two, as Trino does; datediff would count boundaries crossed.
@@ -334,7 +368,11 @@ def _round(node: exp.Round, kind: KindOf) -> exp.Expression:
         raise _parameters("round", [found])
     digits = node.args.get("decimals")
     if found.decimal is None:
-        return duck(f"round({text(node.this)}, {text(digits)})") if digits is not None else duck(f"round({text(node.this)})")
+        return (
+            duck(f"round({text(node.this)}, {text(digits)})")
+            if digits is not None
+            else duck(f"round({text(node.this)})")
+        )
     precision, scale = found.decimal
     if digits is None:
         width = min(38, precision - scale + min(1, scale))
@@ -413,7 +451,9 @@ def _as_text(value: str, found: Kind) -> str:
 
 def _format(node: exp.Format, kind: KindOf) -> exp.Expression:
     kinds = [kind(part) for part in node.expressions]
-    letters = "".join("n" if found.exact else "f" if found.floating else "b" if found.family == "boolean" else "s" for found in kinds)
+    letters = "".join(
+        "n" if found.exact else "f" if found.floating else "b" if found.family == "boolean" else "s" for found in kinds
+    )
     values = [_as_text(text(part), found) for part, found in zip(node.expressions, kinds, strict=True)]
     listed = f"[{', '.join(values)}]" if values else "CAST([] AS VARCHAR[])"
     return duck(f"trino_format({text(node.this)}, {listed}, '{letters}')")

@@ -58,7 +58,7 @@ class Athena:
             "BatchGetQueryExecution": self.batch_get,
             "GetQueryResults": self.get_results,
             "StopQueryExecution": self.stop_one,
-            "ListQueryExecutions": self.list,
+            "ListQueryExecutions": self.list_ids,
             "GetQueryRuntimeStatistics": self.statistics,
             "CreatePreparedStatement": self._no_prepared,
             "StartSession": self._no_sessions,
@@ -96,7 +96,9 @@ class Athena:
                 known = self._store.get("token", f"{caller.owner(name)}/{token}")
                 if known is not None:
                     if known["request"] != fingerprint:
-                        raise bad_request("Idempotent parameters do not match: the ClientRequestToken was used for another query")
+                        raise bad_request(
+                            "Idempotent parameters do not match: the ClientRequestToken was used for another query"
+                        )
                     return {"QueryExecutionId": known["id"]}
             record, progress = self._new(caller, data, sql, name, workgroup)
             identity = record["QueryExecutionId"]
@@ -129,7 +131,7 @@ class Athena:
         self._cancel(identity)
         return {}
 
-    def list(self, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+    def list_ids(self, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """ListQueryExecutions of one workgroup, newest first."""
         offset, size = int(data.get("NextToken") or 0), min(int(data.get("MaxResults") or 50), 50)
         owner = caller.owner(str(data.get("WorkGroup") or "primary"))
@@ -161,9 +163,12 @@ class Athena:
             raise bad_request(f"Query did not finish successfully. Final query state: {state}")
         size = min(int(data.get("MaxResults") or PAGE_ROWS), PAGE_ROWS)
         start = int(data.get("NextToken") or 0)
-        if record.get("_rows", 0) and not self._store.query("SELECT 1 FROM result_rows WHERE query = ? LIMIT 1", (identity,)):
+        if record.get("_rows", 0) and not self._store.query(
+            "SELECT 1 FROM result_rows WHERE query = ? LIMIT 1", (identity,)
+        ):
             raise bad_request(
-                f"the results of {identity} are no longer paged here: read {record['ResultConfiguration']['OutputLocation']}"
+                f"the results of {identity} are no longer paged here: "
+                f"read {record['ResultConfiguration']['OutputLocation']}"
             )
         rows = self._stored(identity, start, size)
         answer: dict[str, Any] = {
@@ -178,13 +183,17 @@ class Athena:
         return answer
 
     def _no_prepared(self, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        raise bad_request("the local Athena has no prepared statements: pass ExecutionParameters, or write the values out")
+        raise bad_request(
+            "the local Athena has no prepared statements: pass ExecutionParameters, or write the values out"
+        )
 
     def _no_sessions(self, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         raise bad_request("the local Athena runs SQL only, no notebook sessions")
 
     def _workgroup(self, caller: Caller, name: str) -> dict[str, Any]:
-        workgroup: dict[str, Any] = self._emulator.call(caller, "AmazonAthena.GetWorkGroup", {"WorkGroup": name})["WorkGroup"]
+        workgroup: dict[str, Any] = self._emulator.call(caller, "AmazonAthena.GetWorkGroup", {"WorkGroup": name})[
+            "WorkGroup"
+        ]
         if workgroup.get("State") == "DISABLED":
             raise bad_request(f"WorkGroup {name} is disabled")
         return workgroup
@@ -256,7 +265,8 @@ class Athena:
             status["StateChangeReason"] = reason
         if category is not None:
             status["AthenaError"] = {
-                "ErrorCategory": category, "ErrorType": 1, "Retryable": category == SYSTEM_ERRORS, "ErrorMessage": reason,
+                "ErrorCategory": category, "ErrorType": 1, "Retryable": category == SYSTEM_ERRORS,
+                "ErrorMessage": reason,
             }  # fmt: skip
 
     def _run(self, caller: Caller, record: dict[str, Any], progress: Progress) -> None:
@@ -299,14 +309,20 @@ class Athena:
         database = record["QueryExecutionContext"].get("Database") or "default"
         output = record["ResultConfiguration"]["OutputLocation"]
         if not self._emulator.bucket_exists(caller, record["_bucket"]):
-            raise QueryError("INVALID_OUTPUT_LOCATION", f"Output bucket {record['_bucket']} does not exist. Create it first.")
+            raise QueryError(
+                "INVALID_OUTPUT_LOCATION", f"Output bucket {record['_bucket']} does not exist. Create it first."
+            )
         if not statements.is_query(sql):
             if record["_parameters"]:
                 raise not_supported("ExecutionParameters in a statement that is no query")
             lines = statements.Statements(self._engine, self._emulator, self._partitions, caller, database).run(sql)
             progress.check()
             self._emulator.put_object(caller, output, "".join(f"{line}\n" for line in lines).encode(), "text/plain")
-            self._keep(record, [("result", Kind("VARCHAR"))] if record["StatementType"] == "UTILITY" or lines else [], ([line] for line in lines))
+            self._keep(
+                record,
+                [("result", Kind("VARCHAR"))] if record["StatementType"] == "UTILITY" or lines else [],
+                ([line] for line in lines),
+            )
             return
         if record["_parameters"]:
             sql = _with_parameters(sql, record["_parameters"])
@@ -327,7 +343,9 @@ class Athena:
         def flush() -> None:
             nonlocal chunk_number, chunk
             with self._store.transaction() as t:
-                t.execute("INSERT OR REPLACE INTO result_rows VALUES (?, ?, ?)", (identity, chunk_number, json.dumps(chunk)))
+                t.execute(
+                    "INSERT OR REPLACE INTO result_rows VALUES (?, ?, ?)", (identity, chunk_number, json.dumps(chunk))
+                )
             chunk_number += 1
             chunk = []
 
@@ -384,6 +402,9 @@ def _with_parameters(sql: str, parameters: list[str]) -> str:
     pieces = re.split(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|\?)", sql, flags=re.DOTALL)
     marks = pieces.count("?")
     if marks != len(parameters):
-        raise QueryError("INVALID_PARAMETER_USAGE", f"line 1:1: Incorrect number of parameters: expected {marks} but found {len(parameters)}")
+        raise QueryError(
+            "INVALID_PARAMETER_USAGE",
+            f"line 1:1: Incorrect number of parameters: expected {marks} but found {len(parameters)}",
+        )
     given = iter(parameters)
     return "".join(next(given) if piece == "?" else piece for piece in pieces)

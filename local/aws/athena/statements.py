@@ -59,7 +59,9 @@ def _bare(sql: str) -> str:
 class Statements:
     """Runs one caller's statements; each returns the lines that Athena shows."""
 
-    def __init__(self, engine: Engine, emulator: Emulator, partitions: Partitions, caller: Caller, database: str) -> None:
+    def __init__(
+        self, engine: Engine, emulator: Emulator, partitions: Partitions, caller: Caller, database: str
+    ) -> None:
         self._engine = engine
         self._emulator = emulator
         self._partitions = partitions
@@ -73,8 +75,14 @@ class Statements:
             (rf"CREATE\s+(OR\s+REPLACE\s+)?VIEW\s+{NAME}\s+AS\s+(.*)", self._create_view),
             (rf"DROP\s+(VIEW|TABLE)\s+(IF\s+EXISTS\s+)?{NAME}", self._drop),
             (rf"CREATE\s+EXTERNAL\s+TABLE\s+(IF\s+NOT\s+EXISTS\s+)?{NAME}\s*\((.*)", self._create_table),
-            (r"CREATE\s+(?:DATABASE|SCHEMA)\s+(IF\s+NOT\s+EXISTS\s+)?[`\"]?(\w+)[`\"]?(?:\s+COMMENT\s+'[^']*')?", self._create_database),
-            (r"DROP\s+(?:DATABASE|SCHEMA)\s+(IF\s+EXISTS\s+)?[`\"]?(\w+)[`\"]?(\s+CASCADE|\s+RESTRICT)?", self._drop_database),
+            (
+                r"CREATE\s+(?:DATABASE|SCHEMA)\s+(IF\s+NOT\s+EXISTS\s+)?[`\"]?(\w+)[`\"]?(?:\s+COMMENT\s+'[^']*')?",
+                self._create_database,
+            ),
+            (
+                r"DROP\s+(?:DATABASE|SCHEMA)\s+(IF\s+EXISTS\s+)?[`\"]?(\w+)[`\"]?(\s+CASCADE|\s+RESTRICT)?",
+                self._drop_database,
+            ),
             (r"SHOW\s+(?:DATABASES|SCHEMAS)(?:\s+LIKE\s+'([^']*)')?", self._show_databases),
             (r"SHOW\s+(TABLES|VIEWS)(?:\s+IN\s+[`\"]?(\w+)[`\"]?)?(?:\s+(?:LIKE\s+)?'([^']*)')?", self._show_tables),
             (rf"SHOW\s+COLUMNS\s+(?:IN|FROM)\s+{NAME}(?:\s+(?:IN|FROM)\s+[`\"]?(\w+)[`\"]?)?", self._show_columns),
@@ -90,12 +98,17 @@ class Statements:
                 try:
                     return action(found)
                 except AwsError as error:
-                    raise QueryError("FAILED", f"Execution Error, return code 1. {error.code}: {error.message}") from None
+                    raise QueryError(
+                        "FAILED", f"Execution Error, return code 1. {error.code}: {error.message}"
+                    ) from None
         refused = UNSUPPORTED.match(text)
         if refused:
             raise not_supported(re.sub(r"\s+", " ", refused[1].upper()))
         word = text.split(None, 1)[0] if text else "<EOF>"
-        raise QueryError("SYNTAX_ERROR", f"line 1:1: mismatched input '{word}', or a form of that statement that is not supported locally")
+        raise QueryError(
+            "SYNTAX_ERROR",
+            f"line 1:1: mismatched input '{word}', or a form of that statement that is not supported locally",
+        )
 
     def _named(self, name: str, database: str | None = None) -> tuple[str, str]:
         parts = [part.strip().strip('`"').lower() for part in name.split(".")]
@@ -121,7 +134,10 @@ class Statements:
             raise QueryError("DUPLICATE_COLUMN_NAME", f"line 1:1: Column name '{twice[0]}' specified more than once")
         unnamed = [column for column in names if re.fullmatch(r"_col\d+", column)]
         if unnamed:
-            raise QueryError("MISSING_COLUMN_NAME", "line 1:1: Column name not specified at position " + str(names.index(unnamed[0]) + 1))
+            raise QueryError(
+                "MISSING_COLUMN_NAME",
+                "line 1:1: Column name not specified at position " + str(names.index(unnamed[0]) + 1),
+            )
         definition = views.definition(name, body, self._database, columns)
         try:
             existing = self._engine.table(self._caller, database, name)
@@ -131,7 +147,9 @@ class Statements:
             self._glue("CreateTable", {"DatabaseName": database, "TableInput": definition})
             return []
         if existing.get("TableType") != "VIRTUAL_VIEW":
-            raise QueryError("TABLE_ALREADY_EXISTS", f"line 1:1: Table already exists: 'awsdatacatalog.{database}.{name}'")
+            raise QueryError(
+                "TABLE_ALREADY_EXISTS", f"line 1:1: Table already exists: 'awsdatacatalog.{database}.{name}'"
+            )
         if not found[1]:
             raise QueryError("ALREADY_EXISTS", f"View already exists: 'awsdatacatalog.{database}.{name}'")
         self._glue("UpdateTable", {"DatabaseName": database, "TableInput": definition})
@@ -146,7 +164,10 @@ class Statements:
             raise
         view = table.get("TableType") == "VIRTUAL_VIEW"
         if view != (found[1].upper() == "VIEW"):
-            raise QueryError("GENERIC_USER_ERROR", f"{table['Name']} is a {'view' if view else 'table'}: use DROP {'VIEW' if view else 'TABLE'}")
+            raise QueryError(
+                "GENERIC_USER_ERROR",
+                f"{table['Name']} is a {'view' if view else 'table'}: use DROP {'VIEW' if view else 'TABLE'}",
+            )
         self._glue("DeleteTable", {"DatabaseName": table["DatabaseName"], "Name": table["Name"]})
         return []
 
@@ -162,10 +183,20 @@ class Statements:
             raise not_supported("CREATE EXTERNAL TABLE other than STORED AS PARQUET")
         if not location:
             raise QueryError("SYNTAX_ERROR", "line 1:1: CREATE EXTERNAL TABLE needs LOCATION 's3://…'")
-        leftover = re.sub(r"\b(STORED\s+AS\s+PARQUET|LOCATION\s+'[^']+'|TBLPROPERTIES\s*\([^)]*\)|COMMENT\s+'[^']*')", "", rest, flags=re.IGNORECASE)
+        leftover = re.sub(
+            r"\b(STORED\s+AS\s+PARQUET|LOCATION\s+'[^']+'|TBLPROPERTIES\s*\([^)]*\)|COMMENT\s+'[^']*')",
+            "",
+            rest,
+            flags=re.IGNORECASE,
+        )
         if leftover.strip():
             raise not_supported(f"in CREATE EXTERNAL TABLE: {leftover.strip()[:60]}")
-        properties = dict(re.findall(r"'([^']+)'\s*=\s*'([^']*)'", rest[rest.upper().find("TBLPROPERTIES") :] if "TBLPROPERTIES" in rest.upper() else ""))
+        properties = dict(
+            re.findall(
+                r"'([^']+)'\s*=\s*'([^']*)'",
+                rest[rest.upper().find("TBLPROPERTIES") :] if "TBLPROPERTIES" in rest.upper() else "",
+            )
+        )
         definition = {
             "Name": name,
             "TableType": "EXTERNAL_TABLE",
@@ -198,7 +229,9 @@ class Statements:
             raise
         cascade = (found[3] or "").strip().upper() == "CASCADE"
         if not cascade and self._glue("GetTables", {"DatabaseName": name})["TableList"]:
-            raise QueryError("FAILED", f"Execution Error, return code 1. InvalidOperationException: Database {name} is not empty")
+            raise QueryError(
+                "FAILED", f"Execution Error, return code 1. InvalidOperationException: Database {name} is not empty"
+            )
         self._glue("DeleteDatabase", {"Name": name})
         return []
 
@@ -216,7 +249,9 @@ class Statements:
 
     def _show_columns(self, found: re.Match[str]) -> Lines:
         table = self._table(found[1], (found[2] or "").lower() or None)
-        return [c["Name"] for c in [*table["StorageDescriptor"].get("Columns", []), *(table.get("PartitionKeys") or [])]]
+        return [
+            c["Name"] for c in [*table["StorageDescriptor"].get("Columns", []), *(table.get("PartitionKeys") or [])]
+        ]
 
     def _show_partitions(self, found: re.Match[str]) -> Lines:
         table = self._keyed(found[1])
@@ -226,11 +261,22 @@ class Statements:
 
     def _describe(self, found: re.Match[str]) -> Lines:
         table = self._table(found[1])
-        lines = [f"{c['Name']:<20}\t{c.get('Type', ''):<20}\t{c.get('Comment', ''):<20}" for c in table["StorageDescriptor"].get("Columns", [])]
-        keys = [f"{c['Name']:<20}\t{c.get('Type', ''):<20}\t{c.get('Comment', ''):<20}" for c in table.get("PartitionKeys") or []]
+        lines = [
+            f"{c['Name']:<20}\t{c.get('Type', ''):<20}\t{c.get('Comment', ''):<20}"
+            for c in table["StorageDescriptor"].get("Columns", [])
+        ]
+        keys = [
+            f"{c['Name']:<20}\t{c.get('Type', ''):<20}\t{c.get('Comment', ''):<20}"
+            for c in table.get("PartitionKeys") or []
+        ]
         if not keys:
             return lines
-        header = ["\t \t ", "# Partition Information\t \t ", f"{'# col_name':<20}\t{'data_type':<20}\t{'comment':<20}", "\t \t "]
+        header = [
+            "\t \t ",
+            "# Partition Information\t \t ",
+            f"{'# col_name':<20}\t{'data_type':<20}\t{'comment':<20}",
+            "\t \t ",
+        ]
         return [*lines, *keys, *header, *keys]
 
     def _keyed(self, name: str) -> dict[str, Any]:
@@ -252,7 +298,10 @@ class Statements:
             return []
         shown = ["/".join(f"{k}={v}" for k, v in zip(keys, values, strict=True)) for values in new]
         missing = "\t".join(f"{table['Name']}:{item}" for item in shown)
-        return [f"Partitions not in metastore:\t{missing}", *(f"Repair: Added partition to metastore {table['Name']}:{item}" for item in shown)]
+        return [
+            f"Partitions not in metastore:\t{missing}",
+            *(f"Repair: Added partition to metastore {table['Name']}:{item}" for item in shown),
+        ]
 
     def _add_partitions(self, found: re.Match[str]) -> Lines:
         table = self._keyed(found[1])
@@ -266,7 +315,10 @@ class Statements:
             known = {p.values for p in self._partitions.all(self._caller, table["DatabaseName"], table["Name"])}
             twice = [item["Values"] for item in inputs if tuple(item["Values"]) in known]
             if twice:
-                raise QueryError("FAILED", f"Execution Error, return code 1. AlreadyExistsException: Partition already exists: {twice[0]}")
+                raise QueryError(
+                    "FAILED",
+                    f"Execution Error, return code 1. AlreadyExistsException: Partition already exists: {twice[0]}",
+                )
         self._partitions.add(self._caller, table, inputs)
         return []
 
@@ -303,7 +355,9 @@ def _columns(text: str) -> tuple[list[dict[str, str]], str]:
 
 
 def _column(text: str) -> dict[str, str]:
-    found = re.fullmatch(r"\s*[`\"]?([\w$]+)[`\"]?\s+(.+?)(?:\s+COMMENT\s+'([^']*)')?\s*", text, re.IGNORECASE | re.DOTALL)
+    found = re.fullmatch(
+        r"\s*[`\"]?([\w$]+)[`\"]?\s+(.+?)(?:\s+COMMENT\s+'([^']*)')?\s*", text, re.IGNORECASE | re.DOTALL
+    )
     if not found:
         raise QueryError("SYNTAX_ERROR", f"line 1:1: mismatched input '{text.strip()[:40]}' in the column list")
     kind = re.sub(r"\s+", "", found[2].lower())
@@ -321,13 +375,18 @@ def _partition_specs(text: str, table: dict[str, Any]) -> list[tuple[tuple[str, 
     while position < len(text.rstrip()):
         found = one.match(text, position)
         if not found:
-            raise QueryError("SYNTAX_ERROR", f"line 1:1: mismatched input '{text[position : position + 30].strip()}'. Expecting: PARTITION (…)")
-        given = dict(
-            (name.lower(), value.strip("'").replace("''", "'"))
+            raise QueryError(
+                "SYNTAX_ERROR",
+                f"line 1:1: mismatched input '{text[position : position + 30].strip()}'. Expecting: PARTITION (…)",
+            )
+        given = {
+            name.lower(): value.strip("'").replace("''", "'")
             for name, value in re.findall(rf"[`\"]?(\w+)[`\"]?\s*=\s*{VALUE}", found[1])
-        )
+        }
         if sorted(given) != sorted(keys):
-            raise QueryError("FAILED", f"SemanticException partition spec {given} doesn't contain all the partition columns {keys}")
+            raise QueryError(
+                "FAILED", f"SemanticException partition spec {given} doesn't contain all the partition columns {keys}"
+            )
         specs.append((tuple(given[key] for key in keys), found[2]))
         position = found.end()
     return specs

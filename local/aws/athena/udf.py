@@ -124,8 +124,16 @@ def _converted(spec: str, letter: str, flags: str, precision: str | None, value:
 def register(connection: duckdb.DuckDBPyConnection) -> None:
     """Add the functions to a connection."""
     connection.create_function(
-        "trino_double_text", double_text, ["DOUBLE", "BOOLEAN"], "VARCHAR", null_handling="special"  # type: ignore[list-item,arg-type]
+        "trino_double_text",
+        double_text,
+        ["DOUBLE", "BOOLEAN"],
+        "VARCHAR",
+        null_handling="special",
     )
     connection.create_function(
-        "trino_format", java_format, ["VARCHAR", "VARCHAR[]", "VARCHAR"], "VARCHAR", null_handling="special"  # type: ignore[list-item,arg-type]
+        "trino_format",
+        java_format,
+        ["VARCHAR", "VARCHAR[]", "VARCHAR"],
+        "VARCHAR",
+        null_handling="special",
     )

@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from local.aws import launch
 from tests.local.aws.harness import Aws, parquet, quote
 

@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from local.aws import launch
 
 ACCOUNT_ROLE = "arn:aws:iam::000000000000:role/glue"
@@ -17,7 +18,14 @@ PARQUET = {
     "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
     "SerdeInfo": {"SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"},
 }
-QUOTES = [("ticker", "string"), ("close", "decimal(13,2)"), ("quantity", "bigint"), ("trades", "int"), ("ratio", "double")]
+INHERIT = {"Version": 1.0, "CrawlerOutput": {"Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}}}
+QUOTES = [
+    ("ticker", "string"),
+    ("close", "decimal(13,2)"),
+    ("quantity", "bigint"),
+    ("trades", "int"),
+    ("ratio", "double"),
+]
 SCHEMA = pa.schema(
     [("ticker", pa.string()), ("close", pa.decimal128(13, 2)), ("quantity", pa.int64()), ("trades", pa.int32()),
      ("ratio", pa.float64())]
@@ -88,7 +96,9 @@ class Aws:
             TableInput={
                 "Name": name, "TableType": "EXTERNAL_TABLE", "Parameters": {"classification": "parquet"},
                 "PartitionKeys": [{"Name": k, "Type": t} for k, t in keys],
-                "StorageDescriptor": {**PARQUET, "Location": location, "Columns": [{"Name": k, "Type": t} for k, t in columns]},
+                "StorageDescriptor": {
+                    **PARQUET, "Location": location, "Columns": [{"Name": k, "Type": t} for k, t in columns],
+                },
             },
         )  # fmt: skip
         return location
@@ -99,9 +109,10 @@ class Aws:
 
     def crawler(self, name: str, database: str, *tables: str, **more: Any) -> None:
         self.glue.create_crawler(
-            Name=name, Role=ACCOUNT_ROLE, Targets={"CatalogTargets": [{"DatabaseName": database, "Tables": list(tables)}]},
+            Name=name, Role=ACCOUNT_ROLE,
+            Targets={"CatalogTargets": [{"DatabaseName": database, "Tables": list(tables)}]},
             SchemaChangePolicy={"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"},
-            Configuration=json.dumps({"Version": 1.0, "CrawlerOutput": {"Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}}}),
+            Configuration=json.dumps(INHERIT),
             **more,
         )  # fmt: skip
 
@@ -160,5 +171,3 @@ class Aws:
         execution = self.execute(sql, database)
         assert execution["Status"]["State"] == "FAILED", execution["Status"]
         return str(execution["Status"]["StateChangeReason"])
-
-

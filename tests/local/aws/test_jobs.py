@@ -2,17 +2,30 @@ import textwrap
 
 import pytest
 from botocore.exceptions import ClientError
+
 from tests.local.aws.harness import Aws, wait_until
 
 
 def test_a_script_gets_its_arguments_and_what_it_prints_is_logged(aws: Aws) -> None:
-    script = "import os, sys\nprint(sys.argv[1:])\nprint(os.environ['TZ'], os.environ['AWS_DEFAULT_REGION'])\nprint('to stderr', file=sys.stderr)\n"
-    defaults = {"--job-language": "python", "--enable-metrics": "true", "--TempDir": "s3://lake/tmp/", "--a": "1", "--b": "2"}
+    script = (
+        "import os, sys\nprint(sys.argv[1:])\nprint(os.environ['TZ'], os.environ['AWS_DEFAULT_REGION'])\n"
+        "print('to stderr', file=sys.stderr)\n"
+    )
+    defaults = {
+        "--job-language": "python",
+        "--enable-metrics": "true",
+        "--TempDir": "s3://lake/tmp/",
+        "--a": "1",
+        "--b": "2",
+    }
     aws.job("echo", script, DefaultArguments=defaults)
     run = aws.run_job("echo", {"--b": "3", "--conf": "spark.x=1"})
     assert run["JobRunState"] == "SUCCEEDED", run
     out = aws.log("/aws-glue/jobs/output", run["Id"])
-    assert f"['--JOB_NAME', 'echo', '--JOB_RUN_ID', '{run['Id']}', '--TempDir', 's3://lake/tmp/', '--a', '1', '--b', '3']" in out
+    assert (
+        f"['--JOB_NAME', 'echo', '--JOB_RUN_ID', '{run['Id']}', '--TempDir', 's3://lake/tmp/', '--a', '1', '--b', '3']"
+        in out
+    )
     assert "UTC us-east-1" in out
     assert "to stderr" in aws.log("/aws-glue/jobs/error", run["Id"])
 

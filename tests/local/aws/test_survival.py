@@ -6,8 +6,9 @@ from pathlib import Path
 
 import boto3
 import pytest
-from tests.local.aws.harness import Aws, parquet, quote, wait_until
+
 from local.aws import launch
+from tests.local.aws.harness import Aws, parquet, quote, wait_until
 
 SLEEP = "import subprocess, sys, time\nsubprocess.Popen(['sleep', '300'])\nprint('up', flush=True)\ntime.sleep(300)\n"
 TEMPLATE = """
@@ -50,7 +51,9 @@ def test_everything_outlives_kill_9(home: Path) -> None:
     aws.crawler("c", "b3", "quotes")
     aws.crawl("c")
     aws.client("iam").create_role(RoleName="reader", AssumeRolePolicyDocument="{}")
-    aws.athena.create_work_group(Name="b3", Configuration={"ResultConfiguration": {"OutputLocation": "s3://lake/athena/"}})
+    aws.athena.create_work_group(
+        Name="b3", Configuration={"ResultConfiguration": {"OutputLocation": "s3://lake/athena/"}}
+    )
     aws.client("cloudformation").create_stack(StackName="s", TemplateBody=TEMPLATE)
     aws.client("cloudformation").get_waiter("stack_create_complete").wait(StackName="s", WaiterConfig={"Delay": 1})
     aws.job("quick", "print('done')", ExecutionProperty={"MaxConcurrentRuns": 3})
@@ -68,7 +71,11 @@ def test_everything_outlives_kill_9(home: Path) -> None:
         versions = aws.s3.list_object_versions(Bucket=aws.bucket, Prefix="x/")["Versions"]
         assert [v["Size"] for v in sorted(versions, key=lambda v: v["Size"])] == [5, 6]
         item = aws.s3.get_object(Bucket=aws.bucket, Key="x/é 1.txt")
-        assert (item["Body"].read(), item["Metadata"], item["ContentType"]) == (b"second", {"source": "simulated"}, "text/plain")
+        assert (item["Body"].read(), item["Metadata"], item["ContentType"]) == (
+            b"second",
+            {"source": "simulated"},
+            "text/plain",
+        )
         assert aws.s3.get_bucket_versioning(Bucket=aws.bucket)["Status"] == "Enabled"
         assert aws.s3.get_bucket_tagging(Bucket=aws.bucket)["TagSet"] == [{"Key": "a", "Value": "b"}]
         assert aws.partitions("b3", "quotes") == [["2020-04-30"]]
@@ -143,13 +150,22 @@ def test_start_says_what_is_missing(home: Path) -> None:
 def test_regions_and_accounts_are_apart(aws: Aws) -> None:
     for key, region in (("111122223333", "us-east-1"), ("test", "sa-east-1")):
         other = boto3.client(
-            "glue", endpoint_url=aws.server.endpoint, region_name=region, aws_access_key_id=key, aws_secret_access_key="x"
+            "glue", endpoint_url=aws.server.endpoint, region_name=region,
+            aws_access_key_id=key, aws_secret_access_key="x",
         )  # fmt: skip
         assert other.get_databases()["DatabaseList"] == []
         other.create_database(DatabaseInput={"Name": "apart"})
         other.create_table(
             DatabaseName="apart",
-            TableInput={"Name": "t", "PartitionKeys": [{"Name": "k", "Type": "string"}], "StorageDescriptor": {"Location": "s3://a/"}},
+            TableInput={
+                "Name": "t",
+                "PartitionKeys": [{"Name": "k", "Type": "string"}],
+                "StorageDescriptor": {"Location": "s3://a/"},
+            },
         )
-        other.create_partition(DatabaseName="apart", TableName="t", PartitionInput={"Values": [region], "StorageDescriptor": {}})
-        assert [p["Values"] for p in other.get_partitions(DatabaseName="apart", TableName="t")["Partitions"]] == [[region]]
+        other.create_partition(
+            DatabaseName="apart", TableName="t", PartitionInput={"Values": [region], "StorageDescriptor": {}}
+        )
+        assert [p["Values"] for p in other.get_partitions(DatabaseName="apart", TableName="t")["Partitions"]] == [
+            [region]
+        ]

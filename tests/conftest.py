@@ -1,0 +1,24 @@
+"""The tests see none of the settings, accounts and proxies of whoever runs them, and Airflow gets a home of its own."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+
+from local.aws import launch
+
+_airflow_home = tempfile.TemporaryDirectory(prefix="airflow-")
+
+for name in list(os.environ):
+    if name.startswith(("AIRFLOW", "AWS_", "B3_")) and name != "B3_REAL_FILES":
+        del os.environ[name]
+os.environ["AIRFLOW_HOME"] = _airflow_home.name
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+
+
+@pytest.fixture(scope="session")
+def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[launch.Server]:
+    """A local AWS with nothing in it; tests take buckets of their own."""
+    with launch.start(tmp_path_factory.mktemp("aws")) as server:
+        yield server

@@ -1,0 +1,326 @@
+import copy
+import datetime as dt
+import json
+import re
+import socket
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.exceptions import AirflowSkipException
+from airflow.sdk import DAG
+from airflow.serialization.serialized_objects import DagSerialization
+
+from b3.errors import ClosedDay
+
+ROOT = Path(__file__).resolve().parents[2]
+DAGS = ROOT / "dags"
+STEPS = ["scrape", "upload", "crawl_raw", "refine", "crawl_refined"]
+CHECKS = [
+    "key_is_unique",
+    "prices_are_positive",
+    "prices_lie_within_low_and_high",
+    "raw_and_refined_agree",
+    "raw_partition_is_there",
+    "raw_rows_match_the_trailer",
+    "refined_partition_is_there",
+    "rows_carry_their_trade_date",
+    "unit_prices_are_exact",
+    "volume_fits_quantity",
+]
+VALIDATE = [f"validate.{check}" for check in CHECKS]
+
+
+def parse(folder: Path) -> DagBag:
+    """The DAGs of a folder, which must parse with no more than the one warning that is known."""
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        bag = DagBag(str(folder))
+    assert bag.import_errors == {}, "a file does not import"
+    warned = [line for lines in bag.captured_warnings.values() for line in lines]
+    assert [line for line in warned if "GlueCrawlerRunOperator" not in line] == [], "a file warns"
+    return bag
+
+
+@pytest.fixture(scope="module")
+def bag() -> DagBag:
+    return parse(DAGS)
+
+
+@pytest.fixture(scope="module")
+def dag(bag: DagBag) -> DAG:
+    return bag.dags["b3_daily"]
+
+
+class TestParsing:
+    def test_every_file_gives_exactly_its_dags(self, bag):
+        found = {dag_id: Path(dag.fileloc).name for dag_id, dag in bag.dags.items()}
+
+        assert found == {"b3_daily": "b3_daily.py"}
+        assert {path.name for path in DAGS.glob("*.py")} == set(found.values())
+
+    @pytest.mark.parametrize(
+        ("line", "noticed"),
+        [
+            ("import no_such_package", "a file does not import"),
+            ("DAG('broken', schedule='every day')", "a file does not import"),
+            ("import warnings; warnings.warn('soon gone', DeprecationWarning)", "a file warns"),
+        ],
+        ids=["missing package", "bad schedule", "deprecation"],
+    )
+    def test_a_broken_file_is_noticed(self, tmp_path, line, noticed):
+        """Else the tests here would pass over anything."""
+        (tmp_path / "broken.py").write_text(f"from airflow.sdk import DAG\n{line}\n")
+
+        with pytest.raises(AssertionError, match=noticed):
+            parse(tmp_path)
+
+    def test_needs_no_setting_reads_nothing_and_loads_nothing_heavy(self, tmp_path):
+        """Beyond the operators themselves, parsing loads the modules of b3 that cost nothing."""
+        ran = subprocess.run(
+            [sys.executable, "-c", PARSE_UNDER_GUARD, str(DAGS / "b3_daily.py"), str(ROOT / "plugins")],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            check=False,
+        )
+
+        assert ran.returncode == 0, ran.stderr[-3000:]
+        loaded = json.loads(ran.stdout.splitlines()[-1])
+        assert loaded == ["b3", "b3.lake", "b3.runs", "b3.sessions", "b3.settings"]
+
+    def test_the_graph_survives_serialization(self, dag):
+        stored = json.loads(json.dumps(DagSerialization.to_dict(dag)))
+        again = DagSerialization.from_dict(stored)
+
+        assert edges(again) == edges(dag)
+        assert DagSerialization.to_dict(dag) == stored
+
+
+PARSE_UNDER_GUARD = """
+import importlib.util, json, sys
+file, plugins = sys.argv[1:]
+sys.path.append(plugins)
+import airflow.sdk, pendulum, boto3
+import airflow.providers.amazon.aws.operators.athena
+import airflow.providers.amazon.aws.operators.glue
+import airflow.providers.amazon.aws.operators.glue_crawler
+from airflow.sdk import DAG, BaseHook, Connection, TaskGroup, Variable, chain, task
+with DAG("warm_up"):
+    task(lambda: None).override(task_id="a")()
+
+def forbid(event, arguments):
+    if event.startswith("socket.") or event in ("subprocess.Popen", "sqlite3.connect"):
+        raise AssertionError(f"{event} {arguments} while parsing")
+def refuse(*arguments, **named):
+    raise AssertionError(f"read {arguments} {named} while parsing")
+sys.addaudithook(forbid)
+boto3.client = boto3.resource = boto3.Session = Variable.get = Connection.get = BaseHook.get_connection = refuse
+
+before = set(sys.modules)
+spec = importlib.util.spec_from_file_location("b3_daily", file)
+spec.loader.exec_module(importlib.util.module_from_spec(spec))
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+def edges(dag: Any) -> set[tuple[str, str]]:
+    return {(task.task_id, after) for task in dag.tasks for after in task.downstream_task_ids}
+
+
+class TestTheGraph:
+    def test_is_the_five_steps_and_then_every_check(self, dag):
+        assert [task.task_id for task in dag.topological_sort()][:5] == STEPS
+        assert {task.task_id for task in dag.tasks} == {*STEPS, *VALIDATE}
+        assert edges(dag) == {*zip(STEPS, STEPS[1:], strict=False), *(("crawl_refined", check) for check in VALIDATE)}
+
+    def test_has_one_check_per_file(self):
+        assert sorted(path.stem for path in (ROOT / "include" / "sql" / "validate").iterdir()) == CHECKS
+
+    def test_is_drawn_in_the_document(self, dag):
+        assert "scrape ─▶ upload ─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─▶ validate.*" in dag.doc_md
+        assert all(f"`{step}`" in dag.doc_md for step in STEPS)
+
+    def test_every_step_but_the_skip_of_a_closed_day_needs_the_one_before(self, dag):
+        assert {task.trigger_rule for task in dag.tasks} == {"all_success"}
+
+    def test_waits_for_glue_without_a_worker(self, dag):
+        assert [dag.get_task(task).deferrable for task in ("crawl_raw", "refine", "crawl_refined")] == [True] * 3
+        assert not any(dag.get_task(check).deferrable for check in VALIDATE)
+
+    def test_changes_nothing_of_the_stack(self, dag):
+        refine = dag.get_task("refine")
+
+        assert refine.update_config is False
+        assert refine.script_location is None
+        assert refine.create_job_kwargs == {}
+        assert dag.get_task("crawl_raw").config.keys() == {"Name"}
+
+    def test_a_stopped_glue_run_does_not_pass(self, dag):
+        """Verbose deferral takes STOPPED for success, in every provider from 9.25 on."""
+        assert dag.get_task("refine").verbose is False
+
+    def test_a_violated_check_is_not_tried_again(self, dag):
+        assert {dag.get_task(check).retries for check in VALIDATE} == {0}
+
+
+class TestItsRuns:
+    def test_are_one_at_a_time_and_only_those_asked_for(self, dag):
+        assert dag.max_active_runs == 1
+        assert dag.catchup is False
+
+    def test_have_an_owner_tags_and_a_runbook(self, dag):
+        assert {task.owner for task in dag.tasks} == {"market-data"}
+        assert dag.tags == {"b3", "market-data"}
+        assert "**When it fails.**" in dag.doc_md
+        assert dag.description
+
+    @pytest.mark.parametrize(
+        ("after", "starts"),
+        [
+            ("2024-03-14T12:00", "2024-03-14T22:30"),
+            ("2024-03-14T22:30", "2024-03-15T22:30"),
+            ("2024-03-15T23:00", "2024-03-18T22:30"),  # over a weekend
+            ("2018-11-05T12:00", "2018-11-05T22:30"),  # under daylight saving
+        ],
+    )
+    def test_start_at_half_past_ten_in_the_evening_of_weekdays_in_sao_paulo(self, dag, after, starts):
+        timetable = DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable
+        interval = timetable.infer_manual_data_interval(run_after=sao_paulo(after))
+
+        following = timetable.next_dagrun_info(
+            last_automated_data_interval=interval, restriction=SimpleNamespace(earliest=None, latest=None, catchup=True)
+        )
+
+        assert following.run_after == sao_paulo(starts)
+        assert following.logical_date == sao_paulo(starts)
+
+    def test_are_for_the_day_on_which_they_start(self, dag):
+        run = a_run(sao_paulo("2024-03-14T22:30"))
+
+        assert dag.user_defined_macros["trade_date"](run) == dt.date(2024, 3, 14)
+
+
+def sao_paulo(text: str) -> Any:
+    import pendulum
+
+    return pendulum.parse(text, tz="America/Sao_Paulo")
+
+
+def a_run(logical_date: dt.datetime | None = None, run_type: str = "manual", **conf: str) -> SimpleNamespace:
+    return SimpleNamespace(run_id=f"{run_type}__1", run_type=run_type, logical_date=logical_date, conf=conf)
+
+
+@pytest.fixture
+def rendered(dag, monkeypatch):
+    """A task as it executes for the session of 4 May 2020, after the Labour Day weekend."""
+    monkeypatch.setenv("B3_LAKE_BUCKET", "b3-lake")
+    uploaded = {"uri": "s3://…", "rows": 4264, "trailer_records": 4266, "financial_volume": "25931286263.41"}
+    context = {
+        "dag_run": a_run(trade_date="2020-05-04"),
+        "ti": SimpleNamespace(xcom_pull=lambda task_ids: {"upload": uploaded}[task_ids]),
+    }
+
+    def render(task_id: str) -> Any:
+        task = copy.copy(dag.get_task(task_id))
+        task.render_template_fields(context, dag.get_template_env())
+        return task
+
+    return render
+
+
+class TestTemplates:
+    def test_the_glue_job_gets_its_trade_date_and_where_to_read_and_write(self, rendered):
+        refine = rendered("refine")
+
+        assert refine.job_name == "b3-refine"
+        assert refine.script_args == {
+            "--trade_date": "2020-05-04",
+            "--previous_session": "2020-04-30",
+            "--source": "s3://b3-lake/raw/quotes/trade_date=2020-05-04/quotes.parquet",
+            "--target": "s3://b3-lake/refined/quotes/trade_date=2020-05-04/quotes.parquet",
+            "--staging": "s3://b3-lake/staging/refine/trade_date=2020-05-04/",
+        }
+
+    def test_the_crawlers_are_the_stacks(self, rendered):
+        assert rendered("crawl_raw").config == {"Name": "b3-raw"}
+        assert rendered("crawl_refined").config == {"Name": "b3-refined"}
+
+    def test_names_follow_the_settings(self, rendered, monkeypatch):
+        monkeypatch.setenv("B3_GLUE_DATABASE", "markets")
+        monkeypatch.setenv("B3_GLUE_JOB", "job")
+        monkeypatch.setenv("B3_ATHENA_WORKGROUP", "analysts")
+
+        assert rendered("crawl_raw").config == {"Name": "markets-raw"}
+        assert rendered("refine").job_name == "job"
+        check = rendered("validate.key_is_unique")
+        assert (check.database, check.workgroup) == ("markets", "analysts")
+
+    @pytest.mark.parametrize("check", CHECKS)
+    def test_each_check_is_one_query_on_the_sessions_partition(self, rendered, check):
+        query = rendered(f"validate.{check}").query
+
+        assert not re.search(r"\{\{|\}\}|\{%|%\}", query)
+        tables = len(re.findall(r"FROM (raw_)?quotes\b", query))
+        assert tables >= 1
+        assert query.count("WHERE trade_date = date '2020-05-04'") == tables
+        assert ";" not in re.sub(r"--.*|'[^']*'", "", query)
+
+    @pytest.mark.parametrize("check", CHECKS)
+    def test_each_check_fails_with_what_was_expected(self, rendered, check):
+        query = rendered(f"validate.{check}").query
+
+        assert re.search(r"THEN 1\s+ELSE CAST\(", query)
+        assert re.search(rf"AS integer\)\s+END AS {check}\b", query)
+        assert "2020-05-04" in query.partition("ELSE CAST(")[2]
+        assert re.search("expected|run refine again", query.partition("ELSE CAST(")[2])
+
+    def test_raw_rows_are_compared_with_the_trailer(self, rendered):
+        assert rendered("validate.raw_rows_match_the_trailer").query == (
+            "-- As many raw rows as the source file's trailer counts, less its header and trailer; "
+            "and its volume to the cent.\n"
+            "SELECT CASE\n"
+            "         WHEN count(*) = 4266 - 2\n"
+            "          AND sum(financial_volume) = 25931286263.41 THEN 1\n"
+            "         ELSE CAST(\n"
+            "           'raw_quotes of 2020-05-04 has ' || CAST(count(*) AS varchar) || ' rows and a volume of '\n"
+            "           || coalesce(CAST(sum(financial_volume) AS varchar), 'null')\n"
+            "           || ': expected 4266 - 2 rows by the trailer of the source file and a volume of '\n"
+            "           || '25931286263.41; run upload again' AS integer)\n"
+            "       END AS raw_rows_match_the_trailer\n"
+            "FROM raw_quotes\n"
+            "WHERE trade_date = date '2020-05-04'"
+        )
+
+    def test_a_missing_bucket_is_said(self, rendered, monkeypatch):
+        monkeypatch.delenv("B3_LAKE_BUCKET")
+
+        with pytest.raises(KeyError, match="B3_LAKE_BUCKET"):
+            rendered("refine")
+
+
+class TestAClosedDay:
+    @pytest.fixture(autouse=True)
+    def nothing_is_asked(self, monkeypatch):
+        def refuse(*_):
+            raise AssertionError("a socket was opened")
+
+        monkeypatch.setattr(socket.socket, "connect", refuse)
+
+    @pytest.fixture
+    def scrape(self, dag):
+        return dag.get_task("scrape").python_callable
+
+    @pytest.mark.parametrize("run_type", ["scheduled", "backfill", "asset_triggered"])
+    def test_skips_a_run_nobody_asked_for_by_date(self, scrape, run_type):
+        with pytest.raises(AirflowSkipException, match="Friday 2020-05-01, on which B3 was closed"):
+            scrape(dag_run=a_run(sao_paulo("2020-05-01T22:30"), run_type))
+
+    def test_fails_a_manual_run_with_the_sessions_around_it(self, scrape):
+        with pytest.raises(ClosedDay, match="2020-04-30, the session before it, or 2020-05-04"):
+            scrape(dag_run=a_run(trade_date="2020-05-01"))

@@ -1,0 +1,200 @@
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.local.aws.harness import Aws, parquet, quote, wait_until
+
+
+def test_a_crawl_registers_new_folders_and_inherits_the_tables_schema(aws: Aws) -> None:
+    aws.database("crawled")
+    aws.table("crawled", "t", keys=(("trade_date", "date"), ("ticker", "string")))
+    aws.put("crawled/t/TRADE_DATE=2020-04-30/ticker=A%2FB 1/x.parquet", parquet([quote("PETR4", "1.00", 1)]))
+    aws.put("crawled/t/trade_date=2020-04-30/ticker=C/x.parquet", parquet([quote("PETR4", "2.00", 1)]))
+    aws.put("crawled/t/_temporary/0/x.parquet", b"half a file")
+    aws.put("crawled/t/_SUCCESS", b"")
+    aws.crawler("crawled", "crawled", "t")
+    aws.glue.start_crawler(Name="crawled")
+    wait_until(lambda: aws.glue.get_crawler(Name="crawled")["Crawler"]["State"] == "READY")
+    last = aws.glue.get_crawler(Name="crawled")["Crawler"]["LastCrawl"]
+    assert last["Status"] == "SUCCEEDED" and last["LogGroup"] == "/aws-glue/crawlers"
+    assert "Created partitions" in aws.log(last["LogGroup"], last["LogStream"])
+    assert aws.partitions("crawled", "t") == [["2020-04-30", "A/B 1"], ["2020-04-30", "C"]]
+    table = aws.glue.get_table(DatabaseName="crawled", Name="t")["Table"]
+    partition = aws.glue.get_partition(DatabaseName="crawled", TableName="t", PartitionValues=["2020-04-30", "C"])[
+        "Partition"
+    ]
+    assert partition["StorageDescriptor"]["Columns"] == table["StorageDescriptor"]["Columns"]
+    assert partition["StorageDescriptor"]["Location"] == "s3://lake/crawled/t/trade_date=2020-04-30/ticker=C/"
+    metrics = aws.glue.get_crawler_metrics(CrawlerNameList=["crawled"])["CrawlerMetricsList"][0]
+    assert {
+        "TablesCreated",
+        "TablesUpdated",
+        "TablesDeleted",
+        "LastRuntimeSeconds",
+        "StillEstimating",
+    } <= metrics.keys()
+    # A partition of another schema is brought back to the table's.
+    aws.glue.update_partition(
+        DatabaseName="crawled", TableName="t", PartitionValueList=["2020-04-30", "C"],
+        PartitionInput={
+            "Values": ["2020-04-30", "C"], "StorageDescriptor": {**partition["StorageDescriptor"], "Columns": []},
+        },
+    )  # fmt: skip
+    aws.crawl("crawled")
+    again = aws.glue.get_partition(DatabaseName="crawled", TableName="t", PartitionValues=["2020-04-30", "C"])[
+        "Partition"
+    ]
+    assert again["StorageDescriptor"] == partition["StorageDescriptor"]
+    assert aws.glue.get_table(DatabaseName="crawled", Name="t")["Table"] == table
+
+
+def test_an_object_that_is_not_parquet_fails_the_crawl_by_name(aws: Aws) -> None:
+    aws.database("broken")
+    aws.table("broken", "t")
+    aws.put("broken/t/trade_date=2020-04-30/bad.parquet", b"not parquet at all")
+    aws.crawler("broken", "broken", "t")
+    last = aws.crawl("broken")
+    assert last["Status"] == "FAILED"
+    assert "s3://lake/broken/t/trade_date=2020-04-30/bad.parquet" in last["ErrorMessage"]
+    assert aws.partitions("broken", "t") == []
+    aws.put("broken/t/trade_date=2020-04-30/bad.parquet", parquet([quote("PETR4", "1.00", 1)]))
+    assert aws.crawl("broken")["Status"] == "SUCCEEDED"
+    assert aws.partitions("broken", "t") == [["2020-04-30"]]
+
+
+def test_crawler_definitions_that_aws_refuses(aws: Aws) -> None:
+    target = {"CatalogTargets": [{"DatabaseName": "b3", "Tables": ["t"]}]}
+    for more in (
+        {"Targets": target, "SchemaChangePolicy": {"DeleteBehavior": "DELETE_FROM_DATABASE"}},
+        {"Targets": {**target, "S3Targets": [{"Path": "s3://lake/"}]}},
+        {"Targets": {}},
+        {"Targets": {"JdbcTargets": [{"ConnectionName": "x", "Path": "y"}]}},
+    ):
+        with pytest.raises(ClientError, match="InvalidInputException"):
+            aws.glue.create_crawler(Name="refused", Role="arn:aws:iam::000000000000:role/glue", **more)
+    with pytest.raises(ClientError, match="EntityNotFoundException"):
+        aws.glue.start_crawler(Name="nobody")
+
+
+def test_an_s3_target_makes_the_table(aws: Aws) -> None:
+    aws.database("found")
+    aws.put("found/raw/sales/day=1/x.parquet", parquet([quote("PETR4", "1.00", 1)]))
+    aws.glue.create_crawler(
+        Name="found", Role="arn:aws:iam::000000000000:role/glue", DatabaseName="found", TablePrefix="t_",
+        Targets={"S3Targets": [{"Path": "s3://lake/found/raw/"}]},
+    )  # fmt: skip
+    assert aws.crawl("found")["Status"] == "SUCCEEDED"
+    table = aws.glue.get_table(DatabaseName="found", Name="t_sales")["Table"]
+    assert {"Name": "close", "Type": "decimal(13,2)"} in table["StorageDescriptor"]["Columns"]
+    assert aws.partitions("found", "t_sales") == [["1"]]
+
+
+def test_partition_calls(aws: Aws) -> None:
+    aws.database("parts")
+    aws.table("parts", "t", keys=(("trade_date", "date"), ("n", "int")))
+    inputs = [
+        {"Values": [f"2020-01-{d:02d}", str(d)], "StorageDescriptor": {"Location": f"s3://lake/{d}/"}}
+        for d in range(1, 13)
+    ]
+    made = aws.glue.batch_create_partition(DatabaseName="parts", TableName="t", PartitionInputList=inputs)
+    assert made["Errors"] == []
+    again = aws.glue.batch_create_partition(DatabaseName="parts", TableName="t", PartitionInputList=inputs[:1])
+    assert again["Errors"][0]["ErrorDetail"]["ErrorCode"] == "AlreadyExistsException"
+    assert aws.partitions("parts", "t", Expression="trade_date >= '2020-01-11' AND n <> 12") == [["2020-01-11", "11"]]
+    assert aws.partitions("parts", "t", Expression="n in (9, 10) or n between 1 and 1") == [
+        ["2020-01-01", "1"], ["2020-01-09", "9"], ["2020-01-10", "10"]]  # fmt: skip
+    with pytest.raises(ClientError, match="InvalidInputException"):
+        aws.partitions("parts", "t", Expression="nobody = 1")
+    pages = aws.glue.get_paginator("get_partitions").paginate(
+        DatabaseName="parts", TableName="t", PaginationConfig={"PageSize": 5}
+    )
+    assert [len(page["Partitions"]) for page in pages] == [5, 5, 2]
+    with pytest.raises(ClientError, match="InvalidInputException"):
+        aws.glue.create_partition(DatabaseName="parts", TableName="t", PartitionInput={"Values": ["2020-01-01"]})
+    with pytest.raises(ClientError, match="EntityNotFoundException"):
+        aws.glue.create_partition(DatabaseName="parts", TableName="none", PartitionInput={"Values": ["x"]})
+    aws.glue.batch_delete_partition(
+        DatabaseName="parts", TableName="t", PartitionsToDelete=[{"Values": ["2020-01-01", "1"]}]
+    )
+    aws.glue.delete_table(DatabaseName="parts", Name="t")
+    aws.table("parts", "t", keys=(("trade_date", "date"), ("n", "int")))
+    assert aws.partitions("parts", "t") == []
+
+
+STACK = {
+    "Resources": {
+        "Database": {
+            "Type": "AWS::Glue::Database",
+            "Properties": {"CatalogId": {"Ref": "AWS::AccountId"}, "DatabaseInput": {"Name": "cfn"}},
+        },
+        "Role": {
+            "Type": "AWS::IAM::Role",
+            "Properties": {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": []}},
+        },
+        "Table": {
+            "Type": "AWS::Glue::Table",
+            "Properties": {
+                "CatalogId": {"Ref": "AWS::AccountId"}, "DatabaseName": {"Ref": "Database"},
+                "TableInput": {
+                    "Name": "t", "TableType": "EXTERNAL_TABLE",
+                    "PartitionKeys": [{"Name": "trade_date", "Type": "date"}],
+                    "StorageDescriptor": {"Location": "s3://lake/cfn/", "Columns": [{"Name": "a", "Type": "int"}]},
+                },
+            },
+        },
+        "Crawler": {
+            "Type": "AWS::Glue::Crawler",
+            "Properties": {
+                "Name": "cfn", "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+                "Targets": {"CatalogTargets": [{"DatabaseName": {"Ref": "Database"}, "Tables": [{"Ref": "Table"}]}]},
+                "SchemaChangePolicy": {"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"},
+            },
+        },
+        "Job": {
+            "Type": "AWS::Glue::Job",
+            "Properties": {
+                "Name": "cfn", "Role": {"Fn::GetAtt": ["Role", "Arn"]}, "ExecutionProperty": {"MaxConcurrentRuns": 4},
+                "Command": {"Name": "glueetl", "ScriptLocation": "s3://lake/code/x.py"},
+            },
+        },
+        "Workgroup": {
+            "Type": "AWS::Athena::WorkGroup",
+            "Properties": {
+                "Name": "cfn", "RecursiveDeleteOption": True,
+                "WorkGroupConfiguration": {
+                    "EnforceWorkGroupConfiguration": True, "ResultConfiguration": {"OutputLocation": "s3://lake/athena/cfn/"},
+                },
+            },
+        },
+    }
+}  # fmt: skip
+
+
+def test_a_stack_of_lake_resources_is_made_changed_left_alone_and_deleted(aws: Aws) -> None:
+    stacks = aws.client("cloudformation")
+    quick = {"Delay": 1, "MaxAttempts": 30}
+    capabilities = ["CAPABILITY_IAM"]
+    stacks.create_stack(StackName="cfn", TemplateBody=json.dumps(STACK), Capabilities=capabilities)
+    stacks.get_waiter("stack_create_complete").wait(StackName="cfn", WaiterConfig=quick)
+    crawler = aws.glue.get_crawler(Name="cfn")["Crawler"]
+    assert crawler["Targets"]["CatalogTargets"] == [{"DatabaseName": "cfn", "Tables": ["t"]}]
+    assert crawler["State"] == "READY"
+    assert aws.glue.get_job(JobName="cfn")["Job"]["ExecutionProperty"]["MaxConcurrentRuns"] == 4
+    aws.glue.create_partition(DatabaseName="cfn", TableName="t", PartitionInput={"Values": ["2020-01-01"]})
+    with pytest.raises(ClientError, match="No updates are to be performed"):
+        stacks.update_stack(StackName="cfn", TemplateBody=json.dumps(STACK), Capabilities=capabilities)
+    changed = json.loads(json.dumps(STACK))
+    table = changed["Resources"]["Table"]["Properties"]["TableInput"]
+    table["StorageDescriptor"]["Columns"].append({"Name": "b", "Type": "string"})
+    changed["Resources"]["Job"]["Properties"]["ExecutionProperty"]["MaxConcurrentRuns"] = 2
+    stacks.update_stack(StackName="cfn", TemplateBody=json.dumps(changed), Capabilities=capabilities)
+    stacks.get_waiter("stack_update_complete").wait(StackName="cfn", WaiterConfig=quick)
+    columns = aws.glue.get_table(DatabaseName="cfn", Name="t")["Table"]["StorageDescriptor"]["Columns"]
+    assert [column["Name"] for column in columns] == ["a", "b"]
+    assert aws.glue.get_job(JobName="cfn")["Job"]["ExecutionProperty"]["MaxConcurrentRuns"] == 2
+    assert aws.partitions("cfn", "t") == [["2020-01-01"]]
+    stacks.delete_stack(StackName="cfn")
+    stacks.get_waiter("stack_delete_complete").wait(StackName="cfn", WaiterConfig=quick)
+    with pytest.raises(ClientError, match="EntityNotFoundException"):
+        aws.glue.get_database(Name="cfn")

@@ -1,0 +1,328 @@
+import datetime as dt
+import email.utils
+import gzip
+import hashlib
+import io
+import json
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from airflow.sdk import Connection
+
+from b3.errors import NotPublished, SourceError
+from b3.hook import USER_AGENT, B3Hook, TransientError
+from b3.site import QUOTES_HOST
+from tests.plugins.b3.exchange import Answer, Exchange, self_signed
+
+PLUGINS = Path(__file__).parents[3] / "plugins"
+NAME = "COTAHIST_D30042020.ZIP"
+BODY = b"PK\3\4" + bytes(range(256)) * 1200  # more than the hook takes at a time
+FILE = Answer(body=BODY)
+
+
+def base_url(**fields) -> str:
+    hook = B3Hook(connection=Connection(conn_id="b3_default", conn_type="http", **fields))
+    hook.get_conn()
+    return hook.base_url
+
+
+class TestAnAnswer:
+    def test_is_asked_for_once_at_b3s_path_under_a_browser_like_name(self, exchange, hook_to):
+        exchange.will(FILE)
+
+        hook_to(exchange.url).download_quotes(NAME, io.BytesIO())
+
+        (request,) = exchange.requests
+        assert (request.method, request.path) == ("GET", f"/InstDados/SerHist/{NAME}")
+        assert request.headers["User-Agent"] == USER_AGENT
+        assert USER_AGENT.startswith("Mozilla/5.0")
+
+    def test_is_written_as_sent_and_described(self, exchange, hook_to):
+        exchange.will(FILE)
+        sink = io.BytesIO()
+        before = dt.datetime.now(dt.UTC)
+
+        download = hook_to(exchange.url, source="replay").download_quotes(NAME, sink)
+
+        assert sink.tell() == 0
+        assert sink.read() == BODY
+        assert download.url == f"{exchange.url}/InstDados/SerHist/{NAME}"
+        assert download.sha256 == hashlib.sha256(BODY).hexdigest()
+        assert download.size == len(BODY)
+        assert before <= download.fetched_at <= dt.datetime.now(dt.UTC)
+        assert download.source == "replay"
+
+    def test_takes_the_place_of_what_the_sink_held(self, exchange, hook_to):
+        exchange.will(Answer(body=b"PK"))
+        sink = io.BytesIO(b"of an earlier download")
+
+        hook_to(exchange.url).download_quotes(NAME, sink)
+
+        assert sink.getvalue() == b"PK"
+
+    def test_that_the_server_compressed_on_the_way_is_the_file_within(self, exchange, hook_to):
+        exchange.will(Answer(body=gzip.compress(BODY), headers={"Content-Encoding": "gzip"}))
+        sink = io.BytesIO()
+
+        hook_to(exchange.url).download_quotes(NAME, sink)
+
+        assert sink.getvalue() == BODY
+
+    def test_goes_under_the_user_agent_of_the_connection(self, exchange, hook_to):
+        exchange.will(FILE)
+
+        hook_to(exchange.url, user_agent="market-data/1").download_quotes(NAME, io.BytesIO())
+
+        assert exchange.requests[0].headers["User-Agent"] == "market-data/1"
+
+
+class TestAFaultThatMayPass:
+    @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 520, 527])
+    def test_a_failing_status_is_asked_again(self, exchange, hook_to, waits, status):
+        exchange.will(Answer(status, b"<html>try later</html>"), FILE)
+        sink = io.BytesIO()
+
+        hook_to(exchange.url).download_quotes(NAME, sink)
+
+        assert len(exchange.requests) == 2
+        assert sink.getvalue() == BODY
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            Answer(fault="reset"),
+            Answer(fault="silence"),
+            Answer(body=BODY[:-7], headers={"Content-Length": str(len(BODY))}),
+            Answer(body=gzip.compress(BODY)[100:], headers={"Content-Encoding": "gzip"}),
+        ],
+        ids=["connection reset", "timeout", "short body", "damaged compression"],
+    )
+    def test_a_broken_answer_is_asked_again_and_leaves_nothing_of_itself(self, exchange, hook_to, waits, fault):
+        exchange.will(fault, fault, FILE)
+        sink = io.BytesIO()
+
+        hook_to(exchange.url, timeout=0.3).download_quotes(NAME, sink)
+
+        assert len(exchange.requests) == 3
+        assert sink.getvalue() == BODY
+
+    def test_the_waits_grow(self, exchange, hook_to, waits):
+        exchange.will(*[Answer(503)] * 4, FILE)
+
+        hook_to(exchange.url).download_quotes(NAME, io.BytesIO())
+
+        assert [int(wait) for wait in waits] == pytest.approx([1, 2, 4, 8], abs=1)
+
+    def test_ends_after_so_many_tries_with_what_was_expected_and_found(self, exchange, hook_to, waits):
+        exchange.will(Answer(520))
+
+        with pytest.raises(TransientError, match=r"expected status 200; found status 520\b.*run the task again") as error:
+            hook_to(exchange.url, attempts=3).download_quotes(NAME, io.BytesIO())
+
+        assert error.value.source == f"{exchange.url}/InstDados/SerHist/{NAME}"
+        assert len(exchange.requests) == 3
+        assert len(waits) == 2
+
+    def test_five_tries_by_default(self, exchange, hook_to, waits):
+        exchange.will(Answer(500))
+
+        with pytest.raises(TransientError):
+            hook_to(exchange.url).download_quotes(NAME, io.BytesIO())
+
+        assert len(exchange.requests) == 5
+
+    def test_a_short_body_at_every_try_names_both_lengths(self, exchange, hook_to, waits):
+        exchange.will(Answer(body=b"PK", headers={"Content-Length": "1000"}))
+
+        with pytest.raises(TransientError, match=r"expected a whole answer; found .*2 bytes read, 998 more expected"):
+            hook_to(exchange.url, attempts=2).download_quotes(NAME, io.BytesIO())
+
+    def test_a_server_that_is_not_there_is_named(self, hook_to, waits):
+        gone = Exchange()
+        gone.close()
+
+        with pytest.raises(TransientError, match=rf"{gone.url}.*expected a whole answer; found ConnectionError"):
+            hook_to(gone.url, attempts=2).download_quotes(NAME, io.BytesIO())
+
+
+class TestRetryAfter:
+    @pytest.mark.parametrize("status", [429, 503])
+    def test_seconds_are_waited(self, exchange, hook_to, waits, status):
+        exchange.will(Answer(status, headers={"Retry-After": "17"}), FILE)
+
+        hook_to(exchange.url).download_quotes(NAME, io.BytesIO())
+
+        assert waits == [17]
+
+    @pytest.mark.parametrize("zone", ["GMT", "-0000"])
+    def test_a_date_is_waited_for(self, exchange, hook_to, waits, zone):
+        at = email.utils.format_datetime(dt.datetime.now(dt.UTC) + dt.timedelta(seconds=90))
+        exchange.will(Answer(503, headers={"Retry-After": at.replace("+0000", zone)}), FILE)
+
+        hook_to(exchange.url).download_quotes(NAME, io.BytesIO())
+
+        assert waits == [pytest.approx(90, abs=5)]
+
+    @pytest.mark.parametrize(
+        ("asked", "longest"),
+        [("86400", 300), ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("soon", 3), ("²", 3), ("-5", 3)],
+        ids=["longer than five minutes", "past", "words", "odd digit", "negative"],
+    )
+    def test_is_bounded_and_nonsense_is_ignored(self, exchange, hook_to, waits, asked, longest):
+        exchange.will(Answer(503, headers={"Retry-After": asked}), FILE)
+
+        hook_to(exchange.url).download_quotes(NAME, io.BytesIO())
+
+        assert len(waits) == 1
+        assert waits[0] <= longest
+
+
+class TestAFaultThatWillNotPass:
+    def test_404_is_not_published_and_not_asked_again(self, exchange, hook_to, waits):
+        exchange.will(Answer(404, b"<html>not found</html>"))
+
+        with pytest.raises(NotPublished, match=r"expected status 200; found status 404"):
+            hook_to(exchange.url).download_quotes(NAME, io.BytesIO())
+
+        assert len(exchange.requests) == 1
+        assert waits == []
+
+    def test_an_empty_200_is_not_published(self, exchange, hook_to):
+        exchange.will(Answer(200, b""))
+
+        with pytest.raises(NotPublished, match=r"expected a ZIP file; found status 200 and not one byte"):
+            hook_to(exchange.url).download_quotes(NAME, io.BytesIO())
+
+        assert len(exchange.requests) == 1
+
+    def test_403_says_what_to_look_at(self, exchange, hook_to):
+        exchange.will(Answer(403))
+
+        with pytest.raises(SourceError, match=r"found status 403.*user_agent") as error:
+            hook_to(exchange.url).download_quotes(NAME, io.BytesIO())
+
+        assert type(error.value) is SourceError
+        assert len(exchange.requests) == 1
+
+
+class TestTls:
+    @pytest.fixture
+    def certificate(self, tmp_path):
+        return self_signed(tmp_path)
+
+    @pytest.fixture
+    def exchange(self, certificate):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        server = Exchange(context)
+        server.will(FILE)
+        yield server
+        server.close()
+
+    def test_an_unknown_certificate_is_refused_at_once(self, exchange, hook_to, waits):
+        with pytest.raises(SourceError, match=r"expected a certificate chain that verifies.*ca_bundle") as error:
+            hook_to(exchange.url).download_quotes(NAME, io.BytesIO())
+
+        assert not isinstance(error.value, TransientError)
+        assert exchange.requests == []
+        assert waits == []
+
+    @pytest.mark.parametrize("variable", ["", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+    def test_the_bundle_of_the_connection_is_trusted_whatever_the_environment_says(
+        self, exchange, hook_to, certificate, monkeypatch, variable
+    ):
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+        monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+        if variable:
+            monkeypatch.setenv(variable, ssl.get_default_verify_paths().openssl_cafile)
+        sink = io.BytesIO()
+
+        hook_to(exchange.url, ca_bundle=str(certificate[0])).download_quotes(NAME, sink)
+
+        assert sink.getvalue() == BODY
+
+    def test_a_handshake_that_breaks_off_is_a_fault_that_may_pass(self, hook_to, waits):
+        """The listener answers the greeting of TLS in plain HTTP, as a gateway in trouble does."""
+        plain = Exchange()
+        try:
+            with pytest.raises(TransientError, match="SSLError"):
+                hook_to(plain.url.replace("http:", "https:"), attempts=2).download_quotes(NAME, io.BytesIO())
+        finally:
+            plain.close()
+        assert len(waits) == 1
+
+
+class TestTheConnection:
+    @pytest.mark.parametrize(
+        ("fields", "expected"),
+        [
+            ({"host": "https://b3.example"}, "https://b3.example"),
+            ({"host": "https://b3.example/"}, "https://b3.example"),
+            ({"host": "http://127.0.0.1:8000"}, "http://127.0.0.1:8000"),
+            ({"host": "b3.example"}, "https://b3.example"),
+            ({"host": "127.0.0.1", "port": 8000, "schema": "http"}, "http://127.0.0.1:8000"),
+            ({"host": "https://b3.example", "port": 8443}, "https://b3.example:8443"),
+            ({"host": ""}, QUOTES_HOST),
+            ({}, QUOTES_HOST),
+        ],
+    )
+    def test_names_the_host_in_each_form_airflow_knows(self, fields, expected):
+        assert base_url(**fields) == expected
+
+    def test_is_found_by_its_id(self, monkeypatch):
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_B3_MIRROR",
+            json.dumps({"conn_type": "http", "host": "https://mirror.example", "extra": {"source": "mirror"}}),
+        )
+        hook = B3Hook("b3_mirror")
+
+        hook.get_conn()
+
+        assert hook.base_url == "https://mirror.example"
+        assert hook.source == "mirror"
+
+    def test_that_does_not_exist_means_b3_itself(self):
+        hook = B3Hook()
+
+        hook.get_conn()
+
+        assert hook.base_url == "https://bvmf.bmfbovespa.com.br"
+        assert (hook.source, hook.timeout, hook.attempts, hook.verify) == ("b3", 30, 5, True)
+
+    def test_is_configured_once(self, hook_to):
+        hook = hook_to("http://127.0.0.1")
+
+        assert hook.get_conn() is hook.get_conn()
+
+
+WITHOUT_AIRFLOW = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "airflow":
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+sys.path.insert(0, sys.argv[1])
+from types import SimpleNamespace
+import b3.runs, b3.settings, b3.lake, b3.sessions, b3.errors
+loaded = {"pandas", "numpy", "pyarrow", "requests", "exchange_calendars"} & set(sys.modules)
+assert not loaded, loaded
+import b3.cotahist, b3.hook, b3.landing, b3.raw
+assert "pandas" not in sys.modules
+given = SimpleNamespace(host="http://127.0.0.1:9", schema="", port=None, extra_dejson={"source": "elsewhere"})
+for hook in b3.hook.B3Hook(connection=given), b3.hook.B3Hook():
+    hook.get_conn()
+    print(hook.base_url, hook.source)
+"""
+
+
+def test_the_package_works_without_airflow_and_loads_pandas_only_for_the_calendar(tmp_path):
+    ran = subprocess.run(
+        [sys.executable, "-c", WITHOUT_AIRFLOW, str(PLUGINS)], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines() == ["http://127.0.0.1:9 elsewhere", f"{QUOTES_HOST} b3"]

@@ -1,0 +1,225 @@
+import datetime as dt
+import hashlib
+import io
+
+import pytest
+
+from b3 import landing
+from b3.errors import BadLayout, ClosedDay, NotB3Data, NotPublished, SourceError, Truncated, WrongDate
+from b3.hook import TransientError
+from b3.landing import LandedFile
+from tests.plugins.b3.cotahist_lines import build_file, build_zip, record
+from tests.plugins.b3.exchange import Answer
+
+DATE = dt.date(2020, 4, 30)
+NAME = "COTAHIST_D30042020.ZIP"
+KEY = f"landing/quotes/{NAME}"
+SENT = build_zip(build_file([record(), record(CODNEG="SINT4")]))
+CORRECTED = build_zip(build_file([record(), record(CODNEG="SINT4", PREULT=1051)]))
+
+
+@pytest.fixture
+def capture(exchange, hook_to, s3, lake):
+    """Capture DATE from an exchange that gives this answer."""
+
+    def run(answer: Answer, date: dt.date = DATE) -> LandedFile:
+        exchange.will(answer)
+        return landing.capture_quotes(hook_to(exchange.url, attempts=1), s3, lake, date)
+
+    return run
+
+
+@pytest.fixture
+def versions(s3, lake):
+    """Version ids of every object of the lake, newest first, by key."""
+
+    def look() -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for version in s3.list_object_versions(Bucket=lake.bucket).get("Versions", []):
+            found.setdefault(version["Key"], []).append(version["VersionId"])
+        return found
+
+    return look
+
+
+@pytest.fixture
+def body(s3, lake):
+    def read(key: str, **version: str) -> bytes:
+        return s3.get_object(Bucket=lake.bucket, Key=key, **version)["Body"].read()
+
+    return read
+
+
+class TestAFileOfTheSession:
+    def test_lands_byte_for_byte_with_its_origin(self, capture, exchange, s3, lake):
+        landed = capture(Answer(body=SENT))
+
+        sha256 = hashlib.sha256(SENT).hexdigest()
+        url = f"{exchange.url}/InstDados/SerHist/{NAME}"
+        assert landed == LandedFile(f"s3://{lake.bucket}/{KEY}", url, sha256, "b3")
+        found = s3.get_object(Bucket=lake.bucket, Key=KEY)
+        assert found["Body"].read() == SENT
+        fetched_at = dt.datetime.fromisoformat(found["Metadata"].pop("fetched-at"))
+        assert found["Metadata"] == {"source": "b3", "source-url": url, "source-sha256": sha256}
+        assert abs(dt.datetime.now(dt.UTC) - fetched_at) < dt.timedelta(minutes=1)
+
+    def test_is_the_only_object(self, capture, versions):
+        capture(Answer(body=SENT))
+
+        assert list(versions()) == [KEY]
+
+    def test_carries_the_label_of_its_source(self, exchange, hook_to, s3, lake):
+        exchange.will(Answer(body=SENT))
+
+        landing.capture_quotes(hook_to(exchange.url, source="simulated"), s3, lake, DATE)
+
+        assert s3.head_object(Bucket=lake.bucket, Key=KEY)["Metadata"]["source"] == "simulated"
+
+    def test_captured_again_is_left_as_it_is(self, capture, exchange, versions):
+        first = capture(Answer(body=SENT))
+        before = versions()
+
+        assert capture(Answer(body=SENT)) == first
+
+        assert versions() == before
+        assert len(exchange.requests) == 2
+
+    def test_corrected_by_b3_becomes_a_new_version_and_the_former_stays(self, capture, versions, body):
+        capture(Answer(body=SENT))
+
+        landed = capture(Answer(body=CORRECTED))
+
+        assert landed.sha256 == hashlib.sha256(CORRECTED).hexdigest()
+        assert body(KEY) == CORRECTED
+        newest, former = versions()[KEY]
+        assert body(KEY, VersionId=newest) == CORRECTED
+        assert body(KEY, VersionId=former) == SENT
+
+
+class TestAFileB3NoLongerServes:
+    @pytest.mark.parametrize("answer", [Answer(404), Answer(200, b"")], ids=["404", "empty 200"])
+    def test_is_taken_as_landed(self, capture, versions, answer):
+        first = capture(Answer(body=SENT))
+        before = versions()
+
+        assert capture(answer) == first
+
+        assert versions() == before
+
+    @pytest.mark.parametrize("answer", [Answer(404), Answer(200, b"")], ids=["404", "empty 200"])
+    def test_is_an_error_where_none_landed(self, capture, versions, answer):
+        with pytest.raises(NotPublished):
+            capture(answer)
+
+        assert versions() == {}
+
+    def test_is_not_assumed_of_a_b3_that_fails(self, capture):
+        capture(Answer(body=SENT))
+
+        with pytest.raises(TransientError):
+            capture(Answer(503))
+
+    def test_is_not_taken_from_an_object_of_unknown_origin(self, capture, s3, lake):
+        s3.put_object(Bucket=lake.bucket, Key=KEY, Body=SENT, Metadata={"source": "b3"})
+
+        with pytest.raises(SourceError, match=rf"{KEY}: expected .*found one without source-sha256, source-url\. Delete"):
+            capture(Answer(404))
+
+
+BAD_ANSWERS = {
+    "a cut ZIP": (SENT[:-40], Truncated),
+    "a cut text": (build_zip(build_file([record()], trailer_records=1745)), Truncated),
+    "a web page": (b"<html><title>Em manuten\xe7\xe3o</title></html>", NotB3Data),
+    "another session": (build_zip(build_file([record(DATPRE=dt.date(2020, 4, 29))])), WrongDate),
+    "another layout": (build_zip(build_file([record(PREULT="12,50")])), BadLayout),
+}
+
+
+class TestABadAnswer:
+    @pytest.mark.parametrize(("sent", "error"), BAD_ANSWERS.values(), ids=BAD_ANSWERS)
+    def test_is_kept_apart_and_the_landed_file_stays(self, capture, exchange, versions, body, lake, sent, error):
+        capture(Answer(body=SENT))
+        before = versions()
+
+        with pytest.raises(error) as raised:
+            capture(Answer(body=sent))
+
+        kept = f"landing/rejected/{hashlib.sha256(sent).hexdigest()}/{NAME}"
+        after = versions()
+        assert body(kept) == sent
+        assert len(after.pop(kept)) == 1
+        assert after == before
+        assert raised.value.source == f"{exchange.url}/InstDados/SerHist/{NAME}"
+        assert raised.value.expected
+        assert raised.value.found
+        assert raised.value.__notes__ == [
+            f"the {len(sent)} bytes that came from {raised.value.source} are kept in s3://{lake.bucket}/{kept}"
+        ]
+
+    def test_never_lands_where_nothing_was(self, capture, versions):
+        sent = BAD_ANSWERS["a cut ZIP"][0]
+
+        with pytest.raises(Truncated):
+            capture(Answer(body=sent))
+
+        assert list(versions()) == [f"landing/rejected/{hashlib.sha256(sent).hexdigest()}/{NAME}"]
+
+    def test_says_where_it_came_from(self, capture, s3, lake):
+        sent = BAD_ANSWERS["a web page"][0]
+
+        with pytest.raises(NotB3Data):
+            capture(Answer(body=sent))
+
+        sha256 = hashlib.sha256(sent).hexdigest()
+        metadata = s3.head_object(Bucket=lake.bucket, Key=f"landing/rejected/{sha256}/{NAME}")["Metadata"]
+        assert metadata.keys() == {"source", "source-url", "source-sha256", "fetched-at"}
+        assert metadata["source-sha256"] == sha256
+
+    def test_is_kept_once_however_often_it_comes(self, capture, versions):
+        for _ in range(2):
+            with pytest.raises(Truncated):
+                capture(Answer(body=BAD_ANSWERS["a cut ZIP"][0]))
+
+        (kept,) = versions().values()
+        assert len(kept) == 1
+
+
+class TestAClosedDay:
+    def test_is_refused_with_the_sessions_around_it_and_b3_is_not_asked(self, capture, exchange, versions):
+        with pytest.raises(ClosedDay) as error:
+            capture(Answer(body=SENT), dt.date(2020, 5, 1))
+
+        assert (error.value.previous, error.value.following) == (DATE, dt.date(2020, 5, 4))
+        assert str(error.value) == (
+            "COTAHIST_D01052020.ZIP: expected a trading session; found Friday 2020-05-01, on which B3 was closed. "
+            "Ask for 2020-04-30, the session before it, or 2020-05-04, the one after."
+        )
+        assert exchange.requests == []
+        assert versions() == {}
+
+    def test_at_the_beginning_of_the_historical_quotes_too(self):
+        with pytest.raises(ClosedDay, match="1985-12-30, the session before it, or 1986-01-02"):
+            landing.check_session(dt.date(1986, 1, 1))
+
+    def test_a_session_passes(self):
+        landing.check_session(DATE)
+
+
+class TestOpeningALandedFile:
+    def test_gives_its_bytes_from_the_beginning(self, capture, s3, lake):
+        sink = io.BytesIO()
+
+        landing.open_landed(s3, lake, capture(Answer(body=SENT)), sink)
+
+        assert sink.tell() == 0
+        assert sink.read() == SENT
+
+    def test_fails_if_the_object_is_not_the_one_that_landed(self, capture, s3, lake):
+        landed = capture(Answer(body=SENT))
+        s3.put_object(Bucket=lake.bucket, Key=KEY, Body=CORRECTED)
+
+        with pytest.raises(SourceError, match=rf"{KEY}: expected the bytes of sha256 {landed.sha256}.*found sha256") as error:
+            landing.open_landed(s3, lake, landed, io.BytesIO())
+
+        assert hashlib.sha256(CORRECTED).hexdigest() in error.value.found
+        assert "run scrape again" in error.value.hint
