@@ -64,8 +64,8 @@ def scrape(dag_run) -> dict:
     """Bring B3's file of the session to landing/."""
     from dataclasses import asdict
 
-    from airflow.exceptions import AirflowSkipException
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from airflow.sdk.exceptions import AirflowSkipException
 
     from b3 import landing
     from b3.errors import ClosedDay

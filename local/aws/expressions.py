@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import duckdb
+import pyarrow as pa
 import sqlglot
 from sqlglot import exp
 
 from local.aws.errors import invalid_input
 
+TEXTS = pa.list_(pa.string())
 DUCK_TYPES = {
     "string": "VARCHAR", "varchar": "VARCHAR", "char": "VARCHAR", "date": "DATE", "timestamp": "TIMESTAMP",
     "int": "INTEGER", "bigint": "BIGINT", "long": "BIGINT", "smallint": "SMALLINT", "tinyint": "TINYINT",
@@ -41,11 +43,11 @@ def matching(expression: str, keys: Sequence[tuple[str, str]], rows: Sequence[tu
         f'TRY_CAST(vals[{i}] AS {_duck_type(glue_type)}) AS "{name}"' for i, (name, glue_type) in enumerate(keys, 1)
     )
     with duckdb.connect() as connection:
+        numbered = {"i": pa.array(range(len(rows)), pa.int32()), "vals": pa.array([list(row) for row in rows], TEXTS)}
+        connection.register("given", pa.table(numbered))
         try:
             found = connection.execute(
-                f"SELECT i FROM (SELECT i, {columns} FROM (SELECT unnest($1) AS i, unnest($2) AS vals)) "
-                f"WHERE {tree.sql('duckdb')} ORDER BY i",
-                [list(range(len(rows))), [list(row) for row in rows]],
+                f"SELECT i FROM (SELECT i, {columns} FROM given) WHERE {tree.sql('duckdb')} ORDER BY i",
             ).fetchall()
         except duckdb.Error as error:
             raise invalid_input(f"Unsupported expression '{expression}': {str(error).splitlines()[0]}") from None

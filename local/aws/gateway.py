@@ -13,6 +13,14 @@ from local.aws.context import Caller, caller_from
 from local.aws.emulator import Emulator, Receive, Scope, Send
 from local.aws.errors import AwsError
 
+# The emulator would answer these with success and do nothing.
+PRETENDED = frozenset(
+    f"AWSGlue.{call}"
+    for call in (
+        "StartTrigger", "StartWorkflowRun", "ResumeWorkflowRun", "StartCrawlerSchedule", "StartBlueprintRun",
+        "StartDataQualityRulesetEvaluationRun", "RunStatement", "StartSession", "ResetJobBookmark",
+    )
+)  # fmt: skip
 Handler = Callable[[Caller, dict[str, Any]], dict[str, Any]]
 log = logging.getLogger("local.aws.gateway")
 
@@ -22,7 +30,7 @@ class Gateway:
 
     def __init__(self, emulator: Emulator, handlers: Mapping[str, Handler]) -> None:
         self._emulator = emulator
-        self._handlers = dict(handlers)
+        self._handlers = {**{target: _refuse(target) for target in PRETENDED}, **handlers}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -75,6 +83,13 @@ class Gateway:
         except Exception as error:
             log.exception("%s failed", target)
             return 500, {"__type": "InternalServiceException", "message": f"{type(error).__name__}: {error}"}
+
+
+def _refuse(target: str) -> Handler:
+    def refuse(caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        raise AwsError("InvalidInputException", f"the local AWS server does not do {target.partition('.')[2]}")
+
+    return refuse
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -34,13 +35,16 @@ class Footers:
         self._known: OrderedDict[tuple[str, S3Object], Footer] = OrderedDict()
         self._remembered = remembered
 
-    def read(self, caller: Caller, item: S3Object) -> Footer:
-        """The footer of one object. Raises NotParquetError, or FileNotFoundError if it changed since it was listed."""
+    def read(self, caller: Caller, item: S3Object, copy: Path | None = None) -> Footer:
+        """The footer of one object, or of a copy of it at hand.
+
+        Raises NotParquetError, or FileNotFoundError if the object changed since it was listed.
+        """
         key = (caller.account, item)
         known = self._known.get(key)
         if known is not None:
             return known
-        with self._emulator.open(caller, item) as file:
+        with copy.open("rb") if copy else self._emulator.open(caller, item) as file:
             try:
                 parquet = pq.ParquetFile(file)
                 schema = parquet.schema_arrow

@@ -236,12 +236,10 @@ def _fetch_jars(python: Path, prepared: Path, cache: Path | None) -> None:
 
 def _download(python: Path, folder: Path) -> Path:
     """The source package's file, from whatever index pip is set up with."""
-    # pip would run the package's setup.py for its metadata; `pip download` has no way around that, and it needs
-    # setuptools, so it is given an environment of its own where build isolation can fetch them.
+    # pip asks any source package for its metadata, in an isolated build of its own; nothing gets installed.
     pip = _pip(python, folder)
     command = [*pip, "download", "--no-deps", "--no-binary", ":all:", "--no-cache-dir", "--dest", str(folder), SDIST]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
-    # What matters is the file: pip saves it before it tries to read the package's metadata.
     found = folder / SDIST_NAME
     if not found.exists():
         raise PrepareError(f"could not download {SDIST}: {(done.stderr or done.stdout).strip()[-800:]}")

@@ -39,6 +39,10 @@ class NotPublished(SourceError):
     """B3 has nothing there yet: a 404, or an answer of zero bytes."""
 
 
+class NotServed(NotPublished):
+    """B3 has no such file (404): not yet, or no longer."""
+
+
 class ClosedDay(SourceError):
     """The date asked for is not a trading session, so there will never be a file.
 

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import requests
 import tenacity
 
-from b3.errors import NotPublished, SourceError
+from b3.errors import NotPublished, NotServed, SourceError
 from b3.site import QUOTES_HOST, QUOTES_PATH
 
 if TYPE_CHECKING:
@@ -119,7 +119,8 @@ class B3Hook(BaseHook):
             sink: a binary file, seekable and truncatable: each try begins it anew.
 
         Raises:
-            NotPublished: 404, or 200 without a byte: no session, not published yet, or no longer served.
+            NotServed: 404: no session, not published yet, or no longer served.
+            NotPublished: 200 without a byte: no session, or not published yet.
             TransientError: B3 could not be reached or failed, at every one of the tries.
             SourceError: any other status.
         """
@@ -202,7 +203,7 @@ def _check_status(answer: requests.Response) -> None:
         "found": f"status {answer.status_code} {answer.reason or ''}".rstrip(),
     }
     if answer.status_code == 404:
-        raise NotPublished(
+        raise NotServed(
             **fields, hint="No session on that day, not published yet, or no longer served as a daily file."
         )
     if answer.status_code in TRANSIENT_STATUS:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from b3 import cotahist, lake, sessions
-from b3.errors import ClosedDay, NotPublished, SourceError
+from b3.errors import ClosedDay, NotServed, SourceError
 from b3.lake import Lake
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def capture_quotes(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date) -> L
     """Bring the daily COTAHIST file of a session to landing/quotes/, checked to its last record.
 
     Run again, it asks B3 again: the same bytes leave the object as it is, other bytes (B3 does correct files)
-    become a new version of it. If B3 no longer serves the file, the one in landing/ is used.
+    become a new version of it. If B3 no longer serves the file (404), the one in landing/ is used.
 
     An answer that fails its checks is kept in landing/rejected/ and never under the file's name.
 
@@ -70,7 +70,7 @@ def capture_quotes(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date) -> L
     with tempfile.TemporaryFile() as file:
         try:
             download = hook.download_quotes(name, file)
-        except NotPublished:
+        except NotServed:
             landed = find(s3, where, key)
             if landed is None:
                 raise

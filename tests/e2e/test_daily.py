@@ -1,14 +1,19 @@
-"""The daily DAG, run by Airflow for real on the simulated exchange's files: green, repeatable, and red where it must."""
+"""The daily DAG, run by Airflow for real on the simulated exchange's files: green, repeatable, red where it must be."""
 
 import datetime as dt
 import io
+import re
 import zipfile
 from decimal import Decimal
+from types import SimpleNamespace
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from b3 import cotahist
-from local import daily, home
+from local import athena, daily, home
 from local.exchange import market
 
 DATE = dt.date(2024, 3, 14)
@@ -93,7 +98,7 @@ def with_low_above_open() -> bytes:
     ("answer", "task", "message"),
     [
         (market.session_file(DATE)[:-4000], "scrape", r"Truncated: .*expected .*found"),
-        (b"<html><head><title>Manuten\xe7\xe3o</title></head></html>", "scrape", r"NotB3Data: .*expected .*found .*Manuten"),
+        (b"<html><title>Manuten\xe7\xe3o</title></html>", "scrape", r"NotB3Data: .*expected .*found .*Manuten"),
         (b"", "scrape", r"NotPublished: .*expected a ZIP file; found status 200 and not one byte"),
         (market.session_file(BEFORE), "scrape", rf"WrongDate: .*expected .*{DATE}.*found .*{BEFORE}"),
         (with_low_above_open(), "refine", r"expected low <= open.*found"),
@@ -112,8 +117,6 @@ def test_a_bad_answer_fails_its_task_with_expected_and_found_and_readers_see_the
 
     assert outcome.status == 1
     assert outcome.state(task) == "failed"
-    import re
-
     assert re.search(message, outcome.printed), outcome.printed
     after = former_partition(green)
     assert after[:2] == before[:2]
@@ -131,7 +134,7 @@ def test_a_glue_script_that_raises_fails_refine_and_readers_see_the_former_parti
     assert outcome.status == 1
     assert outcome.state("refine") == "failed"
     assert "expected a working script, found this one" in outcome.printed
-    assert former_partition(green) == before
+    assert former_partition(green)[:2] == before[:2]
 
 
 def test_a_violated_check_fails_with_a_sentence_and_figures(green):
@@ -140,9 +143,6 @@ def test_a_violated_check_fails_with_a_sentence_and_figures(green):
     bucket = green.lake.home.bucket
     good = green.s3.get_object(Bucket=bucket, Key=key)
     body = good["Body"].read()
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     table = pq.read_table(io.BytesIO(body))
     spoiled = pa.concat_tables([table, table.slice(0, 1)])
     sink = io.BytesIO()
@@ -160,12 +160,6 @@ def test_a_violated_check_fails_with_a_sentence_and_figures(green):
 
 def run_check(lab, name):
     """Run one check of include/sql/validate as the DAG renders it; its failure is an AssertionError."""
-    from types import SimpleNamespace
-
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    from local import athena
-
     templates = Environment(loader=FileSystemLoader(home.ROOT / "include" / "sql"), undefined=StrictUndefined)
     sql = templates.get_template(f"validate/{name}.sql").render(
         trade_date=lambda run: DATE, dag_run=SimpleNamespace(), ti=None

@@ -14,7 +14,7 @@ from local.source import Source
 FOLDER = Path(os.environ.get("B3_REAL_FILES", home.ROOT.parent / "shared" / "b3")) / "cotahist"
 
 pytestmark = pytest.mark.skipif(
-    not FOLDER.is_dir(), reason=f"no real files of the exchange in {FOLDER}; set B3_REAL_FILES to a folder that has them"
+    not FOLDER.is_dir(), reason=f"no real files of the exchange in {FOLDER}; B3_REAL_FILES names another folder"
 )
 
 

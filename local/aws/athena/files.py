@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import duckdb
+import pyarrow as pa
 
 from local.aws.athena.analysis import PATH, quoted, settings
 from local.aws.athena.errors import QueryError, from_duckdb, not_supported
@@ -20,6 +21,7 @@ from local.aws.hive import folder
 from local.aws.parquet import Footers, NotParquetError, is_data
 from local.aws.partitions import Partitions
 
+TEXTS = pa.list_(pa.string())
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 WHOLE = {"tinyint": 1, "smallint": 2, "int": 4, "bigint": 8}
 
@@ -101,8 +103,9 @@ class Files:
         present: set[str] | None = None
         alike = True
         first = None
-        for one in chosen:
-            columns = self._check(base, one.item)
+        targets = self._link(base, chosen)
+        for one, target in zip(chosen, targets, strict=True):
+            columns = self._check(base, one.item, target)
             first = first or columns
             alike = alike and columns == first
             names = {name for name, _ in columns}
@@ -113,7 +116,6 @@ class Files:
         if not chosen:
             connection.execute(f"CREATE VIEW {quoted(base.name)} AS SELECT {', '.join(blank)} WHERE false")
             return
-        targets = self._link(base, chosen)
         listed = "[" + ", ".join(_literal(str(path)) for path in targets) + "]"
         options = [
             "hive_partitioning = " + ("true" if base.keys else "false"),
@@ -143,9 +145,9 @@ class Files:
             f"FROM read_parquet({listed}, {', '.join(options)}) r{join}"
         )
 
-    def _check(self, base: BaseTable, item: S3Object) -> tuple[tuple[str, str], ...]:
+    def _check(self, base: BaseTable, item: S3Object, copy: Path) -> tuple[tuple[str, str], ...]:
         try:
-            columns = self._footers.read(self._caller, item).columns
+            columns = self._footers.read(self._caller, item, copy).columns
         except NotParquetError as error:
             raise QueryError("HIVE_BAD_DATA", str(error)) from None
         except FileNotFoundError as error:
@@ -207,10 +209,8 @@ def _prune(base: BaseTable, rows: Sequence[tuple[str, ...]]) -> list[int]:
     )
     with duckdb.connect() as connection:
         settings(connection)
-        connection.execute("CREATE TEMP TABLE given (i INTEGER, vals VARCHAR[])")
-        connection.execute(
-            "INSERT INTO given SELECT unnest($1), unnest($2)", [list(range(len(rows))), [list(r) for r in rows]]
-        )
+        numbered = {"i": pa.array(range(len(rows)), pa.int32()), "vals": pa.array([list(r) for r in rows], TEXTS)}
+        connection.register("given", pa.table(numbered))
         connection.execute(f"CREATE TEMP TABLE parts AS SELECT i, vals, {values} FROM given")
         bad = connection.execute(f"SELECT vals FROM parts WHERE {wrong} LIMIT 1").fetchone()
         if bad:

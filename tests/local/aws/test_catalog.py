@@ -63,6 +63,43 @@ def test_an_object_that_is_not_parquet_fails_the_crawl_by_name(aws: Aws) -> None
     assert aws.partitions("broken", "t") == [["2020-04-30"]]
 
 
+def test_a_running_crawl_can_be_stopped_and_is_not_started_twice(aws: Aws) -> None:
+    aws.database("long")
+    aws.table("long", "t", keys=(("n", "int"),))
+    body = parquet([quote("PETR4", "1.00", 1)])
+    for n in range(300):
+        aws.put(f"long/t/n={n}/x.parquet", body)
+    aws.crawler("long", "long", "t")
+    aws.glue.start_crawler(Name="long")
+    assert aws.glue.get_crawler(Name="long")["Crawler"]["State"] == "RUNNING"
+    with pytest.raises(ClientError, match="CrawlerRunningException"):
+        aws.glue.start_crawler(Name="long")
+    aws.glue.stop_crawler(Name="long")
+    wait_until(lambda: aws.glue.get_crawler(Name="long")["Crawler"]["State"] == "READY")
+    assert aws.glue.get_crawler(Name="long")["Crawler"]["LastCrawl"]["Status"] == "CANCELLED"
+    assert aws.crawl("long")["Status"] == "SUCCEEDED"
+    assert len(aws.partitions("long", "t")) == 300
+    with pytest.raises(ClientError, match="CrawlerNotRunningException"):
+        aws.glue.stop_crawler(Name="long")
+
+
+def test_new_folders_only_leaves_the_known_ones_alone(aws: Aws) -> None:
+    aws.database("new")
+    aws.table("new", "t")
+    aws.crawler("new", "new", "t", RecrawlPolicy={"RecrawlBehavior": "CRAWL_NEW_FOLDERS_ONLY"})
+    aws.put("new/t/trade_date=2020-01-01/x.parquet", parquet([quote("PETR4", "1.00", 1)]))
+    assert aws.crawl("new")["Status"] == "SUCCEEDED"
+    aws.put("new/t/trade_date=2020-01-01/bad.parquet", b"not looked at")
+    aws.put("new/t/trade_date=2020-01-02/x.parquet", parquet([quote("PETR4", "1.00", 1)]))
+    assert aws.crawl("new")["Status"] == "SUCCEEDED"
+    assert aws.partitions("new", "t") == [["2020-01-01"], ["2020-01-02"]]
+
+
+def test_what_the_emulator_would_only_pretend_is_refused(aws: Aws) -> None:
+    with pytest.raises(ClientError, match="does not do StartWorkflowRun"):
+        aws.glue.start_workflow_run(Name="w")
+
+
 def test_crawler_definitions_that_aws_refuses(aws: Aws) -> None:
     target = {"CatalogTargets": [{"DatabaseName": "b3", "Tables": ["t"]}]}
     for more in (
