@@ -65,7 +65,11 @@ def scrape(dag_run) -> dict:
     from dataclasses import asdict
 
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-    from airflow.sdk.exceptions import AirflowSkipException
+
+    try:
+        from airflow.sdk.exceptions import AirflowSkipException
+    except ImportError:  # Airflow 3.0
+        from airflow.exceptions import AirflowSkipException
 
     from b3 import landing
     from b3.errors import ClosedDay

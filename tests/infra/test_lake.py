@@ -15,7 +15,10 @@ from local import provision
 TEMPLATE = Path(__file__).resolve().parents[2] / "infra" / "lake.yaml"
 DATE = dt.date(2020, 4, 30)
 REFINED_COLUMNS = [
-    *((f"unit_{price}", "decimal(19,8)") for price in ("open", "high", "low", "average", "close", "best_bid", "best_ask")),
+    *(
+        (f"unit_{price}", "decimal(19,8)")
+        for price in ("open", "high", "low", "average", "close", "best_bid", "best_ask")
+    ),
     ("asset_class", "string"),
     ("days_to_expiry", "int"),
     ("previous_session", "date"),
@@ -56,9 +59,13 @@ def columns(table: dict[str, Any]) -> list[tuple[str, str]]:
 def glue_type(kind: pa.DataType) -> str:
     if pa.types.is_decimal(kind):
         return f"decimal({kind.precision},{kind.scale})"
-    return {pa.date32(): "date", pa.string(): "string", pa.int16(): "smallint", pa.int32(): "int", pa.int64(): "bigint"}[
-        kind
-    ]
+    return {
+        pa.date32(): "date",
+        pa.string(): "string",
+        pa.int16(): "smallint",
+        pa.int32(): "int",
+        pa.int64(): "bigint",
+    }[kind]
 
 
 def strings(node: Any) -> Iterator[str]:
@@ -124,7 +131,9 @@ class TestCrawlers:
     def test_add_partitions_to_a_table_of_the_catalog_and_change_no_schema(self, properties, crawler, table):
         found = properties[crawler]
 
-        assert found["Targets"] == {"CatalogTargets": [{"DatabaseName": {"Ref": "GlueDatabase"}, "Tables": [{"Ref": table}]}]}
+        assert found["Targets"] == {
+            "CatalogTargets": [{"DatabaseName": {"Ref": "GlueDatabase"}, "Tables": [{"Ref": table}]}]
+        }
         assert found["SchemaChangePolicy"] == {"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"}
         assert json.loads(found["Configuration"])["CrawlerOutput"] == {
             "Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}
@@ -186,7 +195,9 @@ class TestRoles:
             for statement in properties[role]["Policies"][0]["PolicyDocument"]["Statement"]:
                 for action in strings(statement["Action"]):
                     allowed.setdefault(action, set()).update(
-                        text.rpartition("${LakeBucket}/")[2] for text in strings(statement["Resource"]) if "s3:::" in text
+                        text.rpartition("${LakeBucket}/")[2]
+                        for text in strings(statement["Resource"])
+                        if "s3:::" in text
                     )
 
         assert allowed["s3:PutObject"] == {"staging/*", "refined/*"}

@@ -112,8 +112,6 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
     bundle, key_file = folder / "certificate.pem", folder / "key.pem"
     bundle.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     key_file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return bundle, key_file

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from airflow.sdk import Connection
 
-from b3.errors import NotPublished, SourceError
+from b3.errors import NotPublished, NotServed, SourceError
 from b3.hook import USER_AGENT, B3Hook, TransientError
 from b3.site import QUOTES_HOST
 from tests.plugins.b3.exchange import Answer, Exchange, self_signed
@@ -119,7 +119,9 @@ class TestAFaultThatMayPass:
     def test_ends_after_so_many_tries_with_what_was_expected_and_found(self, exchange, hook_to, waits):
         exchange.will(Answer(520))
 
-        with pytest.raises(TransientError, match=r"expected status 200; found status 520\b.*run the task again") as error:
+        with pytest.raises(
+            TransientError, match=r"expected status 200; found status 520\b.*run the task again"
+        ) as error:
             hook_to(exchange.url, attempts=3).download_quotes(NAME, io.BytesIO())
 
         assert error.value.source == f"{exchange.url}/InstDados/SerHist/{NAME}"
@@ -181,10 +183,10 @@ class TestRetryAfter:
 
 
 class TestAFaultThatWillNotPass:
-    def test_404_is_not_published_and_not_asked_again(self, exchange, hook_to, waits):
+    def test_404_is_not_served_and_not_asked_again(self, exchange, hook_to, waits):
         exchange.will(Answer(404, b"<html>not found</html>"))
 
-        with pytest.raises(NotPublished, match=r"expected status 200; found status 404"):
+        with pytest.raises(NotServed, match=r"expected status 200; found status 404"):
             hook_to(exchange.url).download_quotes(NAME, io.BytesIO())
 
         assert len(exchange.requests) == 1
@@ -193,9 +195,10 @@ class TestAFaultThatWillNotPass:
     def test_an_empty_200_is_not_published(self, exchange, hook_to):
         exchange.will(Answer(200, b""))
 
-        with pytest.raises(NotPublished, match=r"expected a ZIP file; found status 200 and not one byte"):
+        with pytest.raises(NotPublished, match=r"expected a ZIP file; found status 200 and not one byte") as error:
             hook_to(exchange.url).download_quotes(NAME, io.BytesIO())
 
+        assert not isinstance(error.value, NotServed)
         assert len(exchange.requests) == 1
 
     def test_403_says_what_to_look_at(self, exchange, hook_to):

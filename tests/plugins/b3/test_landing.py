@@ -97,12 +97,11 @@ class TestAFileOfTheSession:
 
 
 class TestAFileB3NoLongerServes:
-    @pytest.mark.parametrize("answer", [Answer(404), Answer(200, b"")], ids=["404", "empty 200"])
-    def test_is_taken_as_landed(self, capture, versions, answer):
+    def test_is_taken_as_landed(self, capture, versions):
         first = capture(Answer(body=SENT))
         before = versions()
 
-        assert capture(answer) == first
+        assert capture(Answer(404)) == first
 
         assert versions() == before
 
@@ -113,16 +112,26 @@ class TestAFileB3NoLongerServes:
 
         assert versions() == {}
 
-    def test_is_not_assumed_of_a_b3_that_fails(self, capture):
+    @pytest.mark.parametrize(
+        ("answer", "error"),
+        [(Answer(503), TransientError), (Answer(403), SourceError), (Answer(200, b""), NotPublished)],
+        ids=["failing", "refusing", "empty 200"],
+    )
+    def test_is_not_assumed_of_any_other_answer(self, capture, versions, answer, error):
         capture(Answer(body=SENT))
+        before = versions()
 
-        with pytest.raises(TransientError):
-            capture(Answer(503))
+        with pytest.raises(error):
+            capture(answer)
+
+        assert versions() == before
 
     def test_is_not_taken_from_an_object_of_unknown_origin(self, capture, s3, lake):
         s3.put_object(Bucket=lake.bucket, Key=KEY, Body=SENT, Metadata={"source": "b3"})
 
-        with pytest.raises(SourceError, match=rf"{KEY}: expected .*found one without source-sha256, source-url\. Delete"):
+        with pytest.raises(
+            SourceError, match=rf"{KEY}: expected .*found one without source-sha256, source-url\. Delete"
+        ):
             capture(Answer(404))
 
 
@@ -218,7 +227,9 @@ class TestOpeningALandedFile:
         landed = capture(Answer(body=SENT))
         s3.put_object(Bucket=lake.bucket, Key=KEY, Body=CORRECTED)
 
-        with pytest.raises(SourceError, match=rf"{KEY}: expected the bytes of sha256 {landed.sha256}.*found sha256") as error:
+        with pytest.raises(
+            SourceError, match=rf"{KEY}: expected the bytes of sha256 {landed.sha256}.*found sha256"
+        ) as error:
             landing.open_landed(s3, lake, landed, io.BytesIO())
 
         assert hashlib.sha256(CORRECTED).hexdigest() in error.value.found
