@@ -10,13 +10,14 @@ EXCHANGE ?=
 DATE ?=
 SQL ?=
 FILE ?=
+ARGS ?=
 TESTS ?= tests
 
 # Resolutions are dated: what a later release breaks must not reach an older set.
 AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
-.PHONY: help setup run query ui test lint constraints clean
+.PHONY: help setup run query ui airflow test lint constraints clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +35,10 @@ query: export B3_SQL = $(SQL)
 ui: setup ## Airflow's UI over the same lake, with its scheduler; Ctrl-C ends it: [EXCHANGE=…]
 	@exec env PYTHONPATH=plugins .venv/bin/python -m local.ui --exchange "$(EXCHANGE)"
 
+airflow: setup ## A command of Airflow's own on the same lake: ARGS="dags list" [EXCHANGE=…]
+	@$(PYTHON) -m local.airflow_command --args "$$B3_ARGS" --exchange "$(EXCHANGE)"
+airflow: export B3_ARGS = $(ARGS)
+
 test: setup lint ## Every test: [TESTS=tests/plugins]
 	@$(PYTHON) -m pytest $(TESTS)
 
@@ -47,4 +52,4 @@ constraints: ## Resolve every version anew, as of the dates above
 	@$(PYTHON3) -m local.lock $(AIRFLOW_DATE) $(LOCAL_DATE)
 
 clean: ## Remove the local lakes and the environments
-	rm -rf .local .venv .venv-aws .venv-spark .venv-uv .mypy_cache .pytest_cache .ruff_cache
+	@$(PYTHON3) -m local.clean

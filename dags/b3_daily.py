@@ -50,6 +50,8 @@ from b3 import runs, settings
 CONNECTION = "aws_default"
 SQL = Path(__file__).parent / "include" / "sql"
 CHECKS = sorted(path.stem for path in (SQL / "validate").glob("*.sql"))
+if not CHECKS:
+    raise FileNotFoundError(f"expected checks in {SQL / 'validate'}, found none: deploy include/ inside the DAG folder")
 
 
 def previous_session(dag_run) -> dt.date:
@@ -112,6 +114,8 @@ def crawl(task_id: str, crawler: str) -> GlueCrawlerOperator:
         # A crawl that ends at once may be marked failed: github.com/apache/airflow/issues/67287, 72716.
         retries=2,
         retry_delay=dt.timedelta(seconds=5),
+        # Backfills have a limit of runs of their own, and a crawler cannot run twice at once.
+        max_active_tis_per_dag=1,
     )
 
 
@@ -171,6 +175,7 @@ with DAG(
         waiter_delay=2,
         waiter_max_attempts=1800,
         update_config=False,
+        max_active_tis_per_dag=2,
     )
     crawl_refined = crawl("crawl_refined", "{{ settings().refined_crawler }}")
     with TaskGroup("validate") as validate:

@@ -10,56 +10,59 @@ import datetime as dt
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 
 class Reporter:
-    """An Airflow listener that writes a line for each finished task."""
+    """Writes a line for each finished task; Airflow calls it as a listener."""
 
     def __init__(self, descriptor: int) -> None:
         self._out = os.fdopen(descriptor, "w", buffering=1)
+        self.told: dict[str, str] = {}
 
-    def tell(self, task_instance: Any, state: str, error: object = None) -> None:
-        """Write one line."""
-        message = str(error) if error is not None else None
-        notes = getattr(error, "__notes__", [])
-        line = {
-            "task": task_instance.task_id,
-            "state": state,
-            "error": "; ".join([f"{type(error).__name__}: {message}", *notes]) if message is not None else None,
-        }
-        self._out.write(json.dumps(line) + "\n")
+    def tell(self, task: str, state: str, error: object = None) -> None:
+        """Write the line of one task."""
+        self.told[task] = state
+        words = None
+        if error is not None:
+            kind = f"{type(error).__name__}: " if isinstance(error, BaseException) else ""
+            words = "; ".join([f"{kind}{error}", *getattr(error, "__notes__", [])])
+        self._out.write(json.dumps({"task": task, "state": state, "error": words}) + "\n")
 
 
 def main(dag_id: str, date: str, log: str) -> int:
     """Run `dag_id` for the session `date`; see the module."""
-    report = os.dup(1)
-    with open(log, "ab") as sink:  # noqa: PTH123
+    reporter = Reporter(os.dup(1))
+    with Path(log).open("ab") as sink:
         os.dup2(sink.fileno(), 1)
         os.dup2(sink.fileno(), 2)
+    # Airflow reads its configuration, and starts to log, when it is imported.
     from airflow.dag_processing.dagbag import DagBag
     from airflow.listeners import hookimpl
     from airflow.sdk.listener import get_listener_manager
 
-    reporter = Reporter(report)
-
     class Listener:
         @hookimpl
         def on_task_instance_success(self, previous_state: Any, task_instance: Any) -> None:
-            reporter.tell(task_instance, "success")
+            reporter.tell(task_instance.task_id, "success")
 
         @hookimpl
         def on_task_instance_failed(self, previous_state: Any, task_instance: Any, error: Any) -> None:
-            reporter.tell(task_instance, "failed", error)
+            reporter.tell(task_instance.task_id, str(task_instance.state or "failed"), error)
 
     get_listener_manager().add_listener(Listener())
     bag = DagBag()
     dag = bag.get_dag(dag_id)
     if dag is None:
-        print(bag.import_errors, file=sys.stderr)
+        reporter.tell(dag_id, "not loaded", "; ".join(bag.import_errors.values()) or "no such DAG in dags/")
         return 2
     instant = dt.datetime.combine(dt.date.fromisoformat(date), dt.time(), dt.UTC)
     run = dag.test(logical_date=instant)
+    for task_instance in run.get_task_instances():
+        state = str(task_instance.state)
+        if reporter.told.get(task_instance.task_id) != state:
+            reporter.tell(task_instance.task_id, state)
     return 0 if run.state == "success" else 1
 
 

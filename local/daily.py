@@ -51,12 +51,20 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"run: {error}", file=sys.stderr)
         return 2
     _announce(chosen, date, options.exchange)
-    return run(chosen, date)
+    try:
+        return run(chosen, date)
+    except RuntimeError as error:
+        print(f"run: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("run: interrupted; run it again, every task can be repeated", file=sys.stderr)
+        return 130
 
 
 def _announce(chosen: source.Source, date: dt.date, asked: str) -> None:
     if chosen.kind == "simulated" and asked in ("", "auto"):
-        print("!! B3 does not answer from here. Running on the SIMULATED exchange: invented companies and prices.")
+        print(f"!! B3 does not answer from here ({source.why_out_of_reach() or 'it did not a moment ago'}).")
+        print("!! Running on the SIMULATED exchange: invented companies and prices.")
     print(f"{DAG} for {date}, source: {chosen}", flush=True)
 
 
@@ -73,11 +81,11 @@ def run(chosen: source.Source, date: dt.date, *, script: Path = provision.REFINE
     watch = stack.Stopwatch()
     with (
         stack.lake(where, script=script) as lake,
-        stack.database(where) as database_url,
+        stack.database(where.run_database) as database_url,
         source.serve(chosen) as b3_host,
     ):
-        environ = stack.airflow_environment(lake, database_url, b3_host)
-        stack.migrate(where, environ)
+        environ = stack.airflow_environment(lake, database_url, b3_host, chosen.label)
+        stack.migrate(where, where.run_database, environ)
         watch.lap("servers and stack")
         succeeded = _run_dag(where, environ, date, watch)
         if succeeded:
@@ -97,19 +105,17 @@ def _run_dag(where: Home, environ: dict[str, str], date: dt.date, watch: stack.S
     log = where.logs / f"{DAG}-{date}.log"
     log.unlink(missing_ok=True)
     command = [str(setup.AIRFLOW.python), "-m", "local.dag_runner", DAG, date.isoformat(), str(log)]
-    failed = False
     with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         started = time.monotonic()
         for line in process.stdout:
             event = json.loads(line)
             watch.lap(event["task"])
-            print(f"  {event['state']:<8} {event['task']:<42}{time.monotonic() - started:6.1f} s", flush=True)
+            print(f"  {event['state']:<16} {event['task']:<42}{time.monotonic() - started:6.1f} s", flush=True)
             if event["error"]:
-                failed = True
-                print(f"           {event['error']}", flush=True)
+                print(f"      {event['error']}", flush=True)
     watch.lap("end of the run")
-    succeeded = process.returncode == 0 and not failed
+    succeeded = process.returncode == 0
     print(f"{DAG} {date}: {'every task succeeded' if succeeded else 'FAILED'}; Airflow's log: {log}")
     return succeeded
 

@@ -34,9 +34,14 @@ class Home:
         return self.folder / "airflow"
 
     @property
-    def database(self) -> Path:
-        """Data directory of Airflow's PostgreSQL."""
-        return self.folder / "postgres"
+    def ui_database(self) -> Path:
+        """Data directory of the PostgreSQL that the UI's scheduler works on."""
+        return self.folder / "postgres-ui"
+
+    @property
+    def run_database(self) -> Path:
+        """Data directory of the PostgreSQL of single runs, which a scheduler must not see, or it would join in."""
+        return self.folder / "postgres-run"
 
     @property
     def logs(self) -> Path:

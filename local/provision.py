@@ -35,8 +35,22 @@ def provision(endpoint: str, bucket: str, *, script: Path = REFINE_SCRIPT) -> di
     _apply(cloudformation, {"LakeBucket": bucket, "RefineScriptKey": script_key})
     s3 = boto3.client("s3", endpoint_url=endpoint)
     s3.upload_file(str(script), bucket, script_key)
-    stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
-    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    found = outputs(endpoint)
+    assert found
+    return found
+
+
+def outputs(endpoint: str) -> dict[str, str] | None:
+    """The outputs of the stack, by name; None where there is no stack that is complete."""
+    try:
+        stacks = boto3.client("cloudformation", endpoint_url=endpoint).describe_stacks(StackName=STACK)["Stacks"]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise
+    if stacks[0]["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        return None
+    return {output["OutputKey"]: output["OutputValue"] for output in stacks[0]["Outputs"]}
 
 
 def _apply(cloudformation: Any, parameters: dict[str, str]) -> None:

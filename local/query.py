@@ -18,17 +18,17 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if bool(options.sql) == bool(options.file):
         parser.error('expected one of SQL="SELECT …" and FILE=include/sql/….sql')
-    sql = options.sql or Path(options.file).read_text()
-    where = home.find(source.choose(options.exchange).data) if options.exchange else home.last_used()
-    if where is None:
-        print("query: there is no lake yet: `make run` makes one", file=sys.stderr)
-        return 1
-    with stack.lake(where) as lake:
-        try:
-            result = athena.query(lake, sql)
-        except athena.QueryFailed as error:
-            print(f"query: failed: {error}", file=sys.stderr)
+    try:
+        sql = options.sql or Path(options.file).read_text()
+        where = home.find(source.choose(options.exchange).data) if options.exchange else home.last_used()
+        if where is None:
+            print("query: there is no lake yet: `make run` makes one", file=sys.stderr)
             return 1
+        with stack.lake_as_it_is(where) as lake:
+            result = athena.query(lake, sql)
+    except (OSError, ValueError, RuntimeError, athena.QueryFailed) as error:
+        print(f"query: failed: {error}", file=sys.stderr)
+        return 1
     print(athena.table(result))
     print(
         f"{len(result.rows)} rows, {result.bytes_scanned / 1e6:.2f} MB scanned, {result.milliseconds} ms"

@@ -7,6 +7,7 @@ it was made from, so a second call is instant and a changed lock file makes it a
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -54,10 +55,12 @@ ENVIRONMENTS = {environment.name: environment for environment in (AIRFLOW, AWS, 
 
 def main(names: list[str]) -> int:
     """Make the named environments, by default all; what is up to date is left alone."""
-    for environment in [ENVIRONMENTS[name] for name in names] or ENVIRONMENTS.values():
-        make(environment)
-        if environment is SPARK:
-            _prepare_spark()
+    with (ROOT / ".venv-lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for environment in [ENVIRONMENTS[name] for name in names] or ENVIRONMENTS.values():
+            make(environment)
+            if environment is SPARK:
+                _prepare_spark()
     return 0
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import http.client
 import os
 import re
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -30,6 +32,11 @@ class Source:
     folder: Path | None = None
 
     @property
+    def label(self) -> str:
+        """What objects made from its files say as their source."""
+        return "b3" if self.kind == "live" else self.kind
+
+    @property
     def data(self) -> str:
         """Which lake the data belongs in: REAL or SIMULATED."""
         return home.SIMULATED if self.kind == "simulated" else home.REAL
@@ -48,7 +55,7 @@ def choose(exchange: str) -> Source:
         ValueError: it is none of them.
     """
     if exchange == "auto":
-        return Source("live" if reaches_b3() else "simulated")
+        return Source("simulated" if why_out_of_reach() else "live")
     if exchange in ("live", "simulated"):
         return Source(exchange)
     folder = Path(exchange).expanduser().resolve()
@@ -57,15 +64,16 @@ def choose(exchange: str) -> Source:
     return Source("replay", folder)
 
 
-def reaches_b3() -> bool:
-    """Whether B3's server answers at all."""
+def why_out_of_reach() -> str | None:
+    """Why B3's server does not answer from here; None if it does."""
     try:
-        with urllib.request.urlopen(QUOTES_HOST, timeout=5):
-            return True
+        context = ssl.create_default_context(cafile=os.environ.get("B3_CA_BUNDLE") or None)
+        with urllib.request.urlopen(QUOTES_HOST, timeout=5, context=context):
+            return None
     except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
+        return None
+    except (OSError, http.client.HTTPException) as error:
+        return str(getattr(error, "reason", error)) or type(error).__name__
 
 
 def last_session(source: Source, now: dt.datetime) -> dt.date:

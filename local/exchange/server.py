@@ -20,6 +20,10 @@ from .answers import Answer, not_found
 
 _CONNECTIONS = 32
 _IDLE_SECONDS = 20
+_COMPANIES = "/listedCompaniesProxy/CompanyCall/"
+_HOLIDAYS = (
+    "/pt_br/solucoes/plataformas/puma-trading-system/para-participantes-e-traders/calendario-de-negociacao/feriados/"
+)
 
 
 class Exchange(Protocol):
@@ -29,6 +33,18 @@ class Exchange(Protocol):
 
     def historical_quotes(self, file_name: str) -> Answer:
         """The answer to the request for a COTAHIST file."""
+        ...
+
+    def index_call(self, method: str, parameters: str) -> Answer:
+        """The answer of the index service; `parameters` as they stand in the path."""
+        ...
+
+    def sector_classification(self, parameters: str) -> Answer:
+        """The workbook with the sectors of the listed companies."""
+        ...
+
+    def trading_holidays(self) -> Answer:
+        """The page with the days without trading."""
         ...
 
     def close(self) -> None:
@@ -43,6 +59,9 @@ def routes(exchange: Exchange) -> list[Route]:
     """B3's paths, each with what answers it; a pattern's groups are the arguments."""
     return [
         (re.compile(r"/InstDados/SerHist/([^/]+)"), exchange.historical_quotes),
+        (re.compile(r"/indexProxy/indexCall/([^/]+)/(.+)"), exchange.index_call),
+        (re.compile(_COMPANIES + r"GetDownloadIndustryClassification/(.+)"), exchange.sector_classification),
+        (re.compile(_HOLIDAYS), exchange.trading_holidays),
     ]
 
 

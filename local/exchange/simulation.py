@@ -17,8 +17,9 @@ from typing import ClassVar
 
 from b3 import sessions
 
-from . import chance, market
-from .answers import ZIP, Answer, not_found, page
+from . import chance, holiday_page, index_service, market, proxy_calls, sector_workbook
+from .answers import UTF8_HTML, XLSX, ZIP, Answer, not_found, page
+from .proxy_calls import BadCall
 
 _NAME = re.compile(r"COTAHIST_(?:D(?P<day>\d{8})|M(?P<month>\d{6})|A(?P<year>\d{4}))\.ZIP")
 _BYTES_KEPT = 256_000_000
@@ -85,6 +86,25 @@ class Simulation:
             etag=f'"{Path(file.name).stem}"',
             last_modified=dt.datetime.combine(days[-1], dt.time(22, 54), dt.UTC),
         )
+
+    def index_call(self, method: str, parameters: str) -> Answer:
+        """What the index service says today."""
+        try:
+            return index_service.answer(method, proxy_calls.decode(parameters), self._today())
+        except BadCall as error:
+            return proxy_calls.refused(error)
+
+    def sector_classification(self, parameters: str) -> Answer:
+        """The workbook of this month, in Portuguese whatever the language asked for."""
+        try:
+            proxy_calls.decode(parameters)
+        except BadCall as error:
+            return proxy_calls.refused(error)
+        return Answer(HTTPStatus.OK, XLSX, sector_workbook.workbook(self._today()))
+
+    def trading_holidays(self) -> Answer:
+        """The page of this year and the next."""
+        return Answer(HTTPStatus.OK, UTF8_HTML, holiday_page.html(self._today()))
 
     def _published(self, first: dt.date, last: dt.date) -> list[dt.date]:
         last = min(last, self._today())

@@ -6,8 +6,12 @@ import datetime as dt
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from b3 import sessions
 
 from . import chance, names, prices, trading
+from .chance import Ints
 from .trading import Columns
 from .universe import Instruments
 
@@ -30,13 +34,30 @@ def _bdi_codes(of: Instruments, session: dt.date) -> Any:
     return codes
 
 
+def trade_on(of: Instruments, day: int) -> NDArray[np.bool_]:
+    """Which instruments trade on `day` (an ordinal), if it is a session."""
+    return chance.happens(of.activity, 71, of.id, day)
+
+
+def last_closes(of: Instruments, before: dt.date) -> Ints:
+    """The closes of the last session before `before` on which each instrument traded, as the quotes have them."""
+    closes, waiting, session = np.zeros(len(of), np.int64), np.ones(len(of), np.bool_), before
+    while waiting.any():
+        session = sessions.previous_session(session)
+        day = session.toordinal()
+        found = waiting & trade_on(of, day)
+        closes[found] = trading.closes(of.take(found), day)
+        waiting &= ~found
+    return closes
+
+
 class Spot:
     """The instruments that trade on a session, with the prices every other market refers to."""
 
     def __init__(self, of: Instruments, session: dt.date, previous: dt.date) -> None:
         self.session = session
         self.day = day = session.toordinal()
-        self.of = of = of.take(chance.happens(of.activity, 71, of.id, day))
+        self.of = of = of.take(trade_on(of, day))
         self.close = trading.closes(of, day)
         self.open = trading.opens(of, day, previous.toordinal())
         self.trades = trading.busy(of, session)

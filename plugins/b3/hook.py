@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import io
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +15,8 @@ from typing import IO, TYPE_CHECKING, Any
 import requests
 import tenacity
 
-from b3.errors import NotPublished, NotServed, SourceError
-from b3.site import QUOTES_HOST, QUOTES_PATH
+from b3.errors import NotB3Data, NotPublished, NotServed, SourceError
+from b3.site import LISTED_HOST, QUOTES_HOST, QUOTES_PATH, index_path, sector_workbook_path
 
 if TYPE_CHECKING:
 
@@ -44,13 +45,50 @@ _CHUNK = 1 << 17
 
 @dataclass(frozen=True)
 class Download:
-    """One answer of B3, whose body was written to a file."""
+    """One answer of B3, whose body is written or given elsewhere."""
 
     url: str
     sha256: str
     size: int
     fetched_at: dt.datetime
     source: str
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is asked for.
+
+    Attributes:
+        what: it, for messages.
+        empty: what an answer of zero bytes means.
+        missing: what a 404 means.
+        limit: the bytes beyond which an answer is not it, None for no bound.
+    """
+
+    what: str
+    empty: str
+    missing: str
+    limit: int | None = None
+
+
+_QUOTES = _Wanted(
+    "a ZIP file",
+    empty="B3 answers so on days without a session and before publication (19:54 to 22:44, São Paulo).",
+    missing="No session on that day, not published yet, or no longer served as a daily file.",
+)
+# An index of 100 rows takes 15 KB, the workbook of all companies 50 KB.
+_INDEX = _Wanted(
+    "a page of JSON",
+    empty="B3 answers so for an index it does not know: see the index's code.",
+    missing="B3 has no such address: see whether it moved its index pages.",
+    limit=4 << 20,
+)
+_WORKBOOK = _Wanted(
+    "an xlsx workbook",
+    empty="Run the task again later.",
+    missing="B3 has no such address: see whether it moved its sector classification.",
+    limit=16 << 20,
+)
 
 
 class TransientError(SourceError):
@@ -64,7 +102,8 @@ class TransientError(SourceError):
 class B3Hook(BaseHook):
     """Downloads B3's files: one HTTP session, timeouts, and bounded retries where the fault may pass.
 
-    The Airflow connection is of type http. Its host (with scheme) replaces B3's own, and its extra takes
+    The Airflow connection is of type http. Its host (with scheme) replaces B3's own, both that of the quotes and
+    that of the listed companies and indexes, and its extra takes `listed_host` (with scheme, for the latter alone),
     `source` (how the lake labels what comes from there, default "b3"), `ca_bundle` (path of a PEM file, for
     hosts that send an incomplete chain; verification itself is never off), `timeout` (seconds to connect, and
     between two bytes; default 30), `attempts` (default 5), `user_agent`.
@@ -104,6 +143,7 @@ class B3Hook(BaseHook):
     def _configure(self, connection: Any) -> None:
         extra = (connection.extra_dejson if connection else None) or {}
         self.base_url = _base_url(connection) or QUOTES_HOST
+        self.listed_url = str(extra.get("listed_host") or _base_url(connection) or LISTED_HOST).rstrip("/")
         self.source = str(extra.get("source", "b3"))
         self.timeout = float(extra.get("timeout", 30))
         self.attempts = int(extra.get("attempts", 5))
@@ -125,7 +165,41 @@ class B3Hook(BaseHook):
             SourceError: any other status.
         """
         session = self.get_conn()
-        url = f"{self.base_url}{QUOTES_PATH}{file_name}"
+        return self._fetch(session, f"{self.base_url}{QUOTES_PATH}{file_name}", sink, _QUOTES)
+
+    def download_index(self, method: str, *, index: str, page: int = 1, page_size: int = 120) -> tuple[bytes, Download]:
+        """One page of an index's portfolio, as B3 sends it: JSON in pt-br, that of the day with its sectors.
+
+        Args:
+            method: B3's name of the endpoint, one of the values of `b3.site.INDEX_METHODS`.
+            index: B3's code of the index, as `IBOV`.
+            page: the page's number, from 1; what `b3.portfolio.page_count` says of the first gives the others.
+            page_size: rows a page.
+
+        Raises:
+            ValueError: a method B3 does not have.
+            NotPublished: 200 without a byte, or 404.
+            NotB3Data: more than 4 MiB.
+            TransientError: B3 could not be reached or failed, at every one of the tries.
+            SourceError: any other status.
+        """
+        return self._fetch_listed(index_path(method, index=index, page=page, page_size=page_size), _INDEX)
+
+    def download_sector_workbook(self) -> tuple[bytes, Download]:
+        """The sector classification of every company, as B3 sends it: an xlsx workbook in Portuguese.
+
+        Raises:
+            NotB3Data: more than 16 MiB; others as `download_index`.
+        """
+        return self._fetch_listed(sector_workbook_path(), _WORKBOOK)
+
+    def _fetch_listed(self, path: str, wanted: _Wanted) -> tuple[bytes, Download]:
+        session = self.get_conn()
+        sink = io.BytesIO()
+        download = self._fetch(session, self.listed_url + path, sink, wanted)
+        return sink.getvalue(), download
+
+    def _fetch(self, session: requests.Session, url: str, sink: IO[bytes], wanted: _Wanted) -> Download:
         attempt = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TransientError),
             stop=tenacity.stop_after_attempt(self.attempts),
@@ -133,9 +207,9 @@ class B3Hook(BaseHook):
             before_sleep=_log_retry,
             reraise=True,
         )
-        return attempt(self._download, session, url, sink)
+        return attempt(self._download, session, url, sink, wanted)
 
-    def _download(self, session: requests.Session, url: str, sink: IO[bytes]) -> Download:
+    def _download(self, session: requests.Session, url: str, sink: IO[bytes], wanted: _Wanted) -> Download:
         sink.seek(0)
         sink.truncate()
         digest, size = hashlib.sha256(), 0
@@ -144,19 +218,20 @@ class B3Hook(BaseHook):
             _transient_faults(url),
             session.get(url, stream=True, timeout=self.timeout, verify=self.verify) as answer,
         ):
-            _check_status(answer)
+            _check_status(answer, wanted)
             # The body as sent: a Content-Encoding would be B3's wrapping, not B3's file.
             for chunk in answer.iter_content(_CHUNK):
                 sink.write(chunk)
                 digest.update(chunk)
                 size += len(chunk)
+                _check_limit(url, size, wanted)
             _check_length(answer, size)
         if not size:
             raise NotPublished(
                 source=url,
-                expected="a ZIP file",
+                expected=wanted.what,
                 found="status 200 and not one byte",
-                hint="B3 answers so on days without a session and before publication (19:54 to 22:44, São Paulo).",
+                hint=wanted.empty,
             )
         sink.seek(0)
         return Download(url, digest.hexdigest(), size, dt.datetime.now(dt.UTC), self.source)
@@ -194,7 +269,17 @@ def _transient_faults(url: str) -> Iterator[None]:
         ) from error
 
 
-def _check_status(answer: requests.Response) -> None:
+def _check_limit(url: str, size: int, wanted: _Wanted) -> None:
+    if wanted.limit is not None and size > wanted.limit:
+        raise NotB3Data(
+            source=url,
+            expected=f"{wanted.what} of at most {wanted.limit} bytes",
+            found="more",
+            hint="Open the address in a browser: see what B3 serves there now.",
+        )
+
+
+def _check_status(answer: requests.Response, wanted: _Wanted) -> None:
     if answer.status_code == 200:
         return
     fields = {
@@ -203,9 +288,7 @@ def _check_status(answer: requests.Response) -> None:
         "found": f"status {answer.status_code} {answer.reason or ''}".rstrip(),
     }
     if answer.status_code == 404:
-        raise NotServed(
-            **fields, hint="No session on that day, not published yet, or no longer served as a daily file."
-        )
+        raise NotServed(**fields, hint=wanted.missing)
     if answer.status_code in TRANSIENT_STATUS:
         raise TransientError(
             **fields, hint="B3 is failing: run the task again later.", retry_after=_retry_after(answer)

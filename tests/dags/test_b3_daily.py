@@ -2,6 +2,7 @@ import copy
 import datetime as dt
 import itertools
 import json
+import os
 import re
 import socket
 import subprocess
@@ -333,3 +334,28 @@ class TestAClosedDay:
     def test_fails_a_manual_run_with_the_sessions_around_it(self, scrape):
         with pytest.raises(ClosedDay, match="2020-04-30, the session before it, or 2020-05-04"):
             scrape(dag_run=a_run(trade_date="2020-05-01"))
+
+
+PLUGINS_UNDER_AIRFLOW = """
+import sys
+from airflow import plugins_manager
+
+plugins_manager.get_plugin_info()
+import site
+print(site.__file__)
+print(sorted({"errors", "hook", "lake", "raw", "pyarrow"} & set(sys.modules)))
+"""
+
+
+def test_airflow_loads_no_module_of_the_package_as_a_plugin(tmp_path):
+    """It imports each file of the plugins folder by its bare name, and would put b3/site.py in place of Python's."""
+    environ = {**os.environ, "AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins")}
+
+    answer = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", PLUGINS_UNDER_AIRFLOW],
+        env=environ, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    where, loaded = answer.stdout.strip().splitlines()[-2:]
+    assert "plugins" not in where
+    assert loaded == "[]"

@@ -184,13 +184,14 @@ def test_a_closed_day_is_refused_with_the_sessions_around_it_and_writes_nothing(
 
 
 def test_without_b3_the_simulated_exchange_is_used_loudly_and_in_a_lake_of_its_own(lab, capsys, monkeypatch):
-    monkeypatch.setattr("local.source.reaches_b3", lambda: False)
+    monkeypatch.setattr("local.source.why_out_of_reach", lambda: "no network here")
     before = lab.objects()
 
     status = daily.main(["--date", DATE.isoformat()])
 
     printed = capsys.readouterr().out
     assert status == 0, printed
+    assert "B3 does not answer from here (no network here)" in printed
     assert "SIMULATED" in printed
     assert home.last_used() == home.find(home.SIMULATED)
     assert lab.objects() == before

@@ -162,7 +162,7 @@ class TestTheBucket:
         assert lake.refine_staging_prefix(DATE).startswith("staging/")
         for key in (lake.raw_quotes_key(DATE), lake.refined_quotes_key(DATE), lake.landing_quotes_key("x")):
             assert not key.startswith(tuple(expired))
-        assert not any("NoncurrentVersionExpiration" in rule for rule in rules)
+        assert {rule["Prefix"] for rule in rules if "NoncurrentVersionExpiration" in rule} == expired
 
 
 class TestRoles:

@@ -15,8 +15,8 @@ def test_real_and_simulated_data_share_nothing(base):
     assert (real.folder, simulated.folder) == (base / "real", base / "simulated")
     assert (real.bucket, simulated.bucket) == ("b3-lake-real", "b3-lake-simulated")
     for of_real, of_simulated in zip(
-        (real.aws, real.airflow, real.database, real.logs),
-        (simulated.aws, simulated.airflow, simulated.database, simulated.logs),
+        (real.aws, real.airflow, real.ui_database, real.run_database, real.logs),
+        (simulated.aws, simulated.airflow, simulated.ui_database, simulated.run_database, simulated.logs),
         strict=True,
     ):
         assert real.folder in of_real.parents

@@ -1,0 +1,42 @@
+"""`make airflow`: one command of Airflow's own, over the lake's Airflow (the running one beside `make ui`)."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import subprocess
+import sys
+
+from local import home, setup, source, stack
+from local.home import ROOT
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run it; the status is the command's."""
+    parser = argparse.ArgumentParser(prog="make airflow", description=__doc__)
+    parser.add_argument("--exchange", default="", help="auto, live, simulated, or a folder of B3's files")
+    parser.add_argument("--args", default="", help='as "backfill create --dag-id b3_daily …"')
+    options = parser.parse_args(arguments)
+    try:
+        return run(source.choose(options.exchange or "auto"), shlex.split(options.args))
+    except (ValueError, RuntimeError) as error:
+        print(f"airflow: {error}", file=sys.stderr)
+        return 2
+
+
+def run(chosen: source.Source, arguments: list[str]) -> int:
+    """Run `airflow` with `arguments` on the database of the UI, and return its status."""
+    where = home.find(chosen.data)
+    with (
+        stack.lake_as_it_is(where) as lake,
+        stack.database(where.ui_database, shared=True) as database_url,
+        source.serve(chosen) as b3_host,
+    ):
+        environ = stack.airflow_environment(lake, database_url, b3_host, chosen.label)
+        stack.migrate(where, where.ui_database, environ)
+        command = [str(setup.AIRFLOW.folder / "bin" / "airflow"), *arguments]
+        return subprocess.run(command, env=environ, cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,40 @@
+"""How B3 writes the sectors of `universe.SECTORS`: shortened in portfolios, in three levels in its workbook."""
+
+from __future__ import annotations
+
+# One spelling or two of a sector, as B3's portfolios have them: shortened here and there, with and without blanks.
+_LABELS = (
+    ("Petróleo, Gás e Biocombustíveis",),
+    ("Mats Básicos / Mineração",),
+    ("Financ e Outros / Interms Financs", "Financeiro e Outros/Interms Financs"),
+    ("Bens Indls / Máqs e Equips",),
+    ("Cons N  Básico / Alimentos Processados", "Cons N Cíclico / Alimentos Processados"),
+    ("Utilidade Públ / Energ Elétrica",),
+    ("Consumo Cíclico / Comércio",),
+    ("Saúde/SM Hosp An.Diag",),
+    ("Tec.Informação/Programas Servs",),
+    ("Telecomunicação",),
+    ("Consumo Cíclico/Constr Civil",),
+    ("Bens Indls/Transporte",),
+    ("Utilidade Públ / Água Saneamento",),
+    ("Mats Básicos / Madeira e Papel",),
+)
+
+_SEGMENTS = {
+    "Intermediários Financeiros": ("Bancos", "Soc. Crédito e Financiamento"),
+    "Alimentos Processados": ("Alimentos Diversos", "Carnes e Derivados", "Laticínios"),
+    "Comércio": ("Eletrodomésticos", "Produtos Diversos"),
+    "Transporte": ("Transporte Rodoviário", "Transporte Aéreo", "Exploração de Rodovias"),
+}
+
+
+def label(sector: int, issuer: int) -> str:
+    """The sector of a company as portfolios spell it; `sector` is its position in `universe.SECTORS`."""
+    spellings = _LABELS[sector]
+    return spellings[issuer % 3 == 0 and len(spellings) > 1]
+
+
+def segment(subsector: str, issuer: int) -> str:
+    """The third level of the classification of a company."""
+    segments = _SEGMENTS.get(subsector, (subsector,))
+    return segments[issuer % len(segments)]

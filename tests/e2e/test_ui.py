@@ -1,0 +1,167 @@
+"""`make ui`: Airflow's real scheduler over the local lake, driven as a person would, and gone when told to stop."""
+
+import datetime as dt
+import json
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+from local import airflow_command, setup, stack
+from local.exchange import market
+from local.home import ROOT
+from local.source import Source
+
+TRIGGERED = dt.date(2024, 3, 20)
+BACKFILLED = (dt.date(2024, 3, 21), dt.date(2024, 3, 22))
+START_SECONDS = 120
+RUN_SECONDS = 240
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Ui:
+    """A running `make ui`, and its REST API."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        self.process = process
+        self.url = f"http://127.0.0.1:{port}"
+        self._token = self._call("/auth/token")["access_token"]
+
+    def _call(self, path: str, body: dict | None = None) -> dict:
+        headers = {"Content-Type": "application/json"}
+        if hasattr(self, "_token"):
+            headers["Authorization"] = f"Bearer {self._token}"
+        data = json.dumps(body).encode() if body else None
+        request = urllib.request.Request(f"{self.url}{path}", data, headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def trigger(self, date: dt.date) -> None:
+        self._call("/api/v2/dags/b3_daily/dagRuns", {"logical_date": f"{date}T00:00:00Z"})
+
+    def runs(self) -> dict[str, str]:
+        """State by day of the logical date."""
+        found = self._call("/api/v2/dags/b3_daily/dagRuns")["dag_runs"]
+        return {run["logical_date"][:10]: run["state"] for run in found}
+
+    def wait_for_runs(self, count: int) -> dict[str, str]:
+        deadline = time.monotonic() + RUN_SECONDS
+        while time.monotonic() < deadline:
+            runs = self.runs()
+            if len(runs) >= count and not {"queued", "running"} & set(runs.values()):
+                break
+            time.sleep(1)
+        return runs
+
+
+@pytest.fixture(scope="module")
+def lakes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("ui-lakes")
+
+
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ui-exchange")
+    for date in (TRIGGERED, *BACKFILLED):
+        (folder / f"COTAHIST_D{date:%d%m%Y}.ZIP").write_bytes(market.session_file(date))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ui(lakes: Path, exchange: Path) -> Iterator[Ui]:
+    port = free_port()
+    environ = {**os.environ, "PYTHONPATH": "plugins", "B3_LOCAL_HOME": str(lakes), "B3_UI_PORT": str(port)}
+    command = [str(setup.AIRFLOW.python), "-m", "local.ui", "--exchange", str(exchange)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        said = read_until(process, "is ready")
+        assert "is ready" in said, said
+        yield Ui(process, port)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> str:
+    assert process.stdout
+    said, deadline = "", time.monotonic() + START_SECONDS
+    while words not in said and time.monotonic() < deadline and process.poll() is None:
+        if select.select([process.stdout], [], [], 1)[0]:
+            said += process.stdout.readline()
+    return said
+
+
+def rows_of(lakes: Path, date: dt.date) -> str | None:
+    note = lakes / "real" / "aws.url"
+    s3 = boto3.client("s3", endpoint_url=note.read_text(), **keys())
+    head = s3.head_object(Bucket="b3-lake-real", Key=f"refined/quotes/trade_date={date}/quotes.parquet")
+    return head["Metadata"]["rows"]
+
+
+def keys() -> dict[str, str]:
+    return {
+        "region_name": stack.REGION,
+        "aws_access_key_id": stack.CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": stack.CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+    }
+
+
+def members_of(lakes: Path) -> list[str]:
+    """Processes that were started for that home, by their environment or command line."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            known = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if str(lakes).encode() in known and int(process.name) != os.getpid():
+            found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return found
+
+
+def test_a_run_triggered_through_the_rest_api_goes_green(ui, lakes):
+    ui.trigger(TRIGGERED)
+
+    assert ui.wait_for_runs(1) == {str(TRIGGERED): "success"}
+    expected = len(market.session_records(TRIGGERED).splitlines()) - 2
+    assert rows_of(lakes, TRIGGERED) == str(expected)
+
+
+def test_airflows_own_backfill_makes_the_sessions_at_once(ui, lakes, exchange, monkeypatch):
+    monkeypatch.setenv("B3_LOCAL_HOME", str(lakes))
+    first, last = BACKFILLED
+    backfill = f"backfill create --dag-id b3_daily --from-date {first} --to-date {last + dt.timedelta(days=1)}"
+
+    status = airflow_command.run(Source("replay", exchange), [*backfill.split(), "--max-active-runs", "2"])
+
+    assert status == 0
+    runs = ui.wait_for_runs(3)
+    # A backfill's logical dates are instants: 22:30 in São Paulo is the next day in UTC.
+    assert [state for day, state in sorted(runs.items())] == ["success"] * 3, runs
+    for date in BACKFILLED:
+        assert rows_of(lakes, date)
+
+
+def test_told_to_stop_it_leaves_nothing_running(ui, lakes):
+    ui.process.send_signal(signal.SIGINT)
+    status = ui.process.wait(60)
+
+    assert status == 0
+    assert re.search(r"ui: stopped", ui.process.stdout.read())
+    assert members_of(lakes) == []
