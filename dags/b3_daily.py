@@ -17,6 +17,10 @@
 time, after B3 publishes; on a weekday without a session they skip. A manual run for such a day fails and names the
 sessions around it.
 
+**Backfills** take São Paulo's time, as the schedule does, whose 22:30 is the next day in UTC:
+`airflow backfill create --dag-id b3_daily --from-date 2020-04-27T00:00-03:00 --to-date 2020-04-30T23:00-03:00`
+makes the four sessions. Backfilled runs skip days without a session.
+
 **Running again** is always safe. Every task rewrites its own partition with one PUT and nothing else: the same
 source gives the same bytes, and readers see the old partition or the new one. `scrape` asks B3 again; when B3 no
 longer serves the file, the copy in `landing/` is used. One run at a time, since a crawler cannot run twice at once.

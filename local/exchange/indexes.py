@@ -27,7 +27,7 @@ WHOLE = 100_000
 _LEVELS = {"IBOV": 100_000, "IBXX": 42_000, "SMLL": 2_400}
 INDEXES = tuple(_LEVELS)
 
-_IBOV_PERCENT = 83
+_IBOV_PERCENT = 84
 _IBXX_COUNT = 100
 _SMLL_PERCENT = (75, 96)
 _SELDOM = 50_000
@@ -76,18 +76,18 @@ def rebalance(year: int, month: int) -> dt.date:
     return monday if sessions.is_session(monday) else sessions.next_session(monday)
 
 
-def _rebalances(date: dt.date) -> list[dt.date]:
-    return [rebalance(year, month) for year in range(date.year - 1, date.year + 2) for month in REBALANCE_MONTHS]
+def _rebalances(first_year: int) -> list[dt.date]:
+    return [rebalance(year, month) for year in (first_year, first_year + 1) for month in REBALANCE_MONTHS]
 
 
 def last_rebalance(date: dt.date) -> dt.date:
     """The rebalance that the portfolio of `date` comes from."""
-    return max(day for day in _rebalances(date) if day <= date)
+    return max(day for day in _rebalances(date.year - 1) if day <= date)
 
 
 def next_rebalance(date: dt.date) -> dt.date:
     """The first rebalance after `date`."""
-    return min(day for day in _rebalances(date) if day > date)
+    return min(day for day in _rebalances(date.year) if day > date)
 
 
 def preview_since(rebalanced: dt.date) -> dt.date:
@@ -182,7 +182,7 @@ def _composition(index: str, rebalanced: dt.date) -> tuple[Instruments, list[int
         raise ValueError(f"no index {index}: there are {', '.join(INDEXES)}")
     ranked = _ranked(rebalanced)
     of = ranked.take(_chosen(index, ranked, rebalanced))
-    # The float is by the years, its revision by the period.
+    # A share's float lasts; each period revises it a little.
     percent = chance.between(60, 140, 101, of.id)
     revision = chance.between(985, 1015, 102, of.id, rebalanced.toordinal())
     cents = np.maximum(of.trades, _LEAST_TRADES) * _FREE_FLOAT_CENTS // 100 * percent // 1000 * revision
@@ -194,11 +194,12 @@ def _chosen(index: str, ranked: Instruments, rebalanced: dt.date) -> Ints:
     if index == "SMLL":
         first, last = np.searchsorted(share, [percent * share[-1] // 100 for percent in _SMLL_PERCENT])
         return np.arange(first, last)
-    count = _IBXX_COUNT if index == "IBXX" else int(np.searchsorted(share, _IBOV_PERCENT * share[-1] // 100)) + 1
+    most = _IBXX_COUNT - 1 if index == "IBXX" else np.searchsorted(share, _IBOV_PERCENT * share[-1] // 100)
     # One share that hardly trades any more stays in, as those do whose float a tender offer has all but bought up.
     seldom = np.flatnonzero(ranked.activity < _SELDOM)
-    left_over = seldom[chance.draw(0, len(seldom) - 1, 103, rebalanced.toordinal())]
-    return np.append(np.arange(count - 1), left_over)
+    # Each period another one, so that no rebalance leaves the composition as it was.
+    left_over = seldom[(3 * rebalanced.year + rebalanced.month // 4) % len(seldom)]
+    return np.append(np.arange(most), left_over)
 
 
 @lru_cache(maxsize=64)

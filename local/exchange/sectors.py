@@ -11,13 +11,13 @@ _LABELS = (
     ("Cons N  Básico / Alimentos Processados", "Cons N Cíclico / Alimentos Processados"),
     ("Utilidade Públ / Energ Elétrica",),
     ("Consumo Cíclico / Comércio",),
-    ("Saúde/SM Hosp An.Diag",),
+    ("Saúde/Serviços Médicos",),
     ("Tec.Informação/Programas Servs",),
     ("Telecomunicação",),
     ("Consumo Cíclico/Constr Civil",),
     ("Bens Indls/Transporte",),
     ("Utilidade Públ / Água Saneamento",),
-    ("Mats Básicos / Madeira e Papel",),
+    ("Mats Básicos / Papel e Celulose",),
 )
 
 _SEGMENTS = {

@@ -71,7 +71,7 @@ def read_workbook(xlsx_bytes: bytes, *, source: str = "sector classification") -
         NotPublished: no bytes.
         NotB3Data: a web page, or anything else that is no workbook.
         Truncated: the workbook is cut short or damaged.
-        BadLayout: a heading that is not B3's, a row that is neither a company nor the begin of a segment, a code
+        BadLayout: a heading that is not B3's, a row that is neither a company nor the beginning of a segment, a code
             that is no root of tickers, the same code twice, or no company at all.
     """
     rows = [row for row in _rows(xlsx_bytes, source) if any(row.cells)]
@@ -113,7 +113,7 @@ def _companies(rows: list[_Row], source: str) -> Iterator[dict[str, str | None]]
         else:
             sector, subsector, segment = first or sector, second or ("" if first else subsector), third
             if listing or not (sector and subsector and segment):
-                raise _bad(source, "the begin of a segment: its name, and those of what it belongs to", str(row))
+                raise _bad(source, "the beginning of a segment: its name, and those of what it belongs to", str(row))
 
 
 def _check_heading(row: _Row, heading: tuple[str, ...], source: str) -> None:

@@ -146,13 +146,13 @@ def test_a_run_triggered_through_the_rest_api_goes_green(ui, lakes):
 def test_airflows_own_backfill_makes_the_sessions_at_once(ui, lakes, exchange, monkeypatch):
     monkeypatch.setenv("B3_LOCAL_HOME", str(lakes))
     first, last = BACKFILLED
-    backfill = f"backfill create --dag-id b3_daily --from-date {first} --to-date {last + dt.timedelta(days=1)}"
+    # In São Paulo's time, as the schedule is: its 22:30 is the next day in UTC.
+    backfill = f"backfill create --dag-id b3_daily --from-date {first}T00:00:00-03:00 --to-date {last}T23:00:00-03:00"
 
     status = airflow_command.run(Source("replay", exchange), [*backfill.split(), "--max-active-runs", "2"])
 
     assert status == 0
     runs = ui.wait_for_runs(3)
-    # A backfill's logical dates are instants: 22:30 in São Paulo is the next day in UTC.
     assert [state for day, state in sorted(runs.items())] == ["success"] * 3, runs
     for date in BACKFILLED:
         assert rows_of(lakes, date)

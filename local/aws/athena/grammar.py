@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable
 
 import sqlglot
@@ -44,7 +45,7 @@ def parse(sql: str) -> exp.Expression:
         raise syntax("Only one sql statement is allowed. Got: a semicolon inside the query")
     _check_words(sql, tokens)
     try:
-        trees = sqlglot.parse(sql, read="athena")
+        trees = sqlglot.parse(_with_decimal_casts(sql, tokens), read="athena")
     except sqlglot.errors.ParseError as error:
         detail = error.errors[0] if error.errors else {}
         raise syntax(
@@ -59,6 +60,21 @@ def parse(sql: str) -> exp.Expression:
     _check_tree(tree)
     _check_calls(sql, tokens, tree)
     return tree
+
+
+def _with_decimal_casts(sql: str, tokens: list[Token]) -> str:
+    # The parser takes the literal DECIMAL '1.50', a decimal(3,2), for a cast to decimal(38,0).
+    parts, done = [], 0
+    for word, text in itertools.pairwise(tokens):
+        if word.token_type is TokenType.DECIMAL and text.token_type is TokenType.STRING:
+            if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)", text.text):
+                raise _at(text, f"'{text.text}' is not a valid DECIMAL literal")
+            whole, _, fraction = text.text.lstrip("+-").partition(".")
+            digits = max(1, len(whole.lstrip("0")) + len(fraction))
+            cast = f"CAST('{text.text}' AS DECIMAL({digits},{len(fraction)}))"
+            parts += [sql[done : word.start], cast]
+            done = text.end + 1
+    return "".join([*parts, sql[done:]])
 
 
 def _at(token: Token, words: str) -> QueryError:

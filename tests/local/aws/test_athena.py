@@ -49,6 +49,10 @@ def test_only_registered_partitions_are_seen_and_only_needed_ones_read(b3: Aws) 
     [
         ("7 / 2", "3"),
         ("-7 / 2", "-3"),
+        ("DECIMAL '27789440838.27'", "27789440838.27"),
+        ("DECIMAL '-0.50' + decimal '1'", "0.50"),
+        ("DECIMAL '10' / 4", "3"),
+        ("CAST('12.34' AS decimal)", "12"),
         ("CAST(1 AS decimal(10,2)) / 3", "0.33"),
         ("CAST(2 AS decimal(10,2)) / 3", "0.67"),
         ("CAST(-2 AS decimal(10,2)) / 3", "-0.67"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import json
 import os
 from email.utils import parsedate_to_datetime
 
@@ -122,3 +124,41 @@ def test_links_within_the_folder_are_followed(folder, request_to):
     put(folder, "COTAHIST_D14012021.ZIP", b"inside")
     (folder / "COTAHIST_D15012021.ZIP").symlink_to("COTAHIST_D14012021.ZIP")
     assert request_to(SERIES + "COTAHIST_D15012021.ZIP")[2] == b"inside"
+
+
+def index_call(method, **parameters):
+    encoded = base64.b64encode(json.dumps(parameters).encode()).decode()
+    return f"/indexProxy/indexCall/{method}/{encoded}"
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("GetPortfolioDay.IBOV.json", index_call("GetPortfolioDay", index="IBOV", pageNumber=1, segment="2")),
+        ("GetPortfolioDay.IBOV.page2.json", index_call("GetPortfolioDay", index="IBOV", pageNumber=2)),
+        ("GetStockIndex.json", index_call("GetStockIndex", pageNumber=1, pageSize=9999)),
+        (
+            "GetDownloadIndustryClassification.xlsx",
+            "/listedCompaniesProxy/CompanyCall/GetDownloadIndustryClassification/eyJsYW5ndWFnZSI6InB0LWJyIn0=",
+        ),
+        (
+            "feriados.html",
+            "/pt_br/solucoes/plataformas/puma-trading-system/para-participantes-e-traders/"
+            "calendario-de-negociacao/feriados/",
+        ),
+    ],
+)
+@pytest.mark.parametrize("content", [b'{"page":{}}', b"", b"<html>blocked</html>"])
+def test_the_other_answers_are_files_too(name, path, content, folder, request_to):
+    assert request_to(path)[0] == 404
+    put(folder, name, content)
+    status, headers, body = request_to(path)
+    assert (status, body) == (200, content)
+    assert headers["Content-Type"].startswith("text/html") == (content.startswith(b"<") or name == "feriados.html")
+
+
+@pytest.mark.parametrize("index", ["../IBOV", "..", "a/b", {"a": 1}, "IBOV\u0000"])
+def test_parameters_do_not_lead_out_of_the_folder(index, folder, tmp_path, request_to):
+    put(tmp_path, "IBOV.json", b"outside")
+    put(folder, "GetPortfolioDay.IBOV.json", b"inside")
+    assert request_to(index_call("GetPortfolioDay", index=index, pageNumber=1))[0] == 404

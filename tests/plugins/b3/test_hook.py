@@ -1,3 +1,4 @@
+import base64
 import datetime as dt
 import email.utils
 import gzip
@@ -12,9 +13,9 @@ from pathlib import Path
 import pytest
 from airflow.sdk import Connection
 
-from b3.errors import NotPublished, NotServed, SourceError
+from b3.errors import NotB3Data, NotPublished, NotServed, SourceError
 from b3.hook import USER_AGENT, B3Hook, TransientError
-from b3.site import QUOTES_HOST
+from b3.site import INDEX_METHODS, LISTED_HOST, QUOTES_HOST
 from tests.plugins.b3.exchange import Answer, Exchange, self_signed
 
 PLUGINS = Path(__file__).parents[3] / "plugins"
@@ -23,10 +24,14 @@ BODY = b"PK\3\4" + bytes(range(256)) * 1200  # more than the hook takes at a tim
 FILE = Answer(body=BODY)
 
 
-def base_url(**fields) -> str:
+def configured(**fields) -> B3Hook:
     hook = B3Hook(connection=Connection(conn_id="b3_default", conn_type="http", **fields))
     hook.get_conn()
-    return hook.base_url
+    return hook
+
+
+def query_of(path: str) -> str:
+    return base64.b64decode(path.rpartition("/")[2], validate=True).decode()
 
 
 class TestAnAnswer:
@@ -211,6 +216,122 @@ class TestAFaultThatWillNotPass:
         assert len(exchange.requests) == 1
 
 
+class TestAPageOfAnIndex:
+    PAGE = '{"page":{},"header":{},"results":[{"segment":"Saúde"}]}'.encode()
+
+    @pytest.mark.parametrize(
+        ("method", "query"),
+        [
+            ("GetPortfolioDay", '{"language":"pt-br","pageNumber":2,"pageSize":50,"index":"SMLL","segment":"2"}'),
+            ("GetTheoricalPortfolio", '{"pageNumber":2,"pageSize":50,"language":"pt-br","index":"SMLL"}'),
+            ("GetQuartelyPreview", '{"pageNumber":2,"pageSize":50,"language":"pt-br","index":"SMLL"}'),
+        ],
+    )
+    def test_is_asked_for_as_b3s_own_pages_ask(self, exchange, hook_to, method, query):
+        exchange.will(Answer(body=self.PAGE))
+
+        hook_to(exchange.url).download_index(method, index="SMLL", page=2, page_size=50)
+
+        (request,) = exchange.requests
+        assert request.path.rpartition("/")[0] == f"/indexProxy/indexCall/{method}"
+        assert query_of(request.path) == query
+        assert request.headers["User-Agent"] == USER_AGENT
+
+    def test_is_the_first_of_120_rows_unless_said_otherwise(self, exchange, hook_to):
+        exchange.will(Answer(body=self.PAGE))
+
+        hook_to(exchange.url).download_index("GetTheoricalPortfolio", index="IBOV")
+
+        assert exchange.requests[0].path == (
+            "/indexProxy/indexCall/GetTheoricalPortfolio/"
+            "eyJwYWdlTnVtYmVyIjoxLCJwYWdlU2l6ZSI6MTIwLCJsYW5ndWFnZSI6InB0LWJyIiwiaW5kZXgiOiJJQk9WIn0="
+        )
+
+    def test_is_given_as_sent_and_described(self, exchange, hook_to):
+        exchange.will(Answer(body=gzip.compress(self.PAGE), headers={"Content-Encoding": "gzip"}))
+
+        body, download = hook_to(exchange.url, source="replay").download_index("GetPortfolioDay", index="IBOV")
+
+        assert body == self.PAGE
+        assert download.url == exchange.url + exchange.requests[0].path
+        assert download.sha256 == hashlib.sha256(self.PAGE).hexdigest()
+        assert (download.size, download.source) == (len(self.PAGE), "replay")
+
+    def test_comes_from_the_host_of_its_own(self, exchange, hook_to):
+        exchange.will(Answer(body=self.PAGE))
+
+        hook_to("http://127.0.0.1:9", listed_host=exchange.url).download_index("GetPortfolioDay", index="IBOV")
+
+        assert len(exchange.requests) == 1
+
+    @pytest.mark.parametrize("fault", [Answer(520), Answer(503), Answer(fault="reset")])
+    def test_is_asked_for_again_after_a_fault_that_may_pass(self, exchange, hook_to, waits, fault):
+        exchange.will(fault, fault, Answer(body=self.PAGE))
+
+        body, _ = hook_to(exchange.url).download_index("GetPortfolioDay", index="IBOV")
+
+        assert body == self.PAGE
+        assert len(waits) == 2
+
+    def test_of_a_server_that_stays_at_520_says_so(self, exchange, hook_to, waits):
+        exchange.will(Answer(520, b"<html><title>520</title></html>"))
+
+        with pytest.raises(TransientError, match=r"expected status 200; found status 520\b"):
+            hook_to(exchange.url, attempts=2).download_index("GetPortfolioDay", index="IBOV")
+
+    def test_without_a_byte_is_of_an_unknown_index(self, exchange, hook_to):
+        exchange.will(Answer())
+
+        with pytest.raises(
+            NotPublished, match=r"expected a page of JSON; found status 200 and not one byte.*index's code"
+        ):
+            hook_to(exchange.url).download_index("GetPortfolioDay", index="IBOVESPA")
+
+    def test_that_is_not_there_does_not_speak_of_sessions(self, exchange, hook_to):
+        exchange.will(Answer(404))
+
+        with pytest.raises(NotServed, match=r"found status 404.*see whether it moved its index pages"):
+            hook_to(exchange.url).download_index("GetPortfolioDay", index="IBOV")
+
+    def test_that_does_not_end_is_left_at_its_bound(self, exchange, hook_to, waits):
+        exchange.will(Answer(body=bytes((4 << 20) + 1)))
+
+        with pytest.raises(NotB3Data, match=r"expected a page of JSON of at most 4194304 bytes; found more"):
+            hook_to(exchange.url).download_index("GetPortfolioDay", index="IBOV")
+
+        assert waits == []
+
+    def test_of_a_method_b3_does_not_have_is_not_asked_for(self, exchange, hook_to):
+        with pytest.raises(ValueError, match=r"'GetQuarterlyPreview' is none of .*GetQuartelyPreview"):
+            hook_to(exchange.url).download_index("GetQuarterlyPreview", index="IBOV")
+
+        assert exchange.requests == []
+
+    def test_has_a_method_for_each_endpoint_of_the_lake(self, exchange, hook_to):
+        exchange.will(Answer(body=self.PAGE))
+        for method in INDEX_METHODS.values():
+            assert hook_to(exchange.url).download_index(method, index="IBOV")[0] == self.PAGE
+
+
+class TestTheSectorWorkbook:
+    def test_is_asked_for_in_portuguese_and_given_as_sent(self, exchange, hook_to):
+        exchange.will(Answer(body=BODY))
+
+        body, download = hook_to(exchange.url).download_sector_workbook()
+
+        path = exchange.requests[0].path
+        assert path.rpartition("/")[0] == "/listedCompaniesProxy/CompanyCall/GetDownloadIndustryClassification"
+        assert query_of(path) == '{"language":"pt-br"}'
+        assert body == BODY
+        assert download.url == exchange.url + path
+
+    def test_without_a_byte_is_not_published(self, exchange, hook_to):
+        exchange.will(Answer())
+
+        with pytest.raises(NotPublished, match="expected an xlsx workbook; found status 200 and not one byte"):
+            hook_to(exchange.url).download_sector_workbook()
+
+
 class TestTls:
     @pytest.fixture
     def certificate(self, tmp_path):
@@ -273,7 +394,20 @@ class TestTheConnection:
         ],
     )
     def test_names_the_host_in_each_form_airflow_knows(self, fields, expected):
-        assert base_url(**fields) == expected
+        assert configured(**fields).base_url == expected
+
+    @pytest.mark.parametrize(
+        ("fields", "expected"),
+        [
+            ({"host": "http://127.0.0.1:8000"}, "http://127.0.0.1:8000"),
+            ({"host": "127.0.0.1", "port": 8000, "schema": "http"}, "http://127.0.0.1:8000"),
+            ({"host": "http://127.0.0.1", "extra": '{"listed_host": "https://l.example/"}'}, "https://l.example"),
+            ({"extra": '{"listed_host": "https://l.example"}'}, "https://l.example"),
+            ({}, LISTED_HOST),
+        ],
+    )
+    def test_names_the_host_of_indexes_and_companies_too(self, fields, expected):
+        assert configured(**fields).listed_url == expected
 
     def test_is_found_by_its_id(self, monkeypatch):
         monkeypatch.setenv(
@@ -293,6 +427,7 @@ class TestTheConnection:
         hook.get_conn()
 
         assert hook.base_url == "https://bvmf.bmfbovespa.com.br"
+        assert hook.listed_url == "https://sistemaswebb3-listados.b3.com.br"
         assert (hook.source, hook.timeout, hook.attempts, hook.verify) == ("b3", 30, 5, True)
 
     def test_is_configured_once(self, hook_to):
@@ -313,7 +448,7 @@ from types import SimpleNamespace
 import b3.runs, b3.settings, b3.lake, b3.sessions, b3.errors
 loaded = {"pandas", "numpy", "pyarrow", "requests", "exchange_calendars"} & set(sys.modules)
 assert not loaded, loaded
-import b3.cotahist, b3.hook, b3.landing, b3.raw
+import b3.cotahist, b3.hook, b3.landing, b3.portfolio, b3.raw, b3.sectors
 assert "pandas" not in sys.modules
 given = SimpleNamespace(host="http://127.0.0.1:9", schema="", port=None, extra_dejson={"source": "elsewhere"})
 for hook in b3.hook.B3Hook(connection=given), b3.hook.B3Hook():
