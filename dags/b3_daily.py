@@ -135,8 +135,8 @@ def check(name: str) -> AthenaOperator:
         workgroup="{{ settings().athena_workgroup }}",
         aws_conn_id=CONNECTION,
         deferrable=False,
-        sleep_time=1,
-        max_polling_attempts=600,
+        sleep_time=0.25,
+        max_polling_attempts=2400,
         retries=0,
     )
 

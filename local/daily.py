@@ -96,7 +96,7 @@ def run(chosen: source.Source, date: dt.date, *, script: Path = provision.REFINE
         print(f"  {name:<42}{seconds:6.1f}")
     print(f"  {'total':<42}{sum(watch.laps.values()):6.1f}")
     if succeeded:
-        print(f"\nthe lake: s3://{where.bucket}/, kept in {where.folder}")
+        print(f"\nthe lake: s3://{where.bucket}/, kept in {_short(where.folder)}")
         print('ask it: make query SQL="SELECT count(*) FROM quotes"')
     return 0 if succeeded else 1
 
@@ -116,8 +116,12 @@ def _run_dag(where: Home, environ: dict[str, str], date: dt.date, watch: stack.S
                 print(f"      {event['error']}", flush=True)
     watch.lap("end of the run")
     succeeded = process.returncode == 0
-    print(f"{DAG} {date}: {'every task succeeded' if succeeded else 'FAILED'}; Airflow's log: {log}")
+    print(f"{DAG} {date}: {'every task succeeded' if succeeded else 'FAILED'}; Airflow's log: {_short(log)}")
     return succeeded
+
+
+def _short(path: Path) -> Path:
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 def _report(lake: stack.Lake, date: dt.date) -> None:
