@@ -34,7 +34,8 @@ from local.aws import launch, spark
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "include" / "glue" / "refine.py"
 SPARK = ROOT / ".venv-spark"
-REAL_DAY = ROOT.parent / "shared" / "b3" / "cotahist" / "COTAHIST_D30042020.ZIP"
+REAL_FILES = Path(os.environ.get("B3_REAL_FILES", ROOT.parent / "shared" / "b3"))
+REAL_DAY = REAL_FILES / "cotahist" / "COTAHIST_D30042020.ZIP"
 
 BUCKET = "lake"
 DAY = dt.date(2024, 2, 28)
@@ -285,8 +286,7 @@ class Lake:
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
-    if not (SPARK / spark.FOLDER / spark.STAMP).exists():
-        pytest.skip(f"Spark is not set up in {SPARK}: run `make setup`")
+    assert (SPARK / spark.FOLDER / spark.STAMP).exists(), f"Spark is not set up in {SPARK}: run `make setup`"
     with launch.start(tmp_path_factory.mktemp("aws")) as server:
         client_environ = server.environment()
         s3 = boto3.client(
