@@ -23,7 +23,8 @@ makes the four sessions. Backfilled runs skip days without a session.
 
 **Running again** is always safe. Every task rewrites its own partition with one PUT and nothing else: the same
 source gives the same bytes, and readers see the old partition or the new one. `scrape` asks B3 again; when B3 no
-longer serves the file, the copy in `landing/` is used. One run at a time, since a crawler cannot run twice at once.
+longer serves the file (404), the copy in `landing/` is used. Runs of a backfill take turns at the crawlers, one at a
+time, and at the Glue job, two.
 
 **When it fails.** Each message says what was expected and what was found.
 

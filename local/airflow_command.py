@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--args", default="", help='as "backfill create --dag-id b3_daily …"')
     options = parser.parse_args(arguments)
     try:
-        return run(source.choose(options.exchange or "auto"), shlex.split(options.args))
+        return run(source.choose(options.exchange), shlex.split(options.args))
     except (ValueError, RuntimeError) as error:
         print(f"airflow: {error}", file=sys.stderr)
         return 2
@@ -29,12 +29,9 @@ def run(chosen: source.Source, arguments: list[str]) -> int:
     where = home.find(chosen.data)
     with (
         stack.lake_as_it_is(where) as lake,
-        stack.database(where.ui_database, shared=True) as database_url,
-        source.serve(chosen) as b3_host,
+        stack.airflow_on(lake, where.ui_database, chosen, shared=True) as environ,
     ):
-        environ = stack.airflow_environment(lake, database_url, b3_host, chosen.label)
-        stack.migrate(where, where.ui_database, environ)
-        command = [str(setup.AIRFLOW.folder / "bin" / "airflow"), *arguments]
+        command = [str(setup.AIRFLOW_COMMAND), *arguments]
         return subprocess.run(command, env=environ, cwd=ROOT, check=False).returncode
 
 

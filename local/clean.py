@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import signal
 import sys
 from pathlib import Path
 
+from local import locks
 from local.home import ROOT, base
 
 
@@ -16,9 +16,10 @@ def main() -> int:
     """Remove everything that the other commands made."""
     lakes = base()
     for owner in lakes.glob("*/*.owner"):
-        if _held(owner):
-            print(f"clean: a command still uses {owner.parent}: end it, then try again", file=sys.stderr)
-            return 1
+        with locks.exclusive(owner) as free:
+            if not free:
+                print(f"clean: a command still uses {owner.parent}: end it, then try again", file=sys.stderr)
+                return 1
     for note in lakes.glob("*/*/postmaster.pid"):
         _stop_leftover(int(note.read_text().split()[0]))
     caches = [ROOT / name for name in (".mypy_cache", ".pytest_cache", ".ruff_cache")]
@@ -29,15 +30,6 @@ def main() -> int:
         else:
             folder.unlink(missing_ok=True)
     return 0
-
-
-def _held(path: Path) -> bool:
-    with path.open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def _stop_leftover(pid: int) -> None:

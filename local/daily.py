@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--exchange", default="auto", help="auto, live, simulated, or a folder of B3's files")
     options = parser.parse_args(arguments)
     try:
-        chosen = source.choose(options.exchange or "auto")
+        chosen = source.choose(options.exchange)
         if options.date:
             date = dt.date.fromisoformat(options.date)
         else:
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, ClosedDay) as error:
         print(f"run: {error}", file=sys.stderr)
         return 2
-    _announce(chosen, date, options.exchange)
+    _announce(chosen, date)
     try:
         return run(chosen, date)
     except RuntimeError as error:
@@ -61,9 +61,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _announce(chosen: source.Source, date: dt.date, asked: str) -> None:
-    if chosen.kind == "simulated" and asked in ("", "auto"):
-        print(f"!! B3 does not answer from here ({source.why_out_of_reach() or 'it did not a moment ago'}).")
+def _announce(chosen: source.Source, date: dt.date) -> None:
+    if chosen.b3_out_of_reach:
+        print(f"!! B3 does not answer from here ({chosen.b3_out_of_reach}).")
         print("!! Running on the SIMULATED exchange: invented companies and prices.")
     print(f"{DAG} for {date}, source: {chosen}", flush=True)
 
@@ -81,11 +81,8 @@ def run(chosen: source.Source, date: dt.date, *, script: Path = provision.REFINE
     watch = stack.Stopwatch()
     with (
         stack.lake(where, script=script) as lake,
-        stack.database(where.run_database) as database_url,
-        source.serve(chosen) as b3_host,
+        stack.airflow_on(lake, where.run_database, chosen) as environ,
     ):
-        environ = stack.airflow_environment(lake, database_url, b3_host, chosen.label)
-        stack.migrate(where, where.run_database, environ)
         watch.lap("servers and stack")
         succeeded = _run_dag(where, environ, date, watch)
         if succeeded:

