@@ -1,9 +1,14 @@
 """Where things lie in the lake: every prefix, partition, object and table name is built here and nowhere else.
 
 landing/quotes/COTAHIST_D30042020.ZIP            B3's bytes, as sent
+landing/index/IBOV/portfolio_day/2020-04-30.json  an index's portfolio, all pages, by the session it is for
+landing/sectors/2020-04-30.xlsx                  B3's sector classification, by the session it was new on
 landing/rejected/<sha256>/COTAHIST_D30042020.ZIP  answers that were not what they should be
 raw/quotes/trade_date=2020-04-30/quotes.parquet  one object a partition: its PUT is the commit
+raw/index_portfolio/trade_date=2020-04-30/index_portfolio.parquet
+raw/sectors/trade_date=2020-04-30/sectors.parquet
 refined/quotes/trade_date=2020-04-30/quotes.parquet
+refined/index_stocks/trade_date=2020-04-30/ticker=PETR4/index_stocks.parquet
 staging/refine/trade_date=2020-04-30/            where the Glue job writes before it commits
 """
 
@@ -13,7 +18,11 @@ import datetime as dt
 from dataclasses import dataclass
 
 RAW_QUOTES_TABLE = "raw_quotes"
+RAW_INDEX_PORTFOLIO_TABLE = "raw_index_portfolio"
+RAW_SECTORS_TABLE = "raw_sectors"
 QUOTES_TABLE = "quotes"
+INDEX_STOCKS_TABLE = "index_stocks"
+LANDING_SECTORS_PREFIX = "landing/sectors/"
 
 
 def daily_quotes_file(trade_date: dt.date) -> str:
@@ -24,6 +33,16 @@ def daily_quotes_file(trade_date: dt.date) -> str:
 def landing_quotes_key(file_name: str) -> str:
     """Key of a COTAHIST file as B3 sent it."""
     return f"landing/quotes/{file_name}"
+
+
+def landing_index_key(index: str, endpoint: str, trade_date: dt.date) -> str:
+    """Key of an index's portfolio as B3 sent it, by the session that it is for."""
+    return f"landing/index/{index}/{endpoint}/{trade_date.isoformat()}.json"
+
+
+def landing_sectors_key(trade_date: dt.date) -> str:
+    """Key of the sector workbook as B3 sent it, by the session of the run that found it changed."""
+    return f"{LANDING_SECTORS_PREFIX}{trade_date.isoformat()}.xlsx"
 
 
 def rejected_key(sha256: str, file_name: str) -> str:
@@ -40,9 +59,24 @@ def raw_quotes_key(trade_date: dt.date) -> str:
     return _partition("raw", "quotes", trade_date) + "/quotes.parquet"
 
 
+def raw_index_portfolio_key(trade_date: dt.date) -> str:
+    """Key of the one object of a raw partition of index portfolios."""
+    return _partition("raw", "index_portfolio", trade_date) + "/index_portfolio.parquet"
+
+
+def raw_sectors_key(trade_date: dt.date) -> str:
+    """Key of the one object of a raw partition of the sector classification."""
+    return _partition("raw", "sectors", trade_date) + "/sectors.parquet"
+
+
 def refined_quotes_key(trade_date: dt.date) -> str:
     """Key of the one object of a refined quotes partition."""
     return _partition("refined", "quotes", trade_date) + "/quotes.parquet"
+
+
+def refined_index_stocks_prefix(trade_date: dt.date) -> str:
+    """Prefix of the refined constituents of one session: a partition `ticker=T/` each below it."""
+    return _partition("refined", "index_stocks", trade_date) + "/"
 
 
 def refine_staging_prefix(trade_date: dt.date) -> str:
@@ -64,9 +98,17 @@ class Lake:
         """URI of a raw quotes partition's object."""
         return self.uri(raw_quotes_key(trade_date))
 
+    def raw_index_portfolio(self, trade_date: dt.date) -> str:
+        """URI of a raw index-portfolio partition's object."""
+        return self.uri(raw_index_portfolio_key(trade_date))
+
     def refined_quotes(self, trade_date: dt.date) -> str:
         """URI of a refined quotes partition's object."""
         return self.uri(refined_quotes_key(trade_date))
+
+    def refined_index_stocks(self, trade_date: dt.date) -> str:
+        """URI of the prefix below which a session's refined constituents lie."""
+        return self.uri(refined_index_stocks_prefix(trade_date))
 
     def refine_staging(self, trade_date: dt.date) -> str:
         """URI of the Glue job's staging prefix for a trade date."""

@@ -79,10 +79,10 @@ def capture_quotes(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date) -> L
         try:
             cotahist.verify(file, trade_date, name=download.url)
         except SourceError as error:
-            kept = _keep(s3, where, lake.rejected_key(download.sha256, name), file, download)
+            kept = keep(s3, where, lake.rejected_key(download.sha256, name), file, download)
             error.add_note(f"the {download.size} bytes that came from {download.url} are kept in {kept.uri}")
             raise
-        return _keep(s3, where, key, file, download)
+        return keep(s3, where, key, file, download)
 
 
 def find(s3: Any, where: Lake, key: str) -> LandedFile | None:
@@ -109,7 +109,8 @@ def find(s3: Any, where: Lake, key: str) -> LandedFile | None:
     return LandedFile(where.uri(key), metadata["source-url"], metadata["source-sha256"], metadata["source"])
 
 
-def _keep(s3: Any, where: Lake, key: str, file: IO[bytes], download: Download) -> LandedFile:
+def keep(s3: Any, where: Lake, key: str, file: IO[bytes], download: Download) -> LandedFile:
+    """Put what was downloaded to `file` under `key`; bytes that lie there already are not put again."""
     landed = LandedFile(where.uri(key), download.url, download.sha256, download.source)
     before = find(s3, where, key)
     if before is not None and before.sha256 == landed.sha256:

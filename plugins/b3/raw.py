@@ -41,11 +41,12 @@ def write_quotes(s3: Any, where: Lake, landed: LandedFile, trade_date: dt.date) 
     with tempfile.TemporaryFile() as source:
         open_landed(s3, where, landed, source)
         summary = cotahist.write_parquet(source, parquet, trade_date=trade_date, name=landed.uri)
-    _put_if_changed(s3, where, key, parquet.getvalue(), {**landed.metadata(), "rows": str(summary.records)})
+    put_if_changed(s3, where, key, parquet.getvalue(), {**landed.metadata(), "rows": str(summary.records)})
     return RawPartition(where.uri(key), summary.records, summary.trailer_records, str(summary.financial_volume))
 
 
-def _put_if_changed(s3: Any, where: Lake, key: str, body: bytes, metadata: dict[str, str]) -> None:
+def put_if_changed(s3: Any, where: Lake, key: str, body: bytes, metadata: dict[str, str]) -> None:
+    """Put `body` under `key`, unless an object of these bytes and this metadata (with `rows`) lies there already."""
     etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
     try:
         head = s3.head_object(Bucket=where.bucket, Key=key)

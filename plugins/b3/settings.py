@@ -7,10 +7,13 @@ Airflow configuration option `b3.lake_bucket` into `AIRFLOW__B3__LAKE_BUCKET`, w
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from b3.lake import Lake
+
+_INDEX_CODE = re.compile(r"[A-Z0-9]{3,12}")
 
 
 class MissingSetting(KeyError):
@@ -29,6 +32,8 @@ class Settings:
     glue_database: str
     glue_job: str
     athena_workgroup: str
+    indexes: tuple[str, ...] = ("IBOV",)
+    alert_topic_arn: str | None = None
 
     @property
     def lake(self) -> Lake:
@@ -51,6 +56,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
 
     Raises:
         MissingSetting: B3_LAKE_BUCKET is not set; everything else has a default.
+        ValueError: B3_INDEXES holds something else than codes of indexes.
     """
     found = os.environ if environ is None else environ
 
@@ -69,4 +75,16 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         glue_database=database,
         glue_job=setting("GLUE_JOB") or f"{database}-refine",
         athena_workgroup=setting("ATHENA_WORKGROUP") or database,
+        indexes=_indexes(setting("INDEXES") or "IBOV"),
+        alert_topic_arn=setting("ALERT_TOPIC_ARN"),
     )
+
+
+def _indexes(text: str) -> tuple[str, ...]:
+    codes = tuple(dict.fromkeys(code.strip() for code in text.split(",") if code.strip()))
+    wrong = [code for code in codes if not _INDEX_CODE.fullmatch(code)]
+    if wrong or not codes:
+        raise ValueError(
+            f"expected B3's codes of indexes in B3_INDEXES, separated by commas, as IBOV,SMLL; found {text!r}"
+        )
+    return codes

@@ -127,13 +127,18 @@ class TestTables:
 
 
 class TestCrawlers:
-    @pytest.mark.parametrize(("crawler", "table"), [("RawCrawler", "RawQuotes"), ("RefinedCrawler", "Quotes")])
-    def test_add_partitions_to_a_table_of_the_catalog_and_change_no_schema(self, properties, crawler, table):
+    @pytest.mark.parametrize(
+        ("crawler", "tables"),
+        [
+            ("RawCrawler", ["RawQuotes", "RawIndexPortfolio", "RawSectors"]),
+            ("RefinedCrawler", ["Quotes", "IndexStocks"]),
+        ],
+    )
+    def test_add_partitions_to_tables_of_the_catalog_and_change_no_schema(self, properties, crawler, tables):
         found = properties[crawler]
 
-        assert found["Targets"] == {
-            "CatalogTargets": [{"DatabaseName": {"Ref": "GlueDatabase"}, "Tables": [{"Ref": table}]}]
-        }
+        (target,) = found["Targets"]["CatalogTargets"]
+        assert target == {"DatabaseName": {"Ref": "GlueDatabase"}, "Tables": [{"Ref": table} for table in tables]}
         assert found["SchemaChangePolicy"] == {"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"}
         assert json.loads(found["Configuration"])["CrawlerOutput"] == {
             "Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}
@@ -200,8 +205,8 @@ class TestRoles:
                         if "s3:::" in text
                     )
 
-        assert allowed["s3:PutObject"] == {"staging/*", "refined/*"}
-        assert allowed["s3:DeleteObject"] == {"staging/*"}
+        assert allowed["s3:PutObject"] == {"staging/*", "refined/index_stocks/*", "refined/*"}
+        assert allowed["s3:DeleteObject"] == {"staging/*", "refined/index_stocks/*"}
 
 
 @pytest.fixture(scope="module")
