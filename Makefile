@@ -8,6 +8,8 @@ PYTHON3 ?= python3
 PYTHON := PYTHONPATH=plugins .venv/bin/python
 EXCHANGE ?=
 DATE ?=
+FROM ?=
+TO ?=
 SQL ?=
 FILE ?=
 ARGS ?=
@@ -17,7 +19,7 @@ TESTS ?= tests
 AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
-.PHONY: help setup run query ui airflow test lint constraints clean
+.PHONY: test-mwaa cost help setup run history query ui airflow test test-compose lint deploy destroy constraints clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,8 +30,11 @@ setup: ## Make the environments (.venv is the editor's)
 run: setup ## Run the daily DAG once: [DATE=YYYY-MM-DD] [EXCHANGE=auto|live|simulated|FOLDER]
 	@$(PYTHON) -m local.daily --date "$(DATE)" --exchange "$(EXCHANGE)"
 
-query: setup ## Ask the local lake: SQL="SELECT …" or FILE=path.sql [EXCHANGE=simulated]
-	@$(PYTHON) -m local.query --sql "$$B3_SQL" --file "$(FILE)" --exchange "$(EXCHANGE)"
+history: setup ## Whole years from B3's annual files: FROM=2020 [TO=2024] [EXCHANGE=…]
+	@$(PYTHON) -m local.history --from "$(FROM)" --to "$(TO)" --exchange "$(EXCHANGE)"
+
+query: setup ## Ask the local lake: SQL="SELECT …" or FILE=path.sql [DATE=…] [EXCHANGE=simulated]
+	@$(PYTHON) -m local.query --sql "$$B3_SQL" --file "$(FILE)" --date "$(DATE)" --exchange "$(EXCHANGE)"
 query: export B3_SQL = $(SQL)
 
 ui: setup ## Airflow's UI over the same lake, with its scheduler; Ctrl-C ends it: [EXCHANGE=…]
@@ -42,14 +47,35 @@ airflow: export B3_ARGS = $(ARGS)
 test: setup lint ## Every test: [TESTS=tests/plugins]
 	@$(PYTHON) -m pytest $(TESTS)
 
+test-compose: ## docker compose up for real, a run over REST, down; skipped with a reason where no engine can start
+	@$(PYTHON3) -m local.setup airflow aws
+	@TEST_COMPOSE=1 $(PYTHON) -m pytest -s tests/compose
+
+test-mwaa: ## The DAGs under each Airflow that MWAA has, laid out as there: [VERSIONS="3.0.6 3.2.1 3.3.1"]
+	@$(PYTHON3) -m local.mwaa.check $(VERSIONS)
+
+cost: setup ## What it costs on AWS, into docs/cost.md: [MEASURE=YYYY-MM-DD]
+	@$(if $(MEASURE),$(PYTHON) -m local.cost.measure "$(MEASURE)")
+	@$(PYTHON) -m local.cost.report
+
 lint: setup ## Linters, formatting, types, templates
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
-	@.venv/bin/cfn-lint infra/*.yaml
+	@.venv/bin/cfn-lint infra/*.yaml infra/deploy/code.yaml
+
+deploy: ## Make an AWS account what the checkout says: STACK=… BUCKET=… [DRY_RUN=1] [AIRFLOW=3.3.1] [MWAA=no] [PARAMETERS="Name=Value …"]
+	@$(PYTHON3) -m local.setup airflow
+	@$(PYTHON) -m infra.deploy deploy --stack "$(STACK)" --bucket "$(BUCKET)" --airflow "$(AIRFLOW)" \
+	  $(if $(DRY_RUN),--dry-run) $(if $(filter no,$(MWAA)),--without-mwaa) $(addprefix --parameter ,$(PARAMETERS))
+
+destroy: ## Delete what deploy made; asks for the stack's name: STACK=… BUCKET=… [WITH_DATA=1]
+	@$(PYTHON3) -m local.setup airflow
+	@$(PYTHON) -m infra.deploy destroy --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(WITH_DATA),--with-data)
 
 constraints: ## Resolve every version anew, as of the dates above
 	@$(PYTHON3) -m local.lock $(AIRFLOW_DATE) $(LOCAL_DATE)
+	@$(PYTHON3) -m local.mwaa.lock
 
 clean: ## Remove the local lakes and the environments
 	@$(PYTHON3) -m local.clean

@@ -1,42 +1,60 @@
 """
 ### B3's market data of one session, from the exchange to tables that are ready to query
 
-    scrape ─▶ upload ─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─▶ validate.*
+    scrape ─────────▶ upload ─────────┬─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─▶ validate.*
+    indexes.scrape ─▶ indexes.upload ─┤                                         └▶ views.*
+      └▶ sectors.scrape ─▶ sectors.upload
+    calendar_agrees
 
 | task | does | leaves |
 |---|---|---|
 | `scrape` | downloads the session's COTAHIST file from B3, checks it to its last record | `landing/quotes/` |
 | `upload` | parses it to typed Parquet | `raw/quotes/trade_date=…/` |
-| `crawl_raw` | lets Glue register the partition | table `raw_quotes` |
-| `refine` | runs the Glue Spark job | `refined/quotes/trade_date=…/` |
-| `crawl_refined` | lets Glue register the partition | table `quotes` |
+| `indexes.*` | the same for the portfolios of the indexes in `B3_INDEXES` | `landing/index/`, `raw/index_portfolio/` |
+| `sectors.*` | the same for the sector classification, when it changed | `landing/sectors/`, `raw/sectors/` |
+| `crawl_raw` | lets Glue register the partitions | tables `raw_quotes`, `raw_index_portfolio`, `raw_sectors` |
+| `refine` | runs the Glue Spark job | `refined/quotes/`, `refined/index_stocks/` |
+| `crawl_refined` | lets Glue register the partitions | tables `quotes`, `index_stocks` |
 | `validate.*` | one Athena query per file of `include/sql/validate/`, failing with a sentence and figures | |
+| `views.*` | one Athena view per file of `include/sql/views/`, replaced | `sector_summary`, `stock_ranking` |
+| `calendar_agrees` | compares B3's page of trading holidays with the calendar that runs go by | |
 
-**Which session.** A run's trade date is `trade_date` of its conf where given, else the day of its logical date
-(midnight UTC names that day; any other instant is read in São Paulo). Scheduled runs start at 22:30 São Paulo
-time, after B3 publishes; on a weekday without a session they skip. A manual run for such a day fails and names the
-sessions around it.
+**Which session.** There is one run per session of B3 and none on closed days. Its logical date is the session's, at
+midnight UTC, and it starts at 22:30 São Paulo time, after B3 publishes. A run triggered by hand takes `trade_date` from
+the trigger form (or its conf); left empty, it is for the day of its logical date: midnight UTC names that day, any
+other instant is read in São Paulo. For a closed day it fails, and names the sessions around it.
 
-**Backfills** take São Paulo's time, as the schedule does, whose 22:30 is the next day in UTC:
-`airflow backfill create --dag-id b3_daily --from-date 2020-04-27T00:00-03:00 --to-date 2020-04-30T23:00-03:00`
-makes the four sessions. Backfilled runs skip days without a session.
+**Late files.** Where B3 has not published yet (a 404, an empty answer or a web page), `scrape` asks again every ten
+minutes and holds no slot meanwhile; its XCom `answers` says what B3 answered so far. At noon of the day after the
+session it fails, with each answer and its time. Older sessions are not waited for.
 
-**Running again** is always safe. Every task rewrites its own partition with one PUT and nothing else: the same
-source gives the same bytes, and readers see the old partition or the new one. `scrape` asks B3 again; when B3 no
-longer serves the file (404), the copy in `landing/` is used. Runs of a backfill take turns at the crawlers, one at a
-time, and at the Glue job, two.
+**Portfolios** belong to the session that B3 names in them, not to the day of the call, and B3 serves only the current
+one. What is captured lands under its own session; a run for which there is none skips `indexes.*`, says why, and its
+quotes go on. So a backfill of old dates has quotes and no invented portfolios. When `indexes.*` or `sectors.*` fail,
+the quotes go on as well, and the run fails in the end by the checks that need them.
 
-**When it fails.** Each message says what was expected and what was found.
+**Backfills.** `airflow backfill create --dag-id b3_daily --from-date 2020-04-27 --to-date 2020-05-05` makes the six
+sessions of these days, both ends included; `trade_date` of its conf is not used.
 
-* `scrape`, *NotPublished*: B3 has not published yet, or no longer serves the daily file. Before 23:00, clear the task
-  later.
-* `scrape`, *Truncated*, *NotB3Data*, *BadLayout* or *WrongDate*: B3 sent something else. The bytes are in
-  `landing/rejected/`, nothing downstream changed. Clear the task later.
-* `refine`: the job run's log group is `/aws-glue/jobs/error`; readers still see the former partition.
+**Running again** is always safe. Every task rewrites its own partition and nothing else: the same source gives the
+same bytes, and readers see the old partition or the new one. `scrape` asks B3 again; when B3 no longer serves the
+file (404), the copy in `landing/` is used. Runs of a backfill take turns at the crawlers, one at a time, and at the
+Glue job, two.
+
+**When it fails.** Each message says what was expected and what was found; it goes to the alert topic, if one is set.
+
+* `scrape`, *NotPublished*: B3 did not publish by noon of the day after, or no longer serves the daily file. Clear the
+  task once B3 has the file.
+* Any scrape, *Truncated*, *NotB3Data*, *BadLayout* or *WrongDate*: B3 sent something else. The bytes are in
+  `landing/rejected/`, nothing downstream changed. Clear the task later, portfolios the same day.
+* `refine`: the job run's log group is `/aws-glue/jobs/<job>/error`; readers still see the former partition.
 * `validate.*`: the tables already show the new partition; treat the trade date as suspect until the check passes.
+* `calendar_agrees`: B3 announces another holiday than the calendar knows. The data is right; the message says what to
+  upgrade, and which days would be skipped or asked for in vain.
 
-**Settings**: `B3_LAKE_BUCKET`, `B3_GLUE_DATABASE`, `B3_GLUE_JOB`, `B3_ATHENA_WORKGROUP`; connections `aws_default` and
-`b3_default`. How often a task is tried again is Airflow's own setting `core.default_task_retries`.
+**Settings**: `B3_LAKE_BUCKET`, `B3_GLUE_DATABASE`, `B3_GLUE_JOB`, `B3_ATHENA_WORKGROUP`, `B3_INDEXES`,
+`B3_ALERT_TOPIC_ARN`, `B3_PUBLICATION_DEADLINE_HOURS`; connections `aws_default` and `b3_default`. How often a task is
+tried again is Airflow's own setting `core.default_task_retries`.
 """
 
 from __future__ import annotations
@@ -45,18 +63,14 @@ import datetime as dt
 from pathlib import Path
 
 import pendulum
-from airflow.providers.amazon.aws.operators.athena import AthenaOperator
-from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
-from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerOperator
-from airflow.sdk import DAG, TaskGroup, chain, task
+from airflow.sdk import DAG, Param, TaskGroup, chain, task
 
-from b3 import runs, settings
+from b3 import alerts, aws, period, runs, settings
+from b3.operators import CaptureQuotesOperator
+from b3.skipping import skip
+from b3.timetable import SessionTimetable
 
-CONNECTION = "aws_default"
 SQL = Path(__file__).parent / "include" / "sql"
-CHECKS = sorted(path.stem for path in (SQL / "validate").glob("*.sql"))
-if not CHECKS:
-    raise FileNotFoundError(f"expected checks in {SQL / 'validate'}, found none: deploy include/ inside the DAG folder")
 
 
 def previous_session(dag_run) -> dt.date:
@@ -66,31 +80,11 @@ def previous_session(dag_run) -> dt.date:
     return sessions.previous_session(runs.trade_date(dag_run))
 
 
-@task
-def scrape(dag_run) -> dict:
-    """Bring B3's file of the session to landing/."""
-    from dataclasses import asdict
+def last_rebalance(dag_run) -> dt.date:
+    """The session from which on the portfolios of a run's own session hold."""
+    from b3 import sessions
 
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-
-    try:
-        from airflow.sdk.exceptions import AirflowSkipException
-    except ImportError:  # Airflow 3.0
-        from airflow.exceptions import AirflowSkipException
-
-    from b3 import landing
-    from b3.errors import ClosedDay
-    from b3.hook import B3Hook
-
-    trade_date = runs.trade_date(dag_run)
-    try:
-        landing.check_session(trade_date)
-    except ClosedDay as closed:
-        if dag_run.run_type == "manual":
-            raise
-        raise AirflowSkipException(str(closed)) from closed
-    s3 = S3Hook(aws_conn_id=CONNECTION).get_conn()
-    return asdict(landing.capture_quotes(B3Hook(), s3, settings.read().lake, trade_date))
+    return sessions.last_rebalance(runs.trade_date(dag_run))
 
 
 @task
@@ -98,92 +92,158 @@ def upload(landed: dict, dag_run) -> dict:
     """Write the raw partition from the landed file."""
     from dataclasses import asdict
 
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-
     from b3 import raw
     from b3.landing import LandedFile
 
-    s3 = S3Hook(aws_conn_id=CONNECTION).get_conn()
-    return asdict(raw.write_quotes(s3, settings.read().lake, LandedFile(**landed), runs.trade_date(dag_run)))
-
-
-def crawl(task_id: str, crawler: str) -> GlueCrawlerOperator:
-    """Run a crawler; it belongs to the stack, so only its name is given, and nothing of it is changed."""
-    return GlueCrawlerOperator(
-        task_id=task_id,
-        config={"Name": crawler},
-        aws_conn_id=CONNECTION,
-        deferrable=True,
-        poll_interval=1,
-        execution_timeout=dt.timedelta(minutes=30),
-        # A crawl that ends at once may be marked failed: github.com/apache/airflow/issues/67287, 72716.
-        retries=2,
-        retry_delay=dt.timedelta(seconds=5),
-        # Backfills have a limit of runs of their own, and a crawler cannot run twice at once.
-        max_active_tis_per_dag=1,
+    return asdict(
+        raw.write_quotes(aws.s3_client(), settings.read().lake, LandedFile(**landed), runs.trade_date(dag_run))
     )
 
 
-def check(name: str) -> AthenaOperator:
-    """Run the check of that name; a violated one is a failed query.
+@task(task_id="scrape")
+def scrape_indexes(dag_run, ti) -> list[dict]:
+    """Bring the portfolios of the indexes to landing/; skip where B3 has those of another session."""
+    from dataclasses import asdict
 
-    Not deferrable: a check takes a second or two, less than the second start that deferring costs.
-    """
-    return AthenaOperator(
-        task_id=name,
-        query=f"validate/{name}.sql",
-        database="{{ settings().glue_database }}",
-        workgroup="{{ settings().athena_workgroup }}",
-        aws_conn_id=CONNECTION,
-        deferrable=False,
-        sleep_time=0.25,
-        max_polling_attempts=2400,
-        retries=0,
+    from b3 import index_landing, landing
+    from b3.errors import ClosedDay, OtherSession
+    from b3.hook import B3Hook
+
+    chosen, trade_date = settings.read(), runs.trade_date(dag_run)
+    if not chosen.indexes:
+        raise skip("no index is asked for in B3_INDEXES", ti)
+    try:
+        landing.check_session(trade_date)
+        landed = index_landing.capture_portfolios(B3Hook(), aws.s3_client(), chosen.lake, trade_date, chosen.indexes)
+    except (ClosedDay, OtherSession) as reason:
+        raise skip(reason, ti) from reason
+    return [asdict(portfolio) for portfolio in landed]
+
+
+@task(task_id="upload")
+def upload_indexes(landed: list[dict], dag_run) -> dict:
+    """Write the raw partition of the portfolios from what landed."""
+    from dataclasses import asdict
+
+    from b3 import index_raw
+    from b3.index_landing import LandedPortfolio
+
+    portfolios = [LandedPortfolio.of(portfolio) for portfolio in landed]
+    return asdict(
+        index_raw.write_portfolios(aws.s3_client(), settings.read().lake, portfolios, runs.trade_date(dag_run))
     )
+
+
+@task(task_id="scrape")
+def scrape_sectors(dag_run, ti) -> dict:
+    """Bring the sector classification to landing/; skip where it did not change."""
+    from dataclasses import asdict
+
+    from b3 import index_landing
+    from b3.hook import B3Hook
+
+    landed = index_landing.capture_sectors(B3Hook(), aws.s3_client(), settings.read().lake, runs.trade_date(dag_run))
+    if landed is None:
+        raise skip("the sector classification is the one that was landed last", ti)
+    return asdict(landed)
+
+
+@task(task_id="upload")
+def upload_sectors(landed: dict, dag_run) -> dict:
+    """Write the raw partition of the sector classification from what landed."""
+    from dataclasses import asdict
+
+    from b3 import index_raw
+    from b3.landing import LandedFile
+
+    file, trade_date = LandedFile(**landed), runs.trade_date(dag_run)
+    return asdict(index_raw.write_sectors(aws.s3_client(), settings.read().lake, file, trade_date))
+
+
+@task
+def calendar_agrees(ti) -> None:
+    """Fail if B3 announces other trading holidays than the calendar has; skip if B3 does not say."""
+    from b3 import holidays
+    from b3.errors import NotPublished
+    from b3.hook import B3Hook, TransientError
+
+    try:
+        holidays.check(B3Hook())
+    except (NotPublished, TransientError) as reason:
+        raise skip(reason, ti) from reason
 
 
 with DAG(
     dag_id="b3_daily",
     description="B3's market data of one session: capture, refine, validate",
     doc_md=__doc__,
-    schedule="30 22 * * 1-5",
-    start_date=pendulum.datetime(1986, 1, 2, tz="America/Sao_Paulo"),
+    schedule=SessionTimetable(),
+    # In UTC, as the logical dates are.
+    start_date=pendulum.datetime(1986, 1, 2),
     catchup=False,
     max_active_runs=1,
-    dagrun_timeout=dt.timedelta(hours=6),
-    default_args={"owner": "market-data"},
+    # A run may wait for B3 until noon of the next day, see b3.publication.
+    dagrun_timeout=dt.timedelta(hours=24),
+    params={
+        "trade_date": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="Trade date",
+            description="The session to run, as 2020-04-30. Left empty, it is the day of the logical date.",
+        )
+    },
+    default_args={"owner": "market-data", "on_failure_callback": alerts.publish},
     tags=["b3", "market-data"],
     template_searchpath=[str(SQL)],
     user_defined_macros={
         "settings": settings.read,
         "trade_date": runs.trade_date,
+        "period": period.of_session,
         "previous_session": previous_session,
+        "last_rebalance": last_rebalance,
     },
     render_template_as_native_obj=False,
 ):
-    landed = scrape()
-    uploaded = upload(landed)
-    crawl_raw = crawl("crawl_raw", "{{ settings().raw_crawler }}")
-    refine = GlueJobOperator(
-        task_id="refine",
-        job_name="{{ settings().glue_job }}",
-        script_args={
+    scrape = CaptureQuotesOperator(
+        task_id="scrape",
+        deadline_hours="{{ settings().publication_deadline_hours }}",
+    )
+    quotes = upload(scrape.output)
+    with TaskGroup("indexes"):
+        index_landed = scrape_indexes()
+        index_portfolio = upload_indexes(index_landed)
+    with TaskGroup("sectors"):
+        sectors_landed = scrape_sectors()
+        sectors = upload_sectors(sectors_landed)
+    # Whatever arrived is registered: quotes do not wait for what B3 failed to send beside them.
+    crawl_raw = aws.crawl("crawl_raw", "{{ settings().raw_crawler }}", trigger_rule="all_done")
+    refine = aws.refine(
+        {
             "--trade_date": "{{ trade_date(dag_run) }}",
             "--previous_session": "{{ previous_session(dag_run) }}",
+            "--last_rebalance": "{{ last_rebalance(dag_run) }}",
             "--source": "{{ settings().lake.raw_quotes(trade_date(dag_run)) }}",
             "--target": "{{ settings().lake.refined_quotes(trade_date(dag_run)) }}",
+            "--portfolio": "{{ settings().lake.raw_index_portfolio(trade_date(dag_run)) }}",
+            "--index_target": "{{ settings().lake.refined_index_stocks(trade_date(dag_run)) }}",
             "--staging": "{{ settings().lake.refine_staging(trade_date(dag_run)) }}",
-        },
-        aws_conn_id=CONNECTION,
-        deferrable=True,
-        verbose=False,
-        waiter_delay=2,
-        waiter_max_attempts=1800,
-        update_config=False,
-        max_active_tis_per_dag=2,
+        }
     )
-    crawl_refined = crawl("crawl_refined", "{{ settings().refined_crawler }}")
-    with TaskGroup("validate") as validate:
-        for name in CHECKS:
-            check(name)
-    chain(uploaded, crawl_raw, refine, crawl_refined, validate)
+    crawl_refined = aws.crawl("crawl_refined", "{{ settings().refined_crawler }}")
+    calendar_agrees()
+
+    index_landed >> sectors_landed
+    [quotes, index_portfolio, sectors] >> crawl_raw
+    chain([quotes, crawl_raw], refine, crawl_refined)
+    # A check runs only where what it checks was written; where that failed, so does the run, by the check.
+    needs = {"index": index_portfolio, "sectors": sectors}
+    with TaskGroup("validate"):
+        for name in aws.statements(SQL / "validate"):
+            validate = aws.athena("validate", name)
+            crawl_refined >> validate
+            if name.partition("_")[0] in needs:
+                needs[name.partition("_")[0]] >> validate
+    with TaskGroup("views"):
+        for name in aws.statements(SQL / "views"):
+            crawl_refined >> aws.athena("views", name)

@@ -51,6 +51,11 @@ def main(dag_id: str, date: str, log: str) -> int:
         def on_task_instance_failed(self, previous_state: Any, task_instance: Any, error: Any) -> None:
             reporter.tell(task_instance.task_id, str(task_instance.state or "failed"), error)
 
+        @hookimpl
+        def on_task_instance_skipped(self, previous_state: Any, task_instance: Any) -> None:
+            reason = task_instance.xcom_pull(task_ids=task_instance.task_id, key="skipped")
+            reporter.tell(task_instance.task_id, "skipped", reason)
+
     get_listener_manager().add_listener(Listener())
     bag = DagBag()
     dag = bag.get_dag(dag_id)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import json
-import subprocess
 import sys
-import time
+from dataclasses import replace
 from pathlib import Path
 
 from b3 import landing
 from b3.errors import ClosedDay
-from local import athena, home, provision, setup, source, stack
+from local import athena, home, provision, query, runs, source, stack
 from local.home import ROOT, Home
 
 DAG = "b3_daily"
@@ -22,15 +20,19 @@ SELECT 'raw_quotes' AS table_name, count(*) AS records, sum(financial_volume) AS
 FROM raw_quotes WHERE trade_date = date '{date}'
 UNION ALL
 SELECT 'quotes', count(*), sum(financial_volume) FROM quotes WHERE trade_date = date '{date}'
+UNION ALL
+SELECT 'raw_index_portfolio', count(*), NULL FROM raw_index_portfolio WHERE trade_date = date '{date}'
+UNION ALL
+SELECT 'index_stocks', count(*), sum(total_financial_volume) FROM index_stocks WHERE trade_date = date '{date}'
 ORDER BY table_name DESC
 """
-TOP_STOCKS = """
-SELECT ticker, short_name, asset_class, CAST(unit_close AS decimal(13,2)) AS close, change_pct, quantity,
-       financial_volume
-FROM quotes
-WHERE trade_date = date '{date}' AND market_type = '010' AND asset_class IN ('stock', 'unit')
-ORDER BY financial_volume DESC
-LIMIT 10
+TOP_STOCKS = ROOT / "include" / "sql" / "analysis" / "top_stocks.sql"
+HEAVIEST = """
+SELECT index_code, weight_rank, ticker, company_name, sector, weight_pct, volume_rank, total_financial_volume,
+       change_pct
+FROM stock_ranking
+WHERE trade_date = date '{date}' AND weight_rank <= 10
+ORDER BY index_code, weight_rank
 """
 
 
@@ -50,7 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, ClosedDay) as error:
         print(f"run: {error}", file=sys.stderr)
         return 2
-    _announce(chosen, date)
+    if chosen.kind == "simulated":
+        chosen = replace(chosen, today=date)
+    source.announce(chosen, f"{DAG} for {date}")
     try:
         return run(chosen, date)
     except RuntimeError as error:
@@ -59,13 +63,6 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("run: interrupted; run it again, every task can be repeated", file=sys.stderr)
         return 130
-
-
-def _announce(chosen: source.Source, date: dt.date) -> None:
-    if chosen.b3_out_of_reach:
-        print(f"!! B3 does not answer from here ({chosen.b3_out_of_reach}).")
-        print("!! Running on the SIMULATED exchange: invented companies and prices.")
-    print(f"{DAG} for {date}, source: {chosen}", flush=True)
 
 
 def run(chosen: source.Source, date: dt.date, *, script: Path = provision.REFINE_SCRIPT) -> int:
@@ -90,42 +87,36 @@ def run(chosen: source.Source, date: dt.date, *, script: Path = provision.REFINE
             watch.lap("report")
     print("\nwhere the time went (seconds)")
     for name, seconds in watch.laps.items():
-        print(f"  {name:<42}{seconds:6.1f}")
-    print(f"  {'total':<42}{sum(watch.laps.values()):6.1f}")
+        print(f"  {name:<48}{seconds:6.1f}")
+    print(f"  {'total':<48}{sum(watch.laps.values()):6.1f}")
     if succeeded:
-        print(f"\nthe lake: s3://{where.bucket}/, kept in {_short(where.folder)}")
+        print(f"\nthe lake: s3://{where.bucket}/, kept in {runs.short(where.folder)}")
         print('ask it: make query SQL="SELECT count(*) FROM quotes"')
     return 0 if succeeded else 1
 
 
 def _run_dag(where: Home, environ: dict[str, str], date: dt.date, watch: stack.Stopwatch) -> bool:
-    log = where.logs / f"{DAG}-{date}.log"
-    log.unlink(missing_ok=True)
-    command = [str(setup.AIRFLOW.python), "-m", "local.dag_runner", DAG, date.isoformat(), str(log)]
-    with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        started = time.monotonic()
-        for line in process.stdout:
-            event = json.loads(line)
-            watch.lap(event["task"])
-            print(f"  {event['state']:<16} {event['task']:<42}{time.monotonic() - started:6.1f} s", flush=True)
-            if event["error"]:
-                print(f"      {event['error']}", flush=True)
+    run = runs.DagRun(where, environ, DAG, date)
+    for end in run:
+        watch.lap(end.task)
+        print(f"  {end.state:<16} {end.task:<48}{end.seconds:6.1f} s", flush=True)
+        if end.error:
+            print(f"      {end.error}", flush=True)
     watch.lap("end of the run")
-    succeeded = process.returncode == 0
-    print(f"{DAG} {date}: {'every task succeeded' if succeeded else 'FAILED'}; Airflow's log: {_short(log)}")
-    return succeeded
-
-
-def _short(path: Path) -> Path:
-    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    outcome = "every task succeeded" if run.succeeded else "FAILED"
+    print(f"{DAG} {date}: {outcome}; Airflow's log: {runs.short(run.log)}")
+    return run.succeeded
 
 
 def _report(lake: stack.Lake, date: dt.date) -> None:
     print()
     print(athena.table(athena.query(lake, COUNTS.format(date=date))))
     print(f"\ntop stocks of {date} by financial volume")
-    print(athena.table(athena.query(lake, TOP_STOCKS.format(date=date))))
+    print(athena.table(athena.query(lake, query.for_session(TOP_STOCKS.read_text(), date))))
+    heaviest = athena.query(lake, HEAVIEST.format(date=date))
+    if heaviest.rows:
+        print(f"\ntop constituents of {date} by weight")
+        print(athena.table(heaviest))
 
 
 if __name__ == "__main__":

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import sys
 from pathlib import Path
 
 from local import athena, home, source, stack
+
+# How the files of include/sql/analysis/ ask for a session; the only place where a file names it.
+LAST_SESSION = '(SELECT max(trade_date) FROM "quotes$partitions")'
+
+
+def for_session(sql: str, trade_date: dt.date) -> str:
+    """The SQL of an analysis, for another session than the last.
+
+    Raises:
+        ValueError: it does not ask for the last session in the way that the analyses do.
+    """
+    if sql.count(LAST_SESSION) != 1:
+        raise ValueError(f"expected {LAST_SESSION} once, to put DATE in its place; found it {sql.count(LAST_SESSION)}x")
+    return sql.replace(LAST_SESSION, f"date '{trade_date}'")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -14,12 +29,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make query", description=__doc__)
     parser.add_argument("--sql", default="")
     parser.add_argument("--file", default="")
+    parser.add_argument("--date", default="", help="the session of an analysis, by default the last one")
     parser.add_argument("--exchange", default="", help="whose lake: simulated, or anything else for the real one")
     options = parser.parse_args(arguments)
     if bool(options.sql) == bool(options.file):
         parser.error('expected one of SQL="SELECT …" and FILE=include/sql/….sql')
     try:
         sql = options.sql or Path(options.file).read_text()
+        if options.date:
+            sql = for_session(sql, dt.date.fromisoformat(options.date))
         where = home.find(source.choose(options.exchange).data) if options.exchange else home.last_used()
         if where is None:
             print("query: there is no lake yet: `make run` makes one", file=sys.stderr)

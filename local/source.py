@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from b3 import sessions
-from b3.site import QUOTES_HOST
+from b3 import sessions, settings
+from b3.site import INDEX_METHODS, QUOTES_HOST
 from local import home
 from local.exchange import launch
 
 _DAILY_FILE = re.compile(r"COTAHIST_D(\d{2})(\d{2})(\d{4})\.ZIP")
+_PORTFOLIO = re.compile(rf"{INDEX_METHODS['portfolio_day']}\.([A-Z0-9]+)\.json")
 # B3 publishes a session's file between 19:54 and 22:44, São Paulo time.
 _PUBLISHED_AT = dt.time(22, 45)
 
@@ -32,11 +33,13 @@ class Source:
         kind: live, replay or simulated.
         folder: of a replay.
         b3_out_of_reach: why B3 itself was not chosen, where it would have been.
+        today: the day that a simulated exchange takes for today, if not today's; it serves one day's portfolios.
     """
 
     kind: str
     folder: Path | None = None
     b3_out_of_reach: str | None = field(default=None, compare=False)
+    today: dt.date | None = None
 
     @property
     def label(self) -> str:
@@ -47,6 +50,16 @@ class Source:
     def data(self) -> str:
         """Which lake the data belongs in: REAL or SIMULATED."""
         return home.SIMULATED if self.kind == "simulated" else home.REAL
+
+    @property
+    def indexes(self) -> str:
+        """Setting B3_INDEXES: the caller's own, else IBOV, or what a folder has portfolios of."""
+        if os.environ.get("B3_INDEXES"):
+            return os.environ["B3_INDEXES"]
+        if self.folder is None:
+            return "IBOV"
+        found = [_PORTFOLIO.fullmatch(path.name) for path in self.folder.iterdir()]
+        return ",".join(sorted(name[1] for name in found if name)) or settings.NO_INDEX
 
     def __str__(self) -> str:
         """In words."""
@@ -70,6 +83,14 @@ def choose(exchange: str) -> Source:
     if not folder.is_dir():
         raise ValueError(f"expected EXCHANGE=auto, live, simulated or a folder of B3's files, found {exchange!r}")
     return Source("replay", folder)
+
+
+def announce(chosen: Source, what: str) -> None:
+    """Say what is about to run and on whose data, loudly where that is not B3's though it was asked for."""
+    if chosen.b3_out_of_reach:
+        print(f"!! B3 does not answer from here ({chosen.b3_out_of_reach}).")
+        print("!! Running on the SIMULATED exchange: invented companies and prices.")
+    print(f"{what}, source: {chosen}", flush=True)
 
 
 def why_out_of_reach() -> str | None:
@@ -108,5 +129,6 @@ def serve(source: Source) -> Iterator[str]:
     if source.kind == "live":
         yield ""
         return
-    with launch.start(folder=source.folder, port=int(os.environ.get("B3_EXCHANGE_PORT", "0"))) as server:
+    port = int(os.environ.get("B3_EXCHANGE_PORT", "0"))
+    with launch.start(folder=source.folder, port=port, today=source.today) as server:
         yield server.endpoint

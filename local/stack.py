@@ -149,27 +149,28 @@ def airflow_on(running: Lake, folder: Path, chosen: source.Source, *, shared: bo
         shared: as of `database`.
     """
     with database(folder, shared=shared) as database_url, source.serve(chosen) as b3_host:
-        environ = airflow_environment(running, database_url, b3_host, chosen.label)
+        environ = airflow_environment(running, database_url, b3_host, chosen)
         migrate(running.home, folder, environ)
         yield environ
 
 
-def airflow_environment(running: Lake, database_url: str, b3_host: str, label: str) -> dict[str, str]:
+def airflow_environment(running: Lake, database_url: str, b3_host: str, chosen: source.Source) -> dict[str, str]:
     """The environment of Airflow's processes: the connections and settings that MWAA would give them.
 
     Args:
         running: the lake.
         database_url: SQLAlchemy URL of the metadata database.
         b3_host: URL of B3 or of what stands for it; empty for B3 itself.
-        label: what objects made from its files say as their source.
+        chosen: where B3's files come from.
     """
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AWS_", "B3_"))}
     environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    extra = {"source": label}
+    extra = {"source": chosen.label}
     if os.environ.get("B3_CA_BUNDLE"):
         extra["ca_bundle"] = os.environ["B3_CA_BUNDLE"]
     b3 = {"conn_type": "http", "host": b3_host, "extra": extra}
     return environ | CREDENTIALS | {
+        "AWS_ACCESS_KEY_ID": "airflow",  # who calls, in a recording: local.aws.calls
         "AWS_ENDPOINT_URL": running.endpoint,
         "NO_PROXY": "127.0.0.1,localhost",
         "AIRFLOW_HOME": str(running.home.airflow),
@@ -185,6 +186,8 @@ def airflow_environment(running: Lake, database_url: str, b3_host: str, label: s
         "B3_GLUE_DATABASE": running.outputs["GlueDatabase"],
         "B3_GLUE_JOB": running.outputs["GlueJob"],
         "B3_GLUE_ROLE_ARN": running.outputs["GlueRoleArn"],
+        "B3_ALERT_TOPIC_ARN": running.outputs.get("AlertTopicArn", ""),
+        "B3_INDEXES": chosen.indexes,
         "B3_ATHENA_WORKGROUP": running.outputs["AthenaWorkgroup"],
     }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Refine the quotes of one trade date: a raw partition in, a refined partition out.
+"""Refine one trade date: the raw quotes, and the portfolios of the indexes, to what analysts ask.
 
 An AWS Glue 5.1 job (Spark 3.5, Python 3.11) that runs wherever Spark reads `s3://`. It needs no Glue library.
 
@@ -7,13 +7,16 @@ An AWS Glue 5.1 job (Spark 3.5, Python 3.11) that runs wherever Spark reads `s3:
     --staging           s3://B/staging/refine/trade_date=D/                prefix that this job writes below
     --trade_date        D, YYYY-MM-DD: the session that every row must be of
     --previous_session  YYYY-MM-DD: the session before it
+    --portfolio         s3://B/raw/index_portfolio/trade_date=D/index_portfolio.parquet  read
+    --index_target      s3://B/refined/index_stocks/trade_date=D/          prefix whose objects are replaced
+    --last_rebalance    YYYY-MM-DD: the session from which on the portfolios of D hold
     --JOB_RUN_ID        given by Glue: names the run's own folder below --staging (default: a random one)
 
-Other arguments are left alone, because Glue passes its own.
+--portfolio, --index_target and --last_rebalance come together or not at all; without them, or where there is no
+object at --portfolio, only the quotes are refined. Other arguments are left alone, because Glue passes its own.
 
-A partition with a row that breaks QUALITY_RULES is refused before readers see it: what was refined before stays.
-
-Every raw column and row is kept; `refine_quotes` adds what each analyst would otherwise compute anew:
+Quotes. A partition with a row that breaks QUALITY_RULES is refused before readers see it: what was refined before
+stays. Every raw column and row is kept; `refine_quotes` adds what each analyst would otherwise compute anew:
 
     unit_open … unit_best_ask  price of one unit: price / quote_factor, exact
     asset_class                what the row is a quote of; ASSET_CLASS_RULES says how that is known
@@ -22,18 +25,28 @@ Every raw column and row is kept; `refine_quotes` adds what each analyst would o
     change_pct                 (close - open) / open × 100, rounded half up. It is the
                                change within this session: the file does not carry the close of the one before.
 
-Commit. A reader must see the old partition or the new one, never half of one, and Spark by itself promises that
-only of a folder that nobody reads yet. So Spark writes its file below the staging prefix, its rows are counted
-there, and then one PutObject puts it at the target's fixed key: S3 makes that visible at once or not at all.
-Killed before it, the run has changed nothing; killed after it, nothing is left to do. What a run staged is
-deleted when it ends; if it is killed, that stays until the bucket's lifecycle rule for staging/ expires it.
+Constituents. `refine_index_stocks` makes a row of each constituent of each index, from the portfolio of the day
+(endpoint portfolio_day) and its raw quotes: those of its round lot, and sums over round lot, odd lot and auction. They
+come after the quotes, which stay committed whatever becomes of them.
 
-Rerun. Rows are written by one task in a total order, and the one part of the file that Parquet's writer leaves
-to chance is put in order (`ThriftFooter`), so the same raw bytes give the same refined bytes. Where the target
+Commit. A reader must see the old partition or the new one, never half of one, and Spark by itself promises that
+only of a folder that nobody reads yet. So Spark writes below the staging prefix, the rows of what it wrote are
+counted, and then one PutObject puts each file at its fixed key: S3 makes that visible at once or not at all.
+Quotes are one object. Constituents are one for each ticker, whose partitions readers see once the catalog has them; a
+correction replaces these one after the other and deletes those that are no longer wanted last. All rows of a date
+that were made from the same raw objects have the same `generation`, so a reader knows a date that is whole:
+one generation, and as many rows of an index as its `constituent_count`.
+Killed anywhere, a run is finished by the next. What a run staged is deleted when it ends; if it is killed, that
+stays until the bucket's lifecycle rule for staging/ expires it.
+What is replaced must be what lay there when the run began, else it fails (`Overtaken`): a run that
+was held up cannot put old data over new. A boto3 before 1.35.69 cannot ask S3 for that; the job then does without.
+
+Rerun. Rows are written by one task in a total order, and the one part of a file that Parquet's writer leaves
+to chance is put in order (`ThriftFooter`), so the same raw bytes give the same refined bytes. Where a target
 holds them already it is left alone, and a versioned bucket gains no version.
 
-The target carries the metadata of the raw object (`source`, `source-sha256`, …) and three entries of its own:
-`rows`, `raw-etag` (of the raw object it was made from) and `content-sha256` (of its own bytes).
+Each object carries the metadata of its raw object (`source`, `source-sha256`, …), `rows` and `content-sha256` (of its
+own bytes); quotes also `raw-etag` (of the raw object they were made from), constituents `generation`.
 
 The last line of a failure on stderr is `<Error>: expected …, found …`, and says where and what to do.
 """
@@ -46,7 +59,8 @@ import datetime as dt
 import hashlib
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -86,6 +100,20 @@ RAW_COLUMNS = {
     "distribution_number": "smallint",
 }
 PRICES = ("open", "high", "low", "average", "close", "best_bid", "best_ask")
+
+PORTFOLIO_COLUMNS = {
+    "source_date": "date",
+    "index": "string",
+    "endpoint": "string",
+    "ticker": "string",
+    "company": "string",
+    "share_type": "string",
+    "sector": "string",
+    "subsector": "string",
+    "weight_pct": "decimal(9,3)",
+    "theoretical_quantity": "bigint",
+    "reductor": "decimal(28,8)",
+}
 
 # Prices have 2 decimals and unit prices 8: these factors lose no digit. B3 has used 1 to 1000.
 QUOTE_FACTORS = tuple(10**digits for digits in range(7))
@@ -133,13 +161,30 @@ QUALITY_RULES = {
         END""",
 }
 
+# What every constituent must have. Its ticker becomes a part of a path, where no character may need escaping.
+PORTFOLIO_RULES = {
+    "an index": "index <> ''",
+    "a ticker of A-Z and 0-9": "ticker <> '' AND NOT ticker RLIKE '[^A-Z0-9]'",
+    "a weight_pct": "weight_pct IS NOT NULL",
+}
+
+# The markets that a share trades on, and what B3 appends to its ticker there: round lot, odd lot, auction.
+TICKER_SUFFIXES = {"010": "", "020": "F", "017": "L"}
+ROUND_LOT = "010"
+
 # A day is 4 to 12 thousand rows. Row groups of about 2,000, sorted by ticker, let whoever wants one ticker skip the
 # rest; measured on 7,808 rows, halving them again adds more to the footer than a query of a few columns saves.
 ROW_GROUP_BYTES = 512 * 1024
 
+# Arguments that come together.
+INDEX_ARGUMENTS = ("portfolio", "index_target", "last_rebalance")
+
+# Requests to S3 at a time, for objects of a few kilobytes; boto3 keeps 10 connections.
+S3_REQUESTS = 8
+
 
 class RefineError(Exception):
-    """The partition cannot be refined; the target is as it was."""
+    """The partition cannot be refined; what it held before stays."""
 
 
 class MissingSource(RefineError):
@@ -151,15 +196,15 @@ class ChangedSource(RefineError):
 
 
 class SchemaMismatch(RefineError):
-    """The raw file does not have the columns and types of RAW_COLUMNS."""
+    """A raw file does not have the columns and types of RAW_COLUMNS or PORTFOLIO_COLUMNS."""
 
 
 class EmptySource(RefineError):
-    """The raw file has no rows."""
+    """A raw file has no rows."""
 
 
 class WrongTradeDate(RefineError):
-    """The raw file has rows of another session."""
+    """A raw file has rows of another session."""
 
 
 class BadQuotes(RefineError):
@@ -170,8 +215,20 @@ class BadQuoteFactor(RefineError):
     """A quote factor does not divide prices exactly."""
 
 
+class BadPortfolio(RefineError):
+    """The raw portfolio has rows that break a rule of PORTFOLIO_RULES, or a constituent twice."""
+
+
+class MixedSources(RefineError):
+    """The portfolio and the quotes do not come from the same exchange, real or simulated."""
+
+
 class RowsLost(RefineError):
-    """The written file does not hold the rows that were read."""
+    """The written files do not hold the rows that were read."""
+
+
+class Overtaken(RefineError):
+    """Another run replaced a target while this one worked."""
 
 
 class SparkFailed(RefineError):
@@ -230,18 +287,91 @@ def refine_quotes(raw: DataFrame, previous_session: Column) -> DataFrame:
     )
 
 
-def read_raw(spark: SparkSession, source: str) -> DataFrame:
-    """The raw partition at `source`, in one Spark partition: one file in, one file out, nothing to shuffle.
+def traded_securities(raw: DataFrame) -> DataFrame:
+    """What each security traded on a session, over the markets of TICKER_SUFFIXES.
+
+    Args:
+        raw: quotes with the columns of RAW_COLUMNS.
+
+    Returns:
+        source_date, security (the ticker of its round lot), the sums and the count of markets, and the quotes of
+        the round lot, null where there was none.
+    """
+    suffixes = F.create_map(*(F.lit(part) for item in TICKER_SUFFIXES.items() for part in item))
+    suffix = suffixes[F.col("market_type")]
+    stem = F.expr("left(ticker, length(ticker) - length(suffix))")
+    quotes_of_round_lot = F.struct("open", "high", "low", "close", "quote_factor")
+    return (
+        raw.filter(F.col("market_type").isin(*TICKER_SUFFIXES))
+        .withColumn("suffix", suffix)
+        .filter(F.col("ticker").endswith(F.col("suffix")))
+        .groupBy("source_date", stem.alias("security"))
+        .agg(
+            F.sum("quantity").alias("total_quantity"),
+            F.sum("financial_volume").alias("total_financial_volume"),
+            F.size(F.collect_set("market_type")).alias("market_count"),
+            F.max(F.when(F.col("market_type") == ROUND_LOT, quotes_of_round_lot)).alias("round_lot"),
+        )
+        .select("source_date", "security", "total_quantity", "total_financial_volume", "market_count", "round_lot.*")
+    )
+
+
+def refine_index_stocks(
+    portfolio: DataFrame, raw: DataFrame, previous_session: Column, rebalance_date: Column, generation: str
+) -> DataFrame:
+    """The constituents of `portfolio` with their quotes of the session, in the order the catalog declares, and ticker.
+
+    Who did not trade has no prices and sums, and a market_count of 0.
+
+    Args:
+        portfolio: rows of portfolio_day with the columns of PORTFOLIO_COLUMNS, of any number of trade dates.
+        raw: the quotes of these, with the columns of RAW_COLUMNS.
+        previous_session: the session before the row's.
+        rebalance_date: the first session of the portfolio that was in force.
+        generation: names what the rows are made from.
+    """
+    of_index = Window.partitionBy("source_date", "index")
+    constituents = portfolio.withColumn("constituent_count", F.count(F.lit(1)).over(of_index).cast("int"))
+    # Both sides are one Spark partition: to merge them takes no shuffle and no job of its own.
+    traded = traded_securities(raw).withColumnRenamed("security", "ticker").hint("merge")
+    return constituents.join(traded, ["source_date", "ticker"], "left").select(
+        F.col("index").alias("index_code"),
+        F.col("company").alias("company_name"),
+        "share_type",
+        "sector",
+        "subsector",
+        "weight_pct",
+        "theoretical_quantity",
+        "open",
+        "high",
+        "low",
+        "close",
+        "quote_factor",
+        "total_quantity",
+        "total_financial_volume",
+        F.coalesce("market_count", F.lit(0)).alias("market_count"),
+        previous_session.alias("previous_session"),
+        F.datediff("source_date", previous_session).alias("days_since_previous_session"),
+        rebalance_date.alias("rebalance_date"),
+        F.datediff("source_date", rebalance_date).alias("days_since_rebalance"),
+        "constituent_count",
+        F.lit(generation).alias("generation"),
+        "ticker",
+    )
+
+
+def read_raw(spark: SparkSession, source: str, columns: Mapping[str, str]) -> DataFrame:
+    """The raw partition at `source`, in one Spark partition: one file in, one task, nothing to shuffle.
 
     Raises:
-        SchemaMismatch: a column is missing, unexpected or of another type.
+        SchemaMismatch: a column of `columns` is missing or of another type, or there is an unexpected one.
     """
     raw = spark.read.parquet(source).coalesce(1)
     found = {field.name: field.dataType.simpleString() for field in raw.schema.fields}
     differences = [
-        f"expected {name} {RAW_COLUMNS.get(name, 'not to exist')}, found {found.get(name, 'no such column')}"
-        for name in (*RAW_COLUMNS, *(name for name in found if name not in RAW_COLUMNS))
-        if RAW_COLUMNS.get(name) != found.get(name)
+        f"expected {name} {columns.get(name, 'not to exist')}, found {found.get(name, 'no such column')}"
+        for name in (*columns, *(name for name in found if name not in columns))
+        if columns.get(name) != found.get(name)
     ]
     if differences:
         raise SchemaMismatch(f"{'; '.join(differences)}; in {source}: write the raw partition again")
@@ -296,6 +426,49 @@ def check_raw(raw: DataFrame, trade_date: dt.date, source: str) -> int:
     return seen.rows
 
 
+def check_portfolio(portfolio: DataFrame, trade_date: dt.date, source: str) -> int:
+    """Number of rows in `portfolio`, which are those of portfolio_day: all of `trade_date`, each constituent once.
+
+    Raises:
+        EmptySource, WrongTradeDate, BadPortfolio: one of these does not hold.
+    """
+    stray = ~F.col("source_date").eqNullSafe(F.lit(trade_date))
+    date_text = F.coalesce(F.col("source_date").cast("string"), F.lit("none"))
+    broken = [~F.coalesce(F.expr(condition), F.lit(False)) for condition in PORTFOLIO_RULES.values()]
+    constituent = F.struct("index", "ticker")
+    (seen,) = portfolio.agg(
+        F.count(F.lit(1)).alias("rows"),
+        F.count(F.when(stray, 1)).alias("stray_rows"),
+        F.sort_array(F.collect_set(F.when(stray, date_text))).alias("stray_dates"),
+        *(F.count(F.when(rule, 1)).alias(f"broken_{i}") for i, rule in enumerate(broken)),
+        *(F.min(F.when(rule, constituent)).alias(f"example_{i}") for i, rule in enumerate(broken)),
+        F.size(F.collect_set(constituent)).alias("constituents"),
+    ).collect()
+    if not seen.rows:
+        raise EmptySource(
+            f"expected the portfolios of {trade_date}, found no row of endpoint portfolio_day in {source}: "
+            f"write it again"
+        )
+    if seen.stray_rows:
+        raise WrongTradeDate(
+            f"expected every source_date of portfolio_day to be {trade_date}, found {seen.stray_rows} of {seen.rows} "
+            f"rows of {', '.join(seen.stray_dates)} in {source}: write it again from the portfolio of its date"
+        )
+    for i, rule in enumerate(PORTFOLIO_RULES):
+        if seen[f"broken_{i}"]:
+            example = ", ".join(f"{name} {value!r}" for name, value in seen[f"example_{i}"].asDict().items())
+            raise BadPortfolio(
+                f"expected {rule} in every row of portfolio_day, found {seen[f'broken_{i}']} of {seen.rows} without, "
+                f"as {example}, in {source}: compare with B3's portfolio in landing/"
+            )
+    if seen.constituents != seen.rows:
+        raise BadPortfolio(
+            f"expected each (index, ticker) once, found {seen.rows - seen.constituents} of {seen.rows} rows of "
+            f"portfolio_day that repeat one, in {source}: compare with B3's portfolio in landing/"
+        )
+    return seen.rows
+
+
 class S3Path(NamedTuple):
     """An object, or a prefix of objects."""
 
@@ -310,6 +483,10 @@ class S3Path(NamedTuple):
         if scheme != "s3" or not bucket or not key:
             raise argparse.ArgumentTypeError(f"expected s3://bucket/key, found {uri}")
         return cls(bucket, key)
+
+    def below(self, name: str) -> S3Path:
+        """The path of `name` below this prefix."""
+        return S3Path(self.bucket, f"{self.key.rstrip('/')}/{name}")
 
     def __str__(self) -> str:
         """The `s3://` URI."""
@@ -326,64 +503,139 @@ def head(s3: Any, path: S3Path) -> dict[str, Any] | None:
         raise
 
 
-def keys_below(s3: Any, prefix: S3Path) -> list[str]:
-    """Keys that start with `prefix`."""
+class RawObject(NamedTuple):
+    """A raw object as it was when the run found it."""
+
+    path: S3Path
+    etag: str
+    metadata: dict[str, str]
+
+    @classmethod
+    def find(cls, s3: Any, path: S3Path) -> RawObject | None:
+        """The object at `path`, None where there is none."""
+        found = head(s3, path)
+        return cls(path, found["ETag"], found["Metadata"]) if found else None
+
+    def check_unchanged(self, s3: Any) -> None:
+        """Raise ChangedSource unless the object is still the one that was found."""
+        if (head(s3, self.path) or {}).get("ETag") != self.etag:
+            raise ChangedSource(f"expected one version, found a new one of {self.path}: run the job again")
+
+
+def etags_below(s3: Any, prefix: S3Path) -> dict[str, str]:
+    """ETags by key of the objects below `prefix`."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=prefix.bucket, Prefix=prefix.key)
-    return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+    return {entry["Key"]: entry["ETag"] for page in pages for entry in page.get("Contents", [])}
 
 
-def remove(s3: Any, prefix: S3Path) -> None:
-    """Delete every object below `prefix`."""
-    for key in keys_below(s3, prefix):
-        s3.delete_object(Bucket=prefix.bucket, Key=key)
+def in_parallel(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    """What `function` gives for each of `items`, S3_REQUESTS at a time; after a failure no further one begins."""
+    with ThreadPoolExecutor(S3_REQUESTS) as pool:
+        return list(pool.map(function, items))
+
+
+def delete(s3: Any, bucket: str, keys: Iterable[str]) -> None:
+    """Delete the objects `keys`."""
+    in_parallel(lambda key: s3.delete_object(Bucket=bucket, Key=key), keys)
 
 
 @contextlib.contextmanager
 def staging_folder(s3: Any, folder: S3Path) -> Iterator[S3Path]:
     """`folder`, empty at first and empty again afterwards, whatever happened in between."""
-    remove(s3, folder)
+    delete(s3, folder.bucket, etags_below(s3, folder))
     try:
         yield folder
     except BaseException:
         with contextlib.suppress(BotoCoreError, ClientError):  # what led here is the failure to report
-            remove(s3, folder)
+            delete(s3, folder.bucket, etags_below(s3, folder))
         raise
-    remove(s3, folder)
+    delete(s3, folder.bucket, etags_below(s3, folder))
 
 
-def stage(refined: DataFrame, folder: S3Path) -> None:
-    """Write `refined` to `folder` as one Parquet file, sorted by the key, which check_raw found to be one."""
+def stage(refined: DataFrame, folder: S3Path, order: Sequence[str], partitions: Sequence[str] = ()) -> None:
+    """Write `refined` to `folder` by one task: one Parquet file, or one for each value of `partitions`.
+
+    Args:
+        order: columns that together give the rows a total order; it begins with `partitions`.
+    """
     (
         refined.coalesce(1)
-        .sortWithinPartitions(*KEY_COLUMNS)  # nulls first
+        .sortWithinPartitions(*order)  # nulls first
         .write.option("compression", "zstd")
         .option("parquet.block.size", ROW_GROUP_BYTES)
+        .partitionBy(*partitions)
         .mode("overwrite")
         .parquet(str(folder))
     )
 
 
-def fetch_staged(s3: Any, folder: S3Path) -> bytearray:
-    """The one file staged in `folder`: a day's is less than 1 MB."""
-    files = [key for key in keys_below(s3, folder) if key.endswith(".parquet")]
-    if len(files) != 1:
-        raise RowsLost(f"expected one staged file, found {len(files)} in {folder}: run the job again")
-    return bytearray(s3.get_object(Bucket=folder.bucket, Key=files[0])["Body"].read())
+class StagedFile(NamedTuple):
+    """A Parquet file in its final bytes, and the number of its rows."""
+
+    content: bytes
+    rows: int
 
 
-def commit(s3: Any, content: bytes, target: S3Path, metadata: dict[str, str]) -> bool:
-    """Put `content` at `target` in one request; False where it is there already, with the same metadata."""
+def fetch_staged(s3: Any, folder: S3Path, rows: int) -> dict[str, StagedFile]:
+    """The files staged below `folder`, by the partition within it: a day's are about 1 MB.
+
+    Raises:
+        RowsLost: together they do not hold `rows` rows, or a partition has several.
+    """
+
+    def fetch(key: str) -> StagedFile:
+        content = bytearray(s3.get_object(Bucket=folder.bucket, Key=key)["Body"].read())
+        footer = ThriftFooter(content)
+        footer.sort_encodings()
+        return StagedFile(bytes(content), footer.rows)
+
+    keys = [key for key in etags_below(s3, folder) if key.endswith(".parquet")]
+    partitions = [key.removeprefix(folder.key).rpartition("/")[0] for key in keys]
+    staged = dict(zip(partitions, in_parallel(fetch, keys), strict=True))
+    if len(staged) != len(keys):
+        raise RowsLost(f"expected one file a partition, found {len(keys)} in {folder}: run the job again")
+    written = sum(file.rows for file in staged.values())
+    if written != rows:
+        raise RowsLost(f"expected {rows} rows, found {written} in {folder}: run the job again")
+    return staged
+
+
+def commit(s3: Any, content: bytes, target: S3Path, metadata: dict[str, str], former: str | None) -> bool:
+    """Put `content` at `target` in one request; False where it is there already, with the same metadata.
+
+    Args:
+        former: ETag of what lay there when the run began, None for nothing.
+
+    Raises:
+        Overtaken: something else lies there now.
+    """
     metadata = {**metadata, "content-sha256": hashlib.sha256(content).hexdigest()}
-    present = head(s3, target)
-    if present and present["Metadata"] == metadata:
+
+    def is_there() -> bool:
+        return (head(s3, target) or {}).get("Metadata") == metadata
+
+    if former and is_there():
         return False
-    s3.put_object(
-        Bucket=target.bucket,
-        Key=target.key,
-        Body=content,
-        Metadata=metadata,
-        ContentType="application/vnd.apache.parquet",
-    )
+    condition = {"IfMatch": former} if former else {"IfNoneMatch": "*"}
+    known = s3.meta.service_model.operation_model("PutObject").input_shape.members
+    try:
+        s3.put_object(
+            Bucket=target.bucket,
+            Key=target.key,
+            Body=content,
+            Metadata=metadata,
+            ContentType="application/vnd.apache.parquet",
+            **{name: value for name, value in condition.items() if name in known},
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"):
+            raise
+        if is_there():  # put by another run from the same source, or by this one's first attempt
+            return False
+        raise Overtaken(
+            f"expected {target} as this run found it ({'ETag ' + former if former else 'no object'}), found that "
+            f"another run has replaced it since: run the job again if the other one did not use the newest raw objects"
+        ) from error
     return True
 
 
@@ -396,15 +648,18 @@ class ThriftFooter:
 
     # FileMetaData.row_groups, RowGroup.columns, ColumnChunk.meta_data, ColumnMetaData.encodings
     ENCODINGS = (4, 1, 3, 2)
+    # FileMetaData.num_rows
+    ROWS = (3,)
     BOOLEANS, BYTE, INTEGERS, DOUBLE, BINARY, LISTS, STRUCT = (1, 2), 3, (4, 5, 6), 7, 8, (9, 10), 12
 
     def __init__(self, parquet: bytearray) -> None:
         """Stand at the beginning of the footer of `parquet`, whose length lies before the closing magic."""
         self.data = parquet
+        self.rows = 0
         self.at = len(parquet) - 8 - int.from_bytes(parquet[-8:-4], "little")
 
     def sort_encodings(self) -> None:
-        """Sort the encodings of every column chunk; each is one byte, so nothing moves."""
+        """Sort the encodings of every column chunk; each is one byte, so nothing moves. Take note of the rows."""
         self._walk(self.STRUCT, ())
 
     def _byte(self) -> int:
@@ -419,7 +674,9 @@ class ThriftFooter:
 
     def _walk(self, kind: int, path: tuple[int, ...]) -> None:
         if kind in self.INTEGERS:
-            self._varint()
+            value = self._varint()
+            if path == self.ROWS:
+                self.rows = value >> 1  # zigzag: even numbers are the positive ones
         elif kind == self.BYTE:
             self.at += 1
         elif kind == self.DOUBLE:
@@ -450,29 +707,96 @@ class ThriftFooter:
             self._walk(header & 0x0F, (*path, field))
 
 
-def refine(spark: SparkSession, s3: Any, args: argparse.Namespace) -> None:
-    """Refine the partition at `args.source` into `args.target`."""
+class Run(NamedTuple):
+    """What the parts of a run share; `folder` is its own below the staging prefix."""
+
+    spark: SparkSession
+    s3: Any
+    args: argparse.Namespace
+    folder: S3Path
+
+
+def commit_quotes(run: Run) -> tuple[RawObject, DataFrame]:
+    """Refine the quotes at `args.source` into `args.target`; returns what was read."""
     began = time.monotonic()
-    raw_object = head(s3, args.source)
-    if raw_object is None:
+    spark, s3, args, _ = run
+    former = (head(s3, args.target) or {}).get("ETag")
+    source = RawObject.find(s3, args.source)
+    if source is None:
         raise MissingSource(f"expected a raw partition, found no object at {args.source}: write it first")
-    raw = read_raw(spark, str(args.source))
+    raw = read_raw(spark, str(args.source), RAW_COLUMNS)
     rows = check_raw(raw, args.trade_date, str(args.source))
-    refined = refine_quotes(raw, F.lit(args.previous_session))
-    run_folder = S3Path(args.staging.bucket, f"{args.staging.key.rstrip('/')}/{args.JOB_RUN_ID}/")
-    with staging_folder(s3, run_folder) as folder:
-        stage(refined, folder)
-        written = spark.read.schema(refined.schema).parquet(str(folder)).count()  # from the file's footer
-        if written != rows:
-            raise RowsLost(f"expected {rows} rows, found {written} in {folder}: run the job again")
-        if (head(s3, args.source) or {}).get("ETag") != raw_object["ETag"]:
-            raise ChangedSource(f"expected one version, found a new one of {args.source}: run the job again")
-        metadata = {**raw_object["Metadata"], "rows": str(rows), "raw-etag": raw_object["ETag"].strip('"')}
-        content = fetch_staged(s3, folder)
-        ThriftFooter(content).sort_encodings()
-        changed = commit(s3, bytes(content), args.target, metadata)
+    folder = run.folder.below("quotes/")
+    stage(refine_quotes(raw, F.lit(args.previous_session)), folder, KEY_COLUMNS)  # a key, as check_raw found
+    content = fetch_staged(s3, folder, rows)[""].content
+    source.check_unchanged(s3)
+    metadata = {**source.metadata, "rows": str(rows), "raw-etag": source.etag.strip('"')}
+    changed = commit(s3, content, args.target, metadata, former)
     verdict = "committed" if changed else "unchanged"
-    print(f"{verdict} {args.target}: {rows} rows from {args.source}, {time.monotonic() - began:.1f} s")
+    print(f"{verdict} {args.target}: {rows} rows from {args.source}, {time.monotonic() - began:.1f} s", flush=True)
+    return source, raw
+
+
+def commit_index_stocks(run: Run, quotes: RawObject, raw: DataFrame) -> None:
+    """Refine the portfolios at `args.portfolio`, with the quotes of `raw`, into objects below `args.index_target`."""
+    began = time.monotonic()
+    spark, s3, args, _ = run
+    former = etags_below(s3, args.index_target)
+    source = RawObject.find(s3, args.portfolio)
+    if source is None:
+        print(f"no index portfolio at {args.portfolio}: only quotes were refined", flush=True)
+        return
+    if source.metadata.get("source") != quotes.metadata.get("source"):
+        raise MixedSources(
+            f"expected a portfolio of source {quotes.metadata.get('source')!r}, as {quotes.path} is, found "
+            f"{source.metadata.get('source')!r} at {source.path}: real and simulated data never share a bucket"
+        )
+    portfolio = read_raw(spark, str(args.portfolio), PORTFOLIO_COLUMNS).filter("endpoint = 'portfolio_day'")
+    rows = check_portfolio(portfolio, args.trade_date, str(args.portfolio))
+    generation = hashlib.sha256(f"{quotes.etag} {source.etag}".encode()).hexdigest()[:16]
+    dates = F.lit(args.previous_session), F.lit(args.last_rebalance)
+    folder = run.folder.below("index_stocks/")
+    stage(refine_index_stocks(portfolio, raw, *dates, generation), folder, ("ticker", "index_code"), ("ticker",))
+    staged = fetch_staged(s3, folder, rows)
+    for read in (quotes, source):
+        read.check_unchanged(s3)
+    wanted = {args.index_target.below(f"{name}/index_stocks.parquet"): file for name, file in staged.items()}
+
+    def commit_one(target: S3Path) -> bool:
+        content, rows_of_ticker = wanted[target]
+        metadata = {**source.metadata, "rows": str(rows_of_ticker), "generation": generation}
+        return commit(s3, content, target, metadata, former.get(target.key))
+
+    changed = sum(in_parallel(commit_one, wanted))
+    unwanted = former.keys() - {target.key for target in wanted}
+    delete(s3, args.index_target.bucket, sorted(unwanted))
+    print(
+        f"{'committed' if changed or unwanted else 'unchanged'} {args.index_target}: {rows} rows in {len(wanted)} "
+        f"objects from {args.portfolio}, {changed} put, {len(unwanted)} deleted, {time.monotonic() - began:.1f} s",
+        flush=True,
+    )
+
+
+@contextlib.contextmanager
+def naming_spark_failures(source: S3Path) -> Iterator[None]:
+    """Raise SparkFailed for what Spark raises within."""
+    try:
+        yield
+    except (PySparkException, Py4JError) as error:
+        raise SparkFailed(
+            f"expected Spark to refine {source}, found {cause_of(error)}: the log has the rest"
+        ) from error
+
+
+def refine(spark: SparkSession, s3: Any, args: argparse.Namespace) -> None:
+    """Refine the quotes of a trade date, then the constituents of its indexes if `args.portfolio` is given."""
+    with staging_folder(s3, args.staging.below(f"{args.JOB_RUN_ID}/")) as folder:
+        run = Run(spark, s3, args, folder)
+        with naming_spark_failures(args.source):
+            quotes, raw = commit_quotes(run)
+        if args.portfolio:
+            with naming_spark_failures(args.portfolio):
+                commit_index_stocks(run, quotes, raw)
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -484,15 +808,25 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         except ValueError:
             raise argparse.ArgumentTypeError(f"expected YYYY-MM-DD, found {text}") from None
 
-    parser = argparse.ArgumentParser(description="Refine the quotes of one trade date", allow_abbrev=False)
+    parser = argparse.ArgumentParser(description="Refine one trade date", allow_abbrev=False)
     for name in ("--source", "--target", "--staging"):
         parser.add_argument(name, type=S3Path.parse, required=True)
     for name in ("--trade_date", "--previous_session"):
         parser.add_argument(name, type=session, required=True)
+    for name in INDEX_ARGUMENTS:
+        parser.add_argument(f"--{name}", type=session if name == "last_rebalance" else S3Path.parse)
     parser.add_argument("--JOB_RUN_ID", default=uuid.uuid4().hex)
     args, _ = parser.parse_known_args(argv)
     if args.previous_session >= args.trade_date:
         parser.error(f"expected --previous_session before {args.trade_date}, found {args.previous_session}")
+    given = [name for name in INDEX_ARGUMENTS if getattr(args, name)]
+    if given and len(given) < len(INDEX_ARGUMENTS):
+        parser.error(f"expected {', '.join(INDEX_ARGUMENTS)} or none of them, found {', '.join(given)}")
+    if given and args.last_rebalance > args.trade_date:
+        parser.error(f"expected --last_rebalance up to {args.trade_date}, found {args.last_rebalance}")
+    # Everything below it that is no constituent is deleted.
+    if given and not args.index_target.key.endswith(f"/trade_date={args.trade_date}/"):
+        parser.error(f"expected --index_target to end with /trade_date={args.trade_date}/, found {args.index_target}")
     return args
 
 
@@ -508,18 +842,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     # boto3 honours AWS_ENDPOINT_URL; path-style addressing is what both S3 and its emulators understand.
     s3 = boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
     spark = (
-        SparkSession.builder.appName(f"refine quotes {args.trade_date}")
+        SparkSession.builder.appName(f"refine {args.trade_date}")
         .config("spark.sql.ansi.enabled", "true")  # a number too large is an error, not a null
         .config("spark.sql.shuffle.partitions", "1")
         .config("spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs", "false")
+        # One task, into a folder that nobody reads: its files may be moved to their place as soon as it ends.
+        .config("spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version", "2")
         .getOrCreate()
     )
     try:
         refine(spark, s3, args)
-    except (PySparkException, Py4JError) as error:
-        raise SparkFailed(
-            f"expected Spark to refine {args.source}, found {cause_of(error)}: the log has the rest"
-        ) from error
     finally:
         spark.stop()
 

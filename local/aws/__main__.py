@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -13,14 +14,29 @@ def main() -> int:
     """Read the command line and serve; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m local.aws", description=__doc__)
     parser.add_argument("--home", type=Path, required=True, help="folder of all state; made if missing")
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; others only inside a container")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one")
     parser.add_argument(
         "--spark-env", type=Path, default=Path(".venv-spark"), help="environment that runs Glue scripts"
     )
     parser.add_argument("--stop-with", type=int, metavar="PID", help="stop when this process is gone")
+    parser.add_argument(
+        "--record-calls",
+        type=Path,
+        metavar="FILE",
+        default=os.environ.get("B3_AWS_CALLS") or None,
+        help="append each different call, with its caller, to this file as a JSON line; default: $B3_AWS_CALLS",
+    )
     arguments = parser.parse_args()
     try:
-        serve(arguments.home, arguments.port, arguments.spark_env, arguments.stop_with)
+        serve(
+            arguments.home,
+            arguments.port,
+            arguments.spark_env,
+            arguments.stop_with,
+            arguments.record_calls,
+            host=arguments.host,
+        )
     except (AlreadyServedError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

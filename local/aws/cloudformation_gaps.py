@@ -1,4 +1,4 @@
-"""Properties that the emulator accepts and drops: a job's ExecutionProperty, a bucket's lifecycle in CloudFormation."""
+"""Properties that the emulator accepts and drops: some of a Glue job, a bucket's lifecycle in CloudFormation."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ SIMPLE_RULE_KEYS = {
 }  # fmt: skip
 
 
+# Properties of a job, and what AWS takes where a template drops them.
+JOB_DEFAULTS: dict[str, Any] = {"ExecutionProperty": {"MaxConcurrentRuns": 1}, "ExecutionClass": "STANDARD"}
+
+
 def keep_dropped_properties() -> None:
     """Make the emulator keep them. Call once, before requests are answered."""
-    _keep_execution_property()
+    _keep_job_properties()
     _keep_lifecycle()
 
 
-def _keep_execution_property() -> None:
+def _keep_job_properties() -> None:
     from ministack.services import glue
     from ministack.services.cloudformation import provisioners
 
@@ -25,19 +29,23 @@ def _keep_execution_property() -> None:
 
     def create_job(data: dict[str, Any]) -> Any:
         answer = create(data)
-        if answer[0] < 300 and data.get("ExecutionProperty"):
-            glue._jobs[data["Name"]]["ExecutionProperty"] = dict(data["ExecutionProperty"])
+        if answer[0] < 300:
+            glue._jobs[data["Name"]].update(_given(data))
         return answer
 
     def update_job(data: dict[str, Any]) -> Any:
         answer = update(data)
-        wanted = (data.get("JobUpdate") or {}).get("ExecutionProperty")
-        if answer[0] < 300 and wanted:
-            glue._jobs[data["JobName"]]["ExecutionProperty"] = dict(wanted)
+        if answer[0] < 300:
+            glue._jobs[data["JobName"]].update(_given(data.get("JobUpdate") or {}))
         return answer
 
     glue._create_job, glue._update_job = create_job, update_job
-    provisioners._GLUE_JOB_DEFAULTS.setdefault("ExecutionProperty", {"MaxConcurrentRuns": 1})
+    for name, default in JOB_DEFAULTS.items():
+        provisioners._GLUE_JOB_DEFAULTS.setdefault(name, default)
+
+
+def _given(data: dict[str, Any]) -> dict[str, Any]:
+    return {name: data[name] for name in JOB_DEFAULTS if data.get(name)}
 
 
 def _keep_lifecycle() -> None:

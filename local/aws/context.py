@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
+# The access key ids that Glue calls with, under the roles of its crawlers and its job runs.
+CRAWLER = "glue-crawler"
+JOB = "glue-job"
 _CREDENTIAL = re.compile(r"Credential=([^,/\s]+)/\d+/([^/]+)/")
 
 
@@ -21,6 +24,10 @@ class Caller:
     def owner(self, name: str) -> str:
         """The key under which this caller's history of `name` is kept."""
         return f"{self.account}/{self.region}/{name}"
+
+    def acting_as(self, access_key: str) -> Caller:
+        """The same account and region under another access key; one that is an account's number stays: it names it."""
+        return self if self.access_key == self.account else replace(self, access_key=access_key)
 
 
 def caller_from(authorization: str) -> Caller:

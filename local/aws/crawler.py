@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.aws import crawl_s3, hive
-from local.aws.context import Caller
+from local.aws.context import CRAWLER, Caller
 from local.aws.emulator import Emulator, S3Object
 from local.aws.errors import AwsError
 from local.aws.logs import Logs
@@ -142,7 +142,7 @@ class Crawlers:
         crawler = self._definition(caller, name)
         _check_definition(crawler)
         owner = caller.owner(name)
-        crawl = Crawl(caller, crawler, str(uuid.uuid4()), time.time())
+        crawl = Crawl(caller.acting_as(CRAWLER), crawler, str(uuid.uuid4()), time.time())
         with self._lock:
             if owner in self._running:
                 raise AwsError("CrawlerRunningException", f"Crawler with name {name} has already started")

@@ -6,9 +6,10 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
+from local.aws import calls
 from local.aws.context import Caller, caller_from
 from local.aws.emulator import Emulator, Receive, Scope, Send
 from local.aws.errors import AwsError
@@ -26,10 +27,16 @@ log = logging.getLogger("local.aws.gateway")
 
 
 class Gateway:
-    """An ASGI application. `handlers` answer the X-Amz-Targets they name; the emulator answers the rest."""
+    """An ASGI application. `handlers` answer the X-Amz-Targets they name; the emulator answers the rest.
 
-    def __init__(self, emulator: Emulator, handlers: Mapping[str, Handler]) -> None:
+    With a `recorder`, every request is noted there.
+    """
+
+    def __init__(
+        self, emulator: Emulator, handlers: Mapping[str, Handler], recorder: calls.Recorder | None = None
+    ) -> None:
         self._emulator = emulator
+        self._recorder = recorder
         self._handlers = {**{target: _refuse(target) for target in PRETENDED}, **handlers}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,7 +48,7 @@ class Gateway:
         target = headers.get(b"x-amz-target", b"").decode("latin-1")
         handler = self._handlers.get(target)
         if scope["type"] != "http" or handler is None:
-            await self._emulator.app(scope, receive, send)
+            await self._pass_on(scope, receive, send)
             return
         body = bytearray()
         while True:
@@ -52,6 +59,8 @@ class Gateway:
             if not message.get("more_body"):
                 break
         status, answer = await self._answer(target, handler, headers, bytes(body))
+        if self._recorder:
+            self._recorder.request(scope, bytes(body), status, answer)
         payload = json.dumps(answer).encode()
         await send(
             {
@@ -65,6 +74,30 @@ class Gateway:
             }
         )
         await send({"type": "http.response.body", "body": payload})
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        recorder = self._recorder
+        if recorder is None or scope["type"] != "http":
+            await self._emulator.app(scope, receive, send)
+            return
+        body = bytearray()
+        status = 500
+        wanted = calls.wants_body(scope)
+
+        async def tapped() -> MutableMapping[str, Any]:
+            message = await receive()
+            if wanted:
+                body.extend(message.get("body", b""))
+            return message
+
+        async def watched(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        await self._emulator.app(scope, tapped, watched)
+        recorder.request(scope, bytes(body), status)
 
     async def _answer(
         self, target: str, handler: Handler, headers: dict[bytes, bytes], body: bytes

@@ -11,7 +11,7 @@ from local.aws.errors import invalid_input
 CONSUMED = re.compile(
     r"--(job-language|scriptLocation|script-location|job-bookmark-option|job-bookmark-from|job-bookmark-to|conf"
     r"|extra-py-files|extra-jars|extra-files|user-jars-first|additional-python-modules|python-modules-installer-option"
-    r"|class|datalake-formats|spark-event-logs-path|continuous-log-.*|enable-.*|disable-.*|write-shuffle-.*"
+    r"|class|datalake-formats|spark-event-logs-path|continuous-log-.*|custom-log(?:Group|Stream)-prefix|enable-.*|disable-.*|write-shuffle-.*"
     r"|use-postgres-driver|auto-scale-within-microbatch|executor-cores|job-insights-.*|customer-driver-env-vars"
     r"|customer-executor-env-vars|encryption-type)"
 )

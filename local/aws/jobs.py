@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from local.aws import job_arguments, job_errors, spark
-from local.aws.context import Caller
+from local.aws.context import JOB, Caller
 from local.aws.emulator import Emulator, split_uri
 from local.aws.errors import AwsError, entity_not_found, invalid_input
 from local.aws.logs import Logs
@@ -27,6 +27,7 @@ from local.aws.store import Store
 log = logging.getLogger("local.aws.jobs")
 ACTIVE = ("STARTING", "RUNNING", "STOPPING")
 MARKER = "LOCAL_AWS_JOB_RUN_ID"
+ACCESS_KEY = "spark.hadoop.fs.s3a.access.key"
 INTERRUPTED = "The run was cut off: the local AWS server ended while it was running. Start the job again."
 STOP_GRACE_SECONDS = 5.0
 MINUTE_SECONDS = 60
@@ -123,14 +124,14 @@ class Jobs:
                 "PredecessorRuns": [],
                 "ExecutionTime": 0,
                 "Timeout": int(data.get("Timeout") or job.get("Timeout") or 2880),
-                "LogGroupName": "/aws-glue/jobs",
+                "LogGroupName": arguments.get("--custom-logGroup-prefix") or "/aws-glue/jobs",
                 "GlueVersion": job.get("GlueVersion") or "5.1",
                 "WorkerType": data.get("WorkerType") or job.get("WorkerType") or "G.1X",
                 "NumberOfWorkers": data.get("NumberOfWorkers") or job.get("NumberOfWorkers") or 2,
             }
             self._active[identity] = run
             self._store.put("run", owner, identity, run)
-        threading.Thread(target=self._run, args=(caller, run), name=f"job-{name}", daemon=True).start()
+        threading.Thread(target=self._run, args=(caller.acting_as(JOB), run), name=f"job-{name}", daemon=True).start()
         return {"JobRunId": identity}
 
     def get(self, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
@@ -219,7 +220,7 @@ class Jobs:
         for suffix, text in (("output", out), ("error", err)):
             try:
                 lines = text.splitlines()[-KEPT_LOG_LINES:]
-                self._logs.write(caller, f"/aws-glue/jobs/{suffix}", run["Id"], lines or ["(nothing)"])
+                self._logs.write(caller, f"{run['LogGroupName']}/{suffix}", run["Id"], lines or ["(nothing)"])
             except Exception:
                 log.exception("the log of job run %s could not be written", run["Id"])
         with self._lock:
@@ -245,9 +246,10 @@ class Jobs:
                 f"expected the Spark environment's Python in {self._spark_env}/bin, found nothing. Run `make setup`."
             )
         extra = [self._fetch(caller, uri, folder) for uri in job_arguments.extra_py_files(arguments)]
+        settings = {ACCESS_KEY: caller.access_key, **job_arguments.spark_conf(arguments)}
         environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MINISTACK", "S3_", "PYTHON"))},
-            **spark.environment(self._spark_env, folder, self._endpoint, job_arguments.spark_conf(arguments)),
+            **spark.environment(self._spark_env, folder, self._endpoint, settings),
             "AWS_ENDPOINT_URL": self._endpoint,
             "AWS_ACCESS_KEY_ID": caller.access_key,
             "AWS_SECRET_ACCESS_KEY": "test",

@@ -64,12 +64,16 @@ def start(
     home: Path,
     port: int = 0,
     *,
+    host: str = "127.0.0.1",
     python: Path = REPOSITORY / ".venv-aws/bin/python",
     spark_env: Path = REPOSITORY / ".venv-spark",
     stop_with: int | None = None,
+    record_calls: Path | None = None,
     timeout_seconds: float = 60,
 ) -> Server:
     """Start a server on `home` and wait until it answers. `stop_with` names a process to stop with (default: this one).
+
+    Calls are recorded in the file `record_calls`, or in the one that B3_AWS_CALLS names (see local.aws.calls).
 
     Raises RuntimeError with the server's own words if it does not come up.
     """
@@ -78,8 +82,9 @@ def start(
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PYTHON"))}
     process = subprocess.Popen(
         [
-            str(python), "-m", "local.aws", "--home", str(home), "--port", str(port), "--spark-env", str(spark_env),
-            "--stop-with", str(os.getpid() if stop_with is None else stop_with),
+            str(python), "-m", "local.aws", "--home", str(home), "--host", host, "--port", str(port),
+            "--spark-env", str(spark_env), "--stop-with", str(os.getpid() if stop_with is None else stop_with),
+            *(("--record-calls", str(record_calls.resolve())) if record_calls else ()),
         ],
         cwd=REPOSITORY,
         env=environment,

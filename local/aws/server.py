@@ -36,27 +36,39 @@ def take_lock(home: Path) -> IO[str]:
     return file
 
 
-def bind(port: int) -> socket.socket:
-    """A socket listening on 127.0.0.1; port 0 takes a free one. Raises OSError if the port is taken."""
+def bind(port: int, host: str = "127.0.0.1") -> socket.socket:
+    """A socket listening on `host`; port 0 takes a free one. Raises OSError if the port is taken."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise OSError(error.errno, f"cannot listen on 127.0.0.1:{port}: {error.strerror}") from None
+        raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from None
     listener.listen(256)
     return listener
 
 
-def serve(home: Path, port: int, spark_env: Path, stop_with: int | None) -> None:
+def serve(
+    home: Path,
+    port: int,
+    spark_env: Path,
+    stop_with: int | None,
+    record: Path | None = None,
+    *,
+    host: str = "127.0.0.1",
+) -> None:
     """Serve until a signal, or until process `stop_with` is gone. Prints `ready <endpoint>` once it answers.
+
+    `host` is the address to listen on: 127.0.0.1, or 0.0.0.0 where no other machine gets at it, as nobody logs in.
+
+    Every call is noted in the file `record`, if one is given.
 
     Raises AlreadyServedError, or OSError if the port is taken.
     """
     home = home.resolve()
     lock = take_lock(home)
-    listener = bind(port)
+    listener = bind(port, host)
     endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
     lock.seek(0)
     lock.truncate()
@@ -70,7 +82,7 @@ def serve(home: Path, port: int, spark_env: Path, stop_with: int | None) -> None
             watched = psutil.Process(stop_with)
         except psutil.NoSuchProcess:
             return
-    asyncio.run(_run(home, endpoint, listener, spark_env, watched))
+    asyncio.run(_run(home, endpoint, listener, spark_env, watched, record))
 
 
 def _log_to(folder: Path) -> None:
@@ -83,14 +95,19 @@ def _log_to(folder: Path) -> None:
 
 
 async def _run(
-    home: Path, endpoint: str, listener: socket.socket, spark_env: Path, watched: psutil.Process | None
+    home: Path,
+    endpoint: str,
+    listener: socket.socket,
+    spark_env: Path,
+    watched: psutil.Process | None,
+    record: Path | None,
 ) -> None:
     import hypercorn.asyncio
     import hypercorn.config
 
     from local.aws.services import Services
 
-    services = Services(home, endpoint, spark_env)
+    services = Services(home, endpoint, spark_env, record)
     await services.start()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from local.aws import calls
 from local.aws.athena.service import Athena
 from local.aws.cloudformation_gaps import keep_dropped_properties
 from local.aws.crawler import Crawlers
@@ -12,22 +13,35 @@ from local.aws.emulator import Emulator
 from local.aws.gateway import Gateway
 from local.aws.jobs import Jobs
 from local.aws.logs import Logs
+from local.aws.named_queries import provide_named_queries
 from local.aws.partitions import Partitions
 from local.aws.store import Store
 
 
 class Services:
-    """Everything behind the endpoint, for a state folder `home`; Glue scripts run with the Python of `spark_env`."""
+    """Everything behind the endpoint, for a state folder `home`; Glue scripts run with the Python of `spark_env`.
 
-    def __init__(self, home: Path, endpoint: str, spark_env: Path) -> None:
+    Every call is noted in the file `record`, if one is given.
+    """
+
+    def __init__(self, home: Path, endpoint: str, spark_env: Path, record: Path | None = None) -> None:
         self._emulator = Emulator(home)
+        recorder = calls.Recorder(record) if record else None
+
+        def emulator_for(service: str) -> Emulator:
+            return calls.watched_emulator(self._emulator, recorder, service) if recorder else self._emulator
+
+        def partitions_for(service: str) -> Partitions:
+            return calls.watched_partitions(partitions, recorder, service) if recorder else partitions
+
         keep_dropped_properties()
+        provide_named_queries()
         self._store = Store(home / "local.sqlite")
-        logs = Logs(self._emulator)
+        logs = Logs(emulator_for("glue"))
         partitions = Partitions(self._emulator, self._store)
-        self._crawlers = Crawlers(self._emulator, self._store, partitions, logs)
-        self._jobs = Jobs(self._emulator, self._store, logs, home, endpoint, spark_env)
-        self._athena = Athena(self._emulator, self._store, partitions, home)
+        self._crawlers = Crawlers(emulator_for("glue"), self._store, partitions_for("glue"), logs)
+        self._jobs = Jobs(emulator_for("glue"), self._store, logs, home, endpoint, spark_env)
+        self._athena = Athena(emulator_for("athena"), self._store, partitions_for("athena"), home)
         self.gateway = Gateway(
             self._emulator,
             {
@@ -36,6 +50,7 @@ class Services:
                 **self._jobs.handlers(),
                 **self._athena.handlers(),
             },
+            recorder,
         )
 
     async def start(self) -> None:

@@ -25,7 +25,8 @@ def _arguments() -> argparse.Namespace:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--simulate", action="store_true", help="a simulated market")
     source.add_argument("--folder", type=Path, help="replay the files of this folder, named as B3 names them")
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; others only inside a container")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
     parser.add_argument("--today", type=dt.date.fromisoformat, help="simulate this date (default: today)")
     parser.add_argument("--stop-with", type=int, metavar="PID", help="stop when that process is gone")
     parser.add_argument("--verbose", action="store_true", help="log requests to stderr")
@@ -75,7 +76,8 @@ def main() -> None:
         exchange = Replay(arguments.folder)
     else:
         exchange = _simulation((lambda: arguments.today) if arguments.today else _today)
-    with closing(exchange), ExchangeHTTPServer(exchange, port=arguments.port, verbose=arguments.verbose) as server:
+    server = ExchangeHTTPServer(exchange, host=arguments.host, port=arguments.port, verbose=arguments.verbose)
+    with closing(exchange), server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
         print(f"ready {server.endpoint}", flush=True)
         while not stop.wait(_WATCH_SECONDS):

@@ -66,20 +66,20 @@ def routes(exchange: Exchange) -> list[Route]:
 
 
 class ExchangeHTTPServer(ThreadingHTTPServer):
-    """Serves an exchange on 127.0.0.1, with a bounded number of connections at a time."""
+    """Serves an exchange, by default on 127.0.0.1, with a bounded number of connections at a time."""
 
     daemon_threads = True
     # Connections of clients that stay idle must not hold up the end of the server.
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, exchange: Exchange, *, port: int = 0, verbose: bool = False) -> None:
+    def __init__(self, exchange: Exchange, *, host: str = "127.0.0.1", port: int = 0, verbose: bool = False) -> None:
         self.routes = routes(exchange)
         self.headers = exchange.headers
         self.verbose = verbose
         self._free = threading.BoundedSemaphore(_CONNECTIONS)
         self._stopping = False
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__((host, port), _Handler)
 
     @property
     def endpoint(self) -> str:

@@ -162,7 +162,7 @@ def _share_rows(slot: int, generation: int) -> list[dict[str, Any]]:
                 "dividend": 0 if penny or slot % 4 == 3 else chance.draw(700, 4200, 39, serial),
                 "split": (ONE, 2 * ONE, -LOG2_10, ONE)[slot // 5 % 4] if splits else 0,
                 "forward": rank < 210,
-                "option": order == 0 and slot < _OPTION_SLOTS,
+                "option": order == 0 and slot < _OPTION_SLOTS and factor == 1,
                 "recovering": slot % 16 == 13 and not permanent,
             }
         )

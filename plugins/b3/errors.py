@@ -43,6 +43,18 @@ class NotServed(NotPublished):
     """B3 has no such file (404): not yet, or no longer."""
 
 
+class NoPortfolio(NotPublished):
+    """B3 answers that an index has no such portfolio: of previews, what it says while there is none."""
+
+
+class OtherSession(SourceError):
+    """B3 serves the portfolios of another session than the one asked for, and none of that one has landed."""
+
+
+class CalendarDiffers(SourceError):
+    """B3 announces other days without trading than the calendar that runs go by."""
+
+
 class ClosedDay(SourceError):
     """The date asked for is not a trading session, so there will never be a file.
 

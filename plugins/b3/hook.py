@@ -16,7 +16,15 @@ import requests
 import tenacity
 
 from b3.errors import NotB3Data, NotPublished, NotServed, SourceError
-from b3.site import LISTED_HOST, QUOTES_HOST, QUOTES_PATH, index_path, sector_workbook_path
+from b3.site import (
+    HOLIDAYS_PATH,
+    LISTED_HOST,
+    QUOTES_HOST,
+    QUOTES_PATH,
+    SITE_HOST,
+    index_path,
+    sector_workbook_path,
+)
 
 if TYPE_CHECKING:
 
@@ -89,6 +97,12 @@ _WORKBOOK = _Wanted(
     missing="B3 has no such address: see whether it moved its sector classification.",
     limit=16 << 20,
 )
+_HOLIDAYS = _Wanted(
+    "a web page",
+    empty="Run the task again later.",
+    missing="B3 has no such address: see whether it moved its page of trading holidays.",
+    limit=16 << 20,
+)
 
 
 class TransientError(SourceError):
@@ -102,11 +116,11 @@ class TransientError(SourceError):
 class B3Hook(BaseHook):
     """Downloads B3's files: one HTTP session, timeouts, and bounded retries where the fault may pass.
 
-    The Airflow connection is of type http. Its host (with scheme) replaces B3's own, both that of the quotes and
-    that of the listed companies and indexes, and its extra takes `listed_host` (with scheme, for the latter alone),
-    `source` (how the lake labels what comes from there, default "b3"), `ca_bundle` (path of a PEM file, for
-    hosts that send an incomplete chain; verification itself is never off), `timeout` (seconds to connect, and
-    between two bytes; default 30), `attempts` (default 5), `user_agent`.
+    The Airflow connection is of type http. Its host (with scheme) replaces each of B3's own: that of the quotes, that
+    of the listed companies and indexes, and that of its web site. Its extra takes `listed_host` and `site_host` (with
+    scheme, for one of the latter two alone), `source` (how the lake labels what comes from there, default "b3"),
+    `ca_bundle` (path of a PEM file, for hosts that send an incomplete chain; verification itself is never off),
+    `timeout` (seconds to connect, and between two bytes; default 30), `attempts` (default 5), `user_agent`.
 
     Without such a connection, or without Airflow, B3's public host is used with those defaults.
     """
@@ -144,6 +158,7 @@ class B3Hook(BaseHook):
         extra = (connection.extra_dejson if connection else None) or {}
         self.base_url = _base_url(connection) or QUOTES_HOST
         self.listed_url = str(extra.get("listed_host") or _base_url(connection) or LISTED_HOST).rstrip("/")
+        self.site_url = str(extra.get("site_host") or _base_url(connection) or SITE_HOST).rstrip("/")
         self.source = str(extra.get("source", "b3"))
         self.timeout = float(extra.get("timeout", 30))
         self.attempts = int(extra.get("attempts", 5))
@@ -183,7 +198,9 @@ class B3Hook(BaseHook):
             TransientError: B3 could not be reached or failed, at every one of the tries.
             SourceError: any other status.
         """
-        return self._fetch_listed(index_path(method, index=index, page=page, page_size=page_size), _INDEX)
+        path = index_path(method, index=index, page=page, page_size=page_size)
+        session = self.get_conn()
+        return self._fetch_whole(session, self.listed_url + path, _INDEX)
 
     def download_sector_workbook(self) -> tuple[bytes, Download]:
         """The sector classification of every company, as B3 sends it: an xlsx workbook in Portuguese.
@@ -191,12 +208,21 @@ class B3Hook(BaseHook):
         Raises:
             NotB3Data: more than 16 MiB; others as `download_index`.
         """
-        return self._fetch_listed(sector_workbook_path(), _WORKBOOK)
-
-    def _fetch_listed(self, path: str, wanted: _Wanted) -> tuple[bytes, Download]:
         session = self.get_conn()
+        return self._fetch_whole(session, self.listed_url + sector_workbook_path(), _WORKBOOK)
+
+    def download_holidays(self) -> tuple[bytes, Download]:
+        """The page on which B3 announces the days without trading, HTML in Portuguese.
+
+        Raises:
+            NotB3Data: more than 16 MiB; others as `download_index`.
+        """
+        session = self.get_conn()
+        return self._fetch_whole(session, self.site_url + HOLIDAYS_PATH, _HOLIDAYS)
+
+    def _fetch_whole(self, session: requests.Session, url: str, wanted: _Wanted) -> tuple[bytes, Download]:
         sink = io.BytesIO()
-        download = self._fetch(session, self.listed_url + path, sink, wanted)
+        download = self._fetch(session, url, sink, wanted)
         return sink.getvalue(), download
 
     def _fetch(self, session: requests.Session, url: str, sink: IO[bytes], wanted: _Wanted) -> Download:

@@ -1,6 +1,6 @@
 """Where things lie in the lake: every prefix, partition, object and table name is built here and nowhere else.
 
-landing/quotes/COTAHIST_D30042020.ZIP            B3's bytes, as sent
+landing/quotes/COTAHIST_D30042020.ZIP            B3's bytes, as sent; _M042020, _A2020 for a month, a year
 landing/index/IBOV/portfolio_day/2020-04-30.json  an index's portfolio, all pages, by the session it is for
 landing/sectors/2020-04-30.xlsx                  B3's sector classification, by the session it was new on
 landing/rejected/<sha256>/COTAHIST_D30042020.ZIP  answers that were not what they should be
@@ -28,6 +28,16 @@ LANDING_SECTORS_PREFIX = "landing/sectors/"
 def daily_quotes_file(trade_date: dt.date) -> str:
     """B3's name of the historical quotes of one session."""
     return f"COTAHIST_D{trade_date:%d%m%Y}.ZIP"
+
+
+def monthly_quotes_file(trade_date: dt.date) -> str:
+    """B3's name of the historical quotes of a session's month."""
+    return f"COTAHIST_M{trade_date:%m%Y}.ZIP"
+
+
+def annual_quotes_file(year: int) -> str:
+    """B3's name of the historical quotes of a year."""
+    return f"COTAHIST_A{year}.ZIP"
 
 
 def landing_quotes_key(file_name: str) -> str:
@@ -79,6 +89,11 @@ def refined_index_stocks_prefix(trade_date: dt.date) -> str:
     return _partition("refined", "index_stocks", trade_date) + "/"
 
 
+def refine_year_staging_prefix(year: int) -> str:
+    """As `refine_staging_prefix`, for a year."""
+    return f"staging/refine/year={year}/"
+
+
 def refine_staging_prefix(trade_date: dt.date) -> str:
     """Prefix below which the Glue job may write and delete as it likes."""
     return _partition("staging", "refine", trade_date) + "/"
@@ -97,6 +112,20 @@ class Lake:
     def raw_quotes(self, trade_date: dt.date) -> str:
         """URI of a raw quotes partition's object."""
         return self.uri(raw_quotes_key(trade_date))
+
+    @property
+    def all_raw_quotes(self) -> str:
+        """URI of the prefix below which all raw quotes partitions lie."""
+        return self.uri("raw/quotes/")
+
+    @property
+    def all_refined_quotes(self) -> str:
+        """URI of the prefix below which all refined quotes partitions lie."""
+        return self.uri("refined/quotes/")
+
+    def refine_year_staging(self, year: int) -> str:
+        """URI of the Glue job's staging prefix for a year."""
+        return self.uri(refine_year_staging_prefix(year))
 
     def raw_index_portfolio(self, trade_date: dt.date) -> str:
         """URI of a raw index-portfolio partition's object."""

@@ -25,7 +25,7 @@ from typing import Any
 import pyarrow as pa
 
 from b3 import sectors, webpage
-from b3.errors import BadLayout, NotB3Data, NotPublished, Truncated, WrongDate
+from b3.errors import BadLayout, NoPortfolio, NotB3Data, NotPublished, Truncated, WrongDate
 from b3.site import INDEX_METHODS
 
 SCHEMA = pa.schema(
@@ -84,7 +84,8 @@ def read_table(
 
     Raises:
         ValueError: an endpoint that does not exist.
-        NotPublished: no bytes, or a portfolio of no rows.
+        NotPublished: no bytes.
+        NoPortfolio: an answer of no rows.
         NotB3Data: a web page, or anything else that is no JSON.
         Truncated: JSON that breaks off, or a page that is missing.
         WrongDate: portfolio_day is for another session than `trade_date`.
@@ -312,7 +313,7 @@ def _documents(body: bytes, source: str) -> list[dict[str, Any]]:
         for name in _PAGE_FIELDS:
             _page_number(document, name, source)
         if not document["page"]["totalRecords"]:
-            raise NotPublished(
+            raise NoPortfolio(
                 source=source,
                 expected="a portfolio",
                 found="an answer of no rows (page.totalRecords 0)",

@@ -7,46 +7,108 @@ import hashlib
 import io
 import logging
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
+import pyarrow.compute as pc
+
 from b3 import cotahist, lake
+from b3.errors import NotPublished
 from b3.lake import Lake
 from b3.landing import LandedFile, open_landed
 
 log = logging.getLogger(__name__)
 
+_WRITERS = 4
+
 
 @dataclass(frozen=True)
 class RawPartition:
-    """A raw partition, with what its source file says of itself; the volume is a decimal as text."""
+    """A raw partition, and what its source file has of that session; the volume is a decimal as text."""
 
+    trade_date: str
     uri: str
     rows: int
-    trailer_records: int
     financial_volume: str
 
 
-def write_quotes(s3: Any, where: Lake, landed: LandedFile, trade_date: dt.date) -> RawPartition:
-    """Write the raw quotes partition of `trade_date` from its landed COTAHIST file.
+@dataclass(frozen=True)
+class RawQuotes:
+    """The raw partitions written from one source file; `source_records` are all quotes in it, by its trailer."""
 
-    The one PUT is the commit: readers see the former object or the new one. The same source gives the same
-    bytes, and bytes that are there already are not written again.
+    partitions: list[RawPartition]
+    source_records: int
+
+
+def write_quotes(s3: Any, where: Lake, landed: LandedFile, trade_date: dt.date) -> RawQuotes:
+    """Write the raw quotes partition of `trade_date` from the landed COTAHIST file that holds it.
+
+    The one PUT is the commit: readers see the former object or the new one. The same records give the same bytes,
+    whichever file they are from, and bytes that are there already are not written again.
 
     Raises:
-        SourceError: and its subclasses: the landed file is damaged, or of another date.
+        SourceError: and its subclasses: the landed file is damaged, or does not hold that session.
     """
-    key = lake.raw_quotes_key(trade_date)
-    parquet = io.BytesIO()
+    if landed.uri == where.uri(lake.landing_quotes_key(lake.daily_quotes_file(trade_date))):
+        parquet = io.BytesIO()
+        with tempfile.TemporaryFile() as source:
+            open_landed(s3, where, landed, source)
+            summary = cotahist.write_parquet(source, parquet, trade_date=trade_date, name=landed.uri)
+        partition = _put(s3, where, landed, trade_date, parquet.getvalue(), summary.records, summary.financial_volume)
+        return RawQuotes([partition], summary.trailer_records - 2)
+    written = _write_sessions(s3, where, landed, trade_date)
+    if not written.partitions:
+        raise NotPublished(
+            source=landed.uri,
+            expected=f"the session {trade_date}",
+            found="none of its records",
+            hint="Delete the file from landing/ and run scrape again: B3's has grown, or the day was no session.",
+        )
+    return written
+
+
+def write_year(s3: Any, where: Lake, landed: LandedFile) -> RawQuotes:
+    """Write the raw quotes partition of every session of a landed COTAHIST file, as `write_quotes` writes each.
+
+    Memory is bounded by a session, not by the file. Killed half-way, it leaves whole partitions.
+
+    Raises:
+        SourceError: and its subclasses: the landed file is damaged; nothing is written then.
+    """
+    return _write_sessions(s3, where, landed, None)
+
+
+def _write_sessions(s3: Any, where: Lake, landed: LandedFile, only: dt.date | None) -> RawQuotes:
     with tempfile.TemporaryFile() as source:
         open_landed(s3, where, landed, source)
-        summary = cotahist.write_parquet(source, parquet, trade_date=trade_date, name=landed.uri)
-    put_if_changed(s3, where, key, parquet.getvalue(), {**landed.metadata(), "rows": str(summary.records)})
-    return RawPartition(where.uri(key), summary.records, summary.trailer_records, str(summary.financial_volume))
+        with cotahist.by_session(source, only=only, name=landed.uri) as found:
+
+            def write(date: dt.date) -> RawPartition:
+                records, parquet = found.table(date), io.BytesIO()
+                cotahist.write_session(records, parquet)
+                volume = pc.sum(records["financial_volume"]).as_py()
+                return _put(s3, where, landed, date, parquet.getvalue(), len(records), volume)
+
+            with ThreadPoolExecutor(_WRITERS) as pool:
+                partitions = list(pool.map(write, found.dates()))
+            return RawQuotes(partitions, found.summary.trailer_records - 2)
+
+
+def _put(
+    s3: Any, where: Lake, landed: LandedFile, trade_date: dt.date, parquet: bytes, rows: int, volume: Decimal
+) -> RawPartition:
+    key = lake.raw_quotes_key(trade_date)
+    put_if_changed(s3, where, key, parquet, {**landed.metadata(), "rows": str(rows)})
+    return RawPartition(trade_date.isoformat(), where.uri(key), rows, str(volume))
 
 
 def put_if_changed(s3: Any, where: Lake, key: str, body: bytes, metadata: dict[str, str]) -> None:
-    """Put `body` under `key`, unless an object of these bytes and this metadata (with `rows`) lies there already."""
+    """Put `body` under `key`, unless these bytes, of the same `source`, lie there already.
+
+    Then the object keeps saying which file it was first made from: B3 has the same records in several.
+    """
     etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
     try:
         head = s3.head_object(Bucket=where.bucket, Key=key)
@@ -54,7 +116,7 @@ def put_if_changed(s3: Any, where: Lake, key: str, body: bytes, metadata: dict[s
         if error.response["Error"]["Code"] not in ("404", "NoSuchKey"):
             raise
     else:
-        if head["ETag"].strip('"') == etag and head["Metadata"] == metadata:
+        if head["ETag"].strip('"') == etag and head["Metadata"].get("source") == metadata["source"]:
             log.info("%s already holds these bytes", where.uri(key))
             return
     s3.put_object(Bucket=where.bucket, Key=key, Body=body, Metadata=metadata)

@@ -11,7 +11,10 @@ has a new root, so a workbook joins the sessions around its own date and ever fe
 
 from __future__ import annotations
 
+import base64
+import codecs
 import io
+import json
 import re
 import unicodedata
 import zipfile
@@ -43,6 +46,8 @@ _ROOT = re.compile(r"[A-Z][A-Z0-9]{3}")
 _SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION_ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _LARGEST_MEMBER = 64 << 20
+# How base64 of a ZIP begins.
+_ENCODED_ZIP = b"UEsDB"
 _READ_LAYOUT = "B3 changed the workbook: open it, and bring b3.sectors up to it."
 _FETCH_AGAIN = "Delete this copy and download the workbook from B3 again."
 
@@ -64,7 +69,8 @@ def read_workbook(xlsx_bytes: bytes, *, source: str = "sector classification") -
     """The companies of the workbook, in its order, one row each (SCHEMA).
 
     Args:
-        xlsx_bytes: the workbook, as B3 sends it.
+        xlsx_bytes: the workbook as B3 sends it: itself, or base64 of it, in quotes or not, as other downloads of
+            these pages are.
         source: what the bytes are of, for messages.
 
     Raises:
@@ -135,15 +141,32 @@ def _rows(xlsx_bytes: bytes, source: str) -> list[_Row]:
     if not xlsx_bytes:
         raise NotPublished(source=source, expected="an xlsx workbook", found="not one byte", hint=_FETCH_AGAIN)
     webpage.refuse(xlsx_bytes, source=source, expected="an xlsx workbook")
-    if not xlsx_bytes.startswith(b"PK"):
-        raise NotB3Data(source=source, expected="an xlsx workbook", found=repr(xlsx_bytes[:20]), hint=_FETCH_AGAIN)
+    workbook = _unwrapped(xlsx_bytes, source)
+    if not workbook.startswith(b"PK"):
+        raise NotB3Data(source=source, expected="an xlsx workbook", found=repr(workbook[:20]), hint=_FETCH_AGAIN)
     try:
-        with zipfile.ZipFile(io.BytesIO(xlsx_bytes)) as archive:
+        with zipfile.ZipFile(io.BytesIO(workbook)) as archive:
             return _sheet_rows(archive, source)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise Truncated(source=source, expected="a whole workbook", found=str(error), hint=_FETCH_AGAIN) from error
     except (KeyError, ElementTree.ParseError, ValueError, IndexError) as error:
         raise _bad(source, "an xlsx workbook with a sheet of texts", f"{type(error).__name__}: {error}") from error
+
+
+def _unwrapped(body: bytes, source: str) -> bytes:
+    """The workbook in `body`, decoded where it is base64 of a ZIP; anything else as it is."""
+    text = body.removeprefix(codecs.BOM_UTF8).strip()
+    quoted = text.startswith(b'"')
+    if not text[quoted:].startswith(_ENCODED_ZIP):
+        return body
+    try:
+        if quoted:
+            text = json.loads(text).encode()
+        return base64.b64decode(b"".join(text.split()), validate=True)
+    except ValueError as error:
+        raise Truncated(
+            source=source, expected="the whole base64 of a workbook", found=str(error), hint=_FETCH_AGAIN
+        ) from error
 
 
 def _sheet_rows(archive: zipfile.ZipFile, source: str) -> list[_Row]:

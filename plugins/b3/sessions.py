@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 FIRST_YEAR = 1986
+REBALANCE_MONTHS = (1, 5, 9)
 _BLOCK = 5
 
 
@@ -68,3 +69,24 @@ def previous_session(date: dt.date) -> dt.date:
 def next_session(date: dt.date) -> dt.date:
     """The first session after `date`, whether or not `date` is one itself."""
     return sessions(date + dt.timedelta(days=1), date + dt.timedelta(days=14))[0]
+
+
+def last_rebalance(date: dt.date) -> dt.date:
+    """The first session of the index portfolios in force on `date`.
+
+    B3's indexes change portfolios on the first Monday of January, May and September, or on the session after it
+    where that is closed. On a `date` without a session it is as on the session before.
+
+    Raises:
+        ValueError: `date` lies before 1986.
+    """
+    if date.year < FIRST_YEAR:
+        raise ValueError(f"B3's historical quotes begin in {FIRST_YEAR}; asked for the rebalance before {date}")
+    rebalances = (_rebalance(year, month) for year in (date.year - 1, date.year) for month in REBALANCE_MONTHS)
+    return max(day for day in rebalances if day <= date)
+
+
+def _rebalance(year: int, month: int) -> dt.date:
+    first = dt.date(year, month, 1)
+    monday = first + dt.timedelta(days=-first.weekday() % 7)
+    return _between(monday, monday + dt.timedelta(days=14))[0]

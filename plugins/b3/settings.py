@@ -6,13 +6,16 @@ Airflow configuration option `b3.lake_bucket` into `AIRFLOW__B3__LAKE_BUCKET`, w
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from b3.lake import Lake
+from b3.publication import DEADLINE_HOURS
 
+NO_INDEX = "none"
 _INDEX_CODE = re.compile(r"[A-Z0-9]{3,12}")
 
 
@@ -34,6 +37,7 @@ class Settings:
     athena_workgroup: str
     indexes: tuple[str, ...] = ("IBOV",)
     alert_topic_arn: str | None = None
+    publication_deadline_hours: float = DEADLINE_HOURS
 
     @property
     def lake(self) -> Lake:
@@ -56,7 +60,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
 
     Raises:
         MissingSetting: B3_LAKE_BUCKET is not set; everything else has a default.
-        ValueError: B3_INDEXES holds something else than codes of indexes.
+        ValueError: B3_INDEXES holds something else than codes of indexes, or B3_PUBLICATION_DEADLINE_HOURS no number.
     """
     found = os.environ if environ is None else environ
 
@@ -77,14 +81,33 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         athena_workgroup=setting("ATHENA_WORKGROUP") or database,
         indexes=_indexes(setting("INDEXES") or "IBOV"),
         alert_topic_arn=setting("ALERT_TOPIC_ARN"),
+        publication_deadline_hours=_hours(setting("PUBLICATION_DEADLINE_HOURS")),
     )
 
 
 def _indexes(text: str) -> tuple[str, ...]:
+    if text == NO_INDEX:
+        return ()
     codes = tuple(dict.fromkeys(code.strip() for code in text.split(",") if code.strip()))
     wrong = [code for code in codes if not _INDEX_CODE.fullmatch(code)]
     if wrong or not codes:
         raise ValueError(
-            f"expected B3's codes of indexes in B3_INDEXES, separated by commas, as IBOV,SMLL; found {text!r}"
+            f"expected B3's codes of indexes in B3_INDEXES, separated by commas, as IBOV,SMLL, or {NO_INDEX}; "
+            f"found {text!r}"
         )
     return codes
+
+
+def _hours(text: str | None) -> float:
+    if text is None:
+        return DEADLINE_HOURS
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = math.nan
+    if not 0 <= hours < math.inf:
+        raise ValueError(
+            "expected hours from the beginning of the session's day in B3_PUBLICATION_DEADLINE_HOURS, as 36 for noon "
+            f"of the day after, or 0 for no waiting; found {text!r}"
+        )
+    return hours

@@ -13,6 +13,11 @@ LISTED_HOST = "https://sistemaswebb3-listados.b3.com.br"
 INDEX_PATH = "/indexProxy/indexCall/"
 SECTORS_PATH = "/listedCompaniesProxy/CompanyCall/GetDownloadIndustryClassification/"
 
+SITE_HOST = "https://www.b3.com.br"
+HOLIDAYS_PATH = (
+    "/pt_br/solucoes/plataformas/puma-trading-system/para-participantes-e-traders/calendario-de-negociacao/feriados/"
+)
+
 # The lake's name of an index endpoint, and B3's, whose spelling is its own.
 INDEX_METHODS = {
     "portfolio_day": "GetPortfolioDay",

@@ -15,27 +15,38 @@ from typing import Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException, ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 
-from b3.errors import ClosedDay
+from b3 import publication
 
 ROOT = Path(__file__).resolve().parents[2]
 DAGS = ROOT / "dags"
 STEPS = ["scrape", "upload", "crawl_raw", "refine", "crawl_refined"]
+BESIDE = ["indexes.scrape", "indexes.upload", "sectors.scrape", "sectors.upload", "calendar_agrees"]
 CHECKS = [
+    "index_portfolio_is_complete",
+    "index_stocks_agree_with_the_portfolio",
+    "index_stocks_are_one_generation",
+    "index_volumes_agree_with_quotes",
     "key_is_unique",
     "prices_are_positive",
     "prices_lie_within_low_and_high",
     "raw_and_refined_agree",
     "raw_partition_is_there",
-    "raw_rows_match_the_trailer",
+    "raw_rows_match_the_source",
     "refined_partition_is_there",
     "rows_carry_their_trade_date",
+    "sectors_are_whole",
     "unit_prices_are_exact",
     "volume_fits_quantity",
 ]
 VALIDATE = [f"validate.{check}" for check in CHECKS]
+CHEAP = [
+    "alerts", "aws", "errors", "lake", "operators", "period", "publication", "runs", "sessions", "settings", "skipping",
+    "timetable",
+]  # fmt: skip
+VIEWS = ["sector_summary", "stock_ranking"]
 
 
 def parse(folder: Path) -> DagBag:
@@ -63,7 +74,7 @@ class TestParsing:
     def test_every_file_gives_exactly_its_dags(self, bag):
         found = {dag_id: Path(dag.fileloc).name for dag_id, dag in bag.dags.items()}
 
-        assert found == {"b3_daily": "b3_daily.py"}
+        assert found == {"b3_daily": "b3_daily.py", "b3_history": "b3_history.py"}
         assert {path.name for path in DAGS.glob("*.py")} == set(found.values())
 
     @pytest.mark.parametrize(
@@ -94,7 +105,7 @@ class TestParsing:
 
         assert ran.returncode == 0, ran.stderr[-3000:]
         loaded = json.loads(ran.stdout.splitlines()[-1])
-        assert loaded == ["b3", "b3.lake", "b3.runs", "b3.sessions", "b3.settings"]
+        assert loaded == ["b3", *(f"b3.{name}" for name in CHEAP)]
 
     def test_the_graph_survives_serialization(self, dag):
         stored = DagSerialization.from_dict(serialized(dag))
@@ -112,11 +123,11 @@ PARSE_UNDER_GUARD = """
 import importlib.util, json, sys
 file, plugins = sys.argv[1:]
 sys.path.append(plugins)
-import airflow.sdk, pendulum, boto3
+import airflow.sdk, airflow.timetables.base, pendulum, boto3
 import airflow.providers.amazon.aws.operators.athena
 import airflow.providers.amazon.aws.operators.glue
 import airflow.providers.amazon.aws.operators.glue_crawler
-from airflow.sdk import DAG, BaseHook, Connection, TaskGroup, Variable, chain, task
+from airflow.sdk import DAG, BaseHook, Connection, Param, TaskGroup, Variable, chain, task
 with DAG("warm_up"):
     task(lambda: None).override(task_id="a")()
 
@@ -139,25 +150,68 @@ def serialized(dag: DAG) -> dict:
     return json.loads(json.dumps(DagSerialization.to_dict(dag)))
 
 
+def passes_over_failures(dag: DAG, task: Any, after: Any) -> bool:
+    """Whether every way from `task` to `after` leads through a task that runs in any case."""
+    if after.trigger_rule == "all_done":
+        return True
+    direct = [dag.get_task(before) for before in after.upstream_task_ids]
+    related = [b for b in direct if b is task or b in task.get_flat_relatives(upstream=False)]
+    return all(before is not task and passes_over_failures(dag, task, before) for before in related)
+
+
 def edges(dag: Any) -> set[tuple[str, str]]:
     return {(task.task_id, after) for task in dag.tasks for after in task.downstream_task_ids}
 
 
 class TestTheGraph:
-    def test_is_the_five_steps_and_then_every_check(self, dag):
-        assert [task.task_id for task in dag.topological_sort()][:5] == STEPS
-        assert {task.task_id for task in dag.tasks} == {*STEPS, *VALIDATE}
-        assert edges(dag) == {*itertools.pairwise(STEPS), *(("crawl_refined", check) for check in VALIDATE)}
+    def test_is_the_steps_what_comes_in_beside_them_and_then_every_check_and_view(self, dag):
+        views = [f"views.{view}" for view in VIEWS]
+
+        assert [task for task in (task.task_id for task in dag.topological_sort()) if task in STEPS] == STEPS
+        assert {task.task_id for task in dag.tasks} == {*STEPS, *BESIDE, *VALIDATE, *views}
+        assert edges(dag) == {
+            *itertools.pairwise(STEPS),
+            ("upload", "refine"),
+            ("indexes.scrape", "indexes.upload"),
+            ("indexes.upload", "crawl_raw"),
+            ("indexes.scrape", "sectors.scrape"),
+            ("sectors.scrape", "sectors.upload"),
+            ("sectors.upload", "crawl_raw"),
+            *(("crawl_refined", after) for after in (*VALIDATE, *views)),
+            *(("indexes.upload", check) for check in VALIDATE if ".index_" in check),
+            *(("sectors.upload", check) for check in VALIDATE if ".sectors_" in check),
+        }
+
+    def test_has_one_view_per_file(self):
+        assert sorted(path.stem for path in (ROOT / "include" / "sql" / "views").iterdir()) == VIEWS
 
     def test_has_one_check_per_file(self):
         assert sorted(path.stem for path in (ROOT / "include" / "sql" / "validate").iterdir()) == CHECKS
 
     def test_is_drawn_in_the_document(self, dag):
-        assert "scrape ─▶ upload ─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─▶ validate.*" in dag.doc_md
-        assert all(f"`{step}`" in dag.doc_md for step in STEPS)
+        assert "upload ─────────┬─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─▶ validate.*" in dag.doc_md
+        assert all(f"`{step}`" in dag.doc_md for step in (*STEPS, "indexes.*", "sectors.*", "calendar_agrees"))
 
-    def test_every_step_but_the_skip_of_a_closed_day_needs_the_one_before(self, dag):
-        assert {task.trigger_rule for task in dag.tasks} == {"all_success"}
+    def test_quotes_do_not_wait_for_what_failed_beside_them(self, dag):
+        rules = {task.task_id: task.trigger_rule for task in dag.tasks}
+
+        assert rules.pop("crawl_raw") == "all_done"
+        assert set(rules.values()) == {"all_success"}
+
+    def test_what_fails_fails_the_run(self, dag):
+        """A run is as its last tasks are: something that fails must leave one of them failed, or never started."""
+        last = {task.task_id for task in dag.tasks if not task.downstream_task_ids}
+
+        for task in dag.tasks:
+            reached = {task.task_id} | {
+                after.task_id
+                for after in task.get_flat_relatives(upstream=False)
+                if not passes_over_failures(dag, task, after)
+            }
+            assert reached & last, task.task_id
+
+    def test_every_failure_is_told(self, dag):
+        assert {task.on_failure_callback[0].__name__ for task in dag.tasks} == {"publish"}
 
     def test_waits_for_glue_without_a_worker(self, dag):
         assert [dag.get_task(task).deferrable for task in ("crawl_raw", "refine", "crawl_refined")] == [True] * 3
@@ -191,29 +245,61 @@ class TestItsRuns:
         assert dag.description
 
     @pytest.mark.parametrize(
-        ("after", "starts"),
+        ("last", "session", "starts"),
         [
-            ("2024-03-14T12:00", "2024-03-14T22:30"),
-            ("2024-03-14T22:30", "2024-03-15T22:30"),
-            ("2024-03-15T23:00", "2024-03-18T22:30"),  # over a weekend
-            ("2018-11-05T12:00", "2018-11-05T22:30"),  # under daylight saving
+            ("2024-03-13", "2024-03-14", "2024-03-14T22:30"),
+            ("2024-03-15", "2024-03-18", "2024-03-18T22:30"),  # over a weekend
+            ("2020-04-30", "2020-05-04", "2020-05-04T22:30"),  # over a holiday as well
+            ("2018-11-02", "2018-11-05", "2018-11-05T22:30"),  # under daylight saving
         ],
     )
-    def test_start_at_half_past_ten_in_the_evening_of_weekdays_in_sao_paulo(self, dag, after, starts):
-        timetable = DagSerialization.from_dict(serialized(dag)).timetable
-        interval = timetable.infer_manual_data_interval(run_after=sao_paulo(after))
+    def test_are_one_per_session_at_half_past_ten_in_the_evening_in_sao_paulo(self, dag, last, session, starts):
+        stored = DagSerialization.from_dict(serialized(dag))
 
-        following = timetable.next_dagrun_info(
-            last_automated_data_interval=interval, restriction=SimpleNamespace(earliest=None, latest=None, catchup=True)
+        following = stored.timetable.next_dagrun_info(
+            last_automated_data_interval=stored.timetable.infer_manual_data_interval(run_after=utc(last)),
+            restriction=SimpleNamespace(earliest=stored.start_date, latest=None, catchup=True),
         )
 
         assert following.run_after == sao_paulo(starts)
-        assert following.logical_date == sao_paulo(starts)
+        assert following.logical_date == utc(session)
+        assert dag.user_defined_macros["trade_date"](a_run(following.logical_date)) == following.logical_date.date()
 
-    def test_are_for_the_day_on_which_they_start(self, dag):
-        run = a_run(sao_paulo("2024-03-14T22:30"))
+    def test_of_a_backfill_are_exactly_the_sessions_between(self, dag):
+        stored = DagSerialization.from_dict(serialized(dag))
 
-        assert dag.user_defined_macros["trade_date"](run) == dt.date(2024, 3, 14)
+        made = stored.iter_dagrun_infos_between(utc("2020-04-27"), utc("2020-05-05"))
+
+        assert [f"{info.logical_date:%d %b}" for info in made] == [
+            "27 Apr", "28 Apr", "29 Apr", "30 Apr", "04 May", "05 May",
+        ]  # fmt: skip
+
+    def test_begin_with_the_first_session_of_b3s_history(self, dag):
+        """A task does not run for a logical date before its start date."""
+        assert dag.start_date == utc("1986-01-02")
+
+    def test_may_wait_for_b3_until_noon_of_the_next_day(self, dag):
+        session = dt.date(2024, 3, 14)
+
+        assert publication.due(session) + dag.dagrun_timeout > publication.deadline(session)
+
+    @pytest.mark.parametrize("given", [None, "2020-04-30"])
+    def test_take_a_trade_date_from_the_trigger_form(self, dag, given):
+        copy.deepcopy(dag.params.get_param("trade_date")).resolve(given)
+
+    @pytest.mark.parametrize("given", ["30/04/2020", "yesterday", 20200430])
+    def test_are_refused_in_the_trigger_form_for_what_is_no_date(self, dag, given):
+        with pytest.raises(ParamValidationError):
+            copy.deepcopy(dag.params.get_param("trade_date")).resolve(given)
+
+    def test_without_a_trade_date_in_the_form_go_by_the_logical_date(self, dag):
+        assert dag.params.dump() == {"trade_date": None}
+
+
+def utc(text: str) -> Any:
+    import pendulum
+
+    return pendulum.parse(text, tz="UTC")
 
 
 def sao_paulo(text: str) -> Any:
@@ -230,10 +316,12 @@ def a_run(logical_date: dt.datetime | None = None, run_type: str = "manual", **c
 def rendered(dag, monkeypatch):
     """A task as it executes for the session of 4 May 2020, after the Labour Day weekend."""
     monkeypatch.setenv("B3_LAKE_BUCKET", "b3-lake")
-    uploaded = {"uri": "s3://…", "rows": 4264, "trailer_records": 4266, "financial_volume": "25931286263.41"}
+    partition = {"trade_date": "2020-05-04", "rows": 4264, "financial_volume": "25931286263.41"}
+    uploaded = {"partitions": [partition], "source_records": 4264}
+    results = {"upload": uploaded, "indexes.upload": {"rows": 252}, "sectors.upload": {"rows": 420}}
     context = {
         "dag_run": a_run(trade_date="2020-05-04"),
-        "ti": SimpleNamespace(xcom_pull=lambda task_ids: {"upload": uploaded}[task_ids]),
+        "ti": SimpleNamespace(xcom_pull=lambda task_ids: results[task_ids]),
     }
 
     def render(task_id: str) -> Any:
@@ -252,8 +340,11 @@ class TestTemplates:
         assert refine.script_args == {
             "--trade_date": "2020-05-04",
             "--previous_session": "2020-04-30",
+            "--last_rebalance": "2020-05-04",
             "--source": "s3://b3-lake/raw/quotes/trade_date=2020-05-04/quotes.parquet",
             "--target": "s3://b3-lake/refined/quotes/trade_date=2020-05-04/quotes.parquet",
+            "--portfolio": "s3://b3-lake/raw/index_portfolio/trade_date=2020-05-04/index_portfolio.parquet",
+            "--index_target": "s3://b3-lake/refined/index_stocks/trade_date=2020-05-04/",
             "--staging": "s3://b3-lake/staging/refine/trade_date=2020-05-04/",
         }
 
@@ -276,9 +367,9 @@ class TestTemplates:
         query = rendered(f"validate.{check}").query
 
         assert not re.search(r"\{\{|\}\}|\{%|%\}", query)
-        tables = len(re.findall(r"FROM (raw_)?quotes\b", query))
+        tables = len(re.findall(r"(?:FROM|JOIN) (?:raw_|index_|quotes)\w*\b", query))
         assert tables >= 1
-        assert query.count("WHERE trade_date = date '2020-05-04'") == tables
+        assert query.count("trade_date = date '2020-05-04'") == tables
         assert ";" not in re.sub(r"--.*|'[^']*'", "", query)
 
     @pytest.mark.parametrize("check", CHECKS)
@@ -290,22 +381,10 @@ class TestTemplates:
         assert "2020-05-04" in query.partition("ELSE CAST(")[2]
         assert re.search("expected|run refine again", query.partition("ELSE CAST(")[2])
 
-    def test_raw_rows_are_compared_with_the_trailer(self, rendered):
-        assert rendered("validate.raw_rows_match_the_trailer").query == (
-            "-- As many raw rows as the source file's trailer counts, less its header and trailer; "
-            "and its volume to the cent.\n"
-            "SELECT CASE\n"
-            "         WHEN count(*) = 4266 - 2\n"
-            "          AND sum(financial_volume) = 25931286263.41 THEN 1\n"
-            "         ELSE CAST(\n"
-            "           'raw_quotes of 2020-05-04 has ' || CAST(count(*) AS varchar) || ' rows and a volume of '\n"
-            "           || coalesce(CAST(sum(financial_volume) AS varchar), 'null')\n"
-            "           || ': expected 4266 - 2 rows by the trailer of the source file and a volume of '\n"
-            "           || '25931286263.41; run upload again' AS integer)\n"
-            "       END AS raw_rows_match_the_trailer\n"
-            "FROM raw_quotes\n"
-            "WHERE trade_date = date '2020-05-04'"
-        )
+    def test_raw_rows_are_compared_with_those_of_the_source(self, rendered):
+        query = rendered("validate.raw_rows_match_the_source").query
+
+        assert "    VALUES\n      (date '2020-05-04', 4264, 25931286263.41)\n  )" in query
 
     def test_a_missing_bucket_is_said(self, rendered, monkeypatch):
         monkeypatch.delenv("B3_LAKE_BUCKET")
@@ -322,18 +401,27 @@ class TestAClosedDay:
 
         monkeypatch.setattr(socket.socket, "connect", refuse)
 
-    @pytest.fixture
-    def scrape(self, dag):
-        return dag.get_task("scrape").python_callable
+    def test_has_no_portfolios_and_the_task_keeps_the_reason(self, dag, monkeypatch):
+        monkeypatch.setenv("B3_LAKE_BUCKET", "b3-lake")
+        task = a_task()
 
-    @pytest.mark.parametrize("run_type", ["scheduled", "backfill", "asset_triggered"])
-    def test_skips_a_run_nobody_asked_for_by_date(self, scrape, run_type):
         with pytest.raises(AirflowSkipException, match="Friday 2020-05-01, on which B3 was closed"):
-            scrape(dag_run=a_run(sao_paulo("2020-05-01T22:30"), run_type))
+            dag.get_task("indexes.scrape").python_callable(dag_run=a_run(trade_date="2020-05-01"), ti=task)
 
-    def test_fails_a_manual_run_with_the_sessions_around_it(self, scrape):
-        with pytest.raises(ClosedDay, match="2020-04-30, the session before it, or 2020-05-04"):
-            scrape(dag_run=a_run(trade_date="2020-05-01"))
+        assert "on which B3 was closed" in task.kept["skipped"]
+
+
+def test_without_an_index_to_ask_for_the_portfolios_are_skipped(dag, monkeypatch):
+    monkeypatch.setenv("B3_LAKE_BUCKET", "b3-lake")
+    monkeypatch.setenv("B3_INDEXES", "none")
+
+    with pytest.raises(AirflowSkipException, match="no index is asked for in B3_INDEXES"):
+        dag.get_task("indexes.scrape").python_callable(dag_run=a_run(trade_date="2020-05-04"), ti=a_task())
+
+
+def a_task() -> SimpleNamespace:
+    kept: dict[str, str] = {}
+    return SimpleNamespace(kept=kept, xcom_push=kept.__setitem__)
 
 
 PLUGINS_UNDER_AIRFLOW = """

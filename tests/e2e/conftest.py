@@ -9,8 +9,11 @@ from pathlib import Path
 import boto3
 import pytest
 
+from b3 import site
 from local import athena, daily, home, provision, stack
 from local.exchange import market
+from local.exchange.answers import Answer
+from local.exchange.simulation import Simulation
 from local.source import Source
 
 
@@ -41,6 +44,27 @@ class Lab:
         (self.exchange / f"COTAHIST_D{date:%d%m%Y}.ZIP").write_bytes(
             market.session_file(date) if content is None else content
         )
+
+    def publish_indexes(self, date: dt.date) -> None:
+        """Let the exchange have the simulated one's answers of `date` about IBOV, sectors and holidays."""
+        simulation = Simulation(lambda: date)
+        for method in site.INDEX_METHODS.values():
+            parameters = site.index_path(method, index="IBOV").rpartition("/")[2]
+            self._keep(f"{method}.IBOV.json", simulation.index_call(method, parameters))
+        parameters = site.sector_workbook_path().rpartition("/")[2]
+        self._keep("GetDownloadIndustryClassification.xlsx", simulation.sector_classification(parameters))
+        self._keep("feriados.html", simulation.trading_holidays())
+        simulation.close()
+
+    def _keep(self, name: str, answer: Answer) -> None:
+        assert isinstance(answer.body, bytes)
+        (self.exchange / name).write_bytes(answer.body)
+
+    def withdraw_indexes(self) -> None:
+        """Let the exchange have no more than quotes."""
+        for path in self.exchange.iterdir():
+            if not path.name.startswith("COTAHIST"):
+                path.unlink()
 
     def run(self, date: dt.date, *, script: Path = provision.REFINE_SCRIPT) -> Outcome:
         """Run the daily DAG for `date`."""

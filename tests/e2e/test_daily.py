@@ -13,6 +13,7 @@ import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from b3 import cotahist
+from b3.period import Period
 from local import athena, daily, home
 from local.exchange import market
 
@@ -161,7 +162,7 @@ def run_check(lab, name):
     """Run one check of include/sql/validate as the DAG renders it; its failure is an AssertionError."""
     templates = Environment(loader=FileSystemLoader(home.ROOT / "include" / "sql"), undefined=StrictUndefined)
     sql = templates.get_template(f"validate/{name}.sql").render(
-        trade_date=lambda run: DATE, dag_run=SimpleNamespace(), ti=None
+        trade_date=lambda run: DATE, period=lambda run: Period(DATE, DATE), dag_run=SimpleNamespace(), ti=None
     )
     try:
         athena.query(lab.lake, sql)

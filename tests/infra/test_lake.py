@@ -1,19 +1,19 @@
 import datetime as dt
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pyarrow as pa
 import pytest
-import yaml
+from botocore.exceptions import ClientError
 
-from b3 import cotahist, lake, settings
+from b3 import cotahist, lake, portfolio, sectors, settings
 from local import provision
+from tests.infra.templates import LAKE, load, strings
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "infra" / "lake.yaml"
+ROOT = LAKE.parent.parent
 DATE = dt.date(2020, 4, 30)
+TABLES = ["RawQuotes", "RawIndexPortfolio", "RawSectors", "Quotes", "IndexStocks"]
 REFINED_COLUMNS = [
     *(
         (f"unit_{price}", "decimal(19,8)")
@@ -26,24 +26,9 @@ REFINED_COLUMNS = [
 ]
 
 
-class Template(yaml.SafeLoader):
-    """Reads CloudFormation's short forms as their long ones."""
-
-
-def _intrinsic(loader: Template, name: str, node: yaml.Node) -> dict[str, Any]:
-    if isinstance(node, yaml.ScalarNode):
-        value: Any = loader.construct_scalar(node)
-    else:
-        value = loader.construct_sequence(node)  # type: ignore[arg-type]
-    return {"Ref" if name == "Ref" else f"Fn::{name}": value}
-
-
-Template.add_multi_constructor("!", _intrinsic)
-
-
 @pytest.fixture(scope="module")
 def template() -> dict[str, Any]:
-    return yaml.load(TEMPLATE.read_text(), Template)
+    return load(LAKE)
 
 
 @pytest.fixture(scope="module")
@@ -68,17 +53,6 @@ def glue_type(kind: pa.DataType) -> str:
     }[kind]
 
 
-def strings(node: Any) -> Iterator[str]:
-    """Every text in a part of the template."""
-    if isinstance(node, dict):
-        node = [*node.keys(), *node.values()]
-    if isinstance(node, list):
-        for item in node:
-            yield from strings(item)
-    elif isinstance(node, str):
-        yield node
-
-
 class TestTables:
     def test_raw_quotes_has_the_columns_the_parser_writes(self, properties):
         written = [(field.name, glue_type(field.type)) for field in cotahist.RAW_SCHEMA]
@@ -89,6 +63,24 @@ class TestTables:
     def test_quotes_adds_the_refined_columns(self, properties):
         assert columns(properties["Quotes"]) == columns(properties["RawQuotes"]) + REFINED_COLUMNS
 
+    def test_raw_index_portfolio_has_the_columns_the_parser_writes(self, properties):
+        # The partition says whose portfolio it is; source_date, which session the answer itself named.
+        written = [("source_date", "date")] + [
+            (field.name, glue_type(field.type)) for field in portfolio.SCHEMA if field.name != "trade_date"
+        ]
+
+        assert portfolio.SCHEMA.field("trade_date").type == pa.date32()
+        assert columns(properties["RawIndexPortfolio"]) == written
+
+    def test_raw_sectors_has_the_columns_the_parser_writes(self, properties):
+        assert columns(properties["RawSectors"]) == [(field.name, glue_type(field.type)) for field in sectors.SCHEMA]
+
+    def test_index_stocks_is_partitioned_by_trade_date_and_ticker(self, properties):
+        keys = [(key["Name"], key["Type"]) for key in properties["IndexStocks"]["TableInput"]["PartitionKeys"]]
+
+        assert keys == [("trade_date", "date"), ("ticker", "string")]
+        assert not {"trade_date", "ticker"} & dict(columns(properties["IndexStocks"])).keys()
+
     def test_shared_columns_are_explained_alike(self, properties):
         raw, refined = (
             properties[table]["TableInput"]["StorageDescriptor"]["Columns"] for table in ("RawQuotes", "Quotes")
@@ -96,7 +88,7 @@ class TestTables:
 
         assert refined[: len(raw)] == raw
 
-    @pytest.mark.parametrize("table", ["RawQuotes", "Quotes"])
+    @pytest.mark.parametrize("table", ["RawQuotes", "Quotes", "RawIndexPortfolio", "RawSectors"])
     def test_are_partitioned_by_trade_date_which_no_file_repeats(self, properties, table):
         keys = [(key["Name"], key["Type"]) for key in properties[table]["TableInput"]["PartitionKeys"]]
 
@@ -107,7 +99,10 @@ class TestTables:
         ("table", "name", "key"),
         [
             ("RawQuotes", lake.RAW_QUOTES_TABLE, lake.raw_quotes_key(DATE)),
+            ("RawIndexPortfolio", lake.RAW_INDEX_PORTFOLIO_TABLE, lake.raw_index_portfolio_key(DATE)),
+            ("RawSectors", lake.RAW_SECTORS_TABLE, lake.raw_sectors_key(DATE)),
             ("Quotes", lake.QUOTES_TABLE, lake.refined_quotes_key(DATE)),
+            ("IndexStocks", lake.INDEX_STOCKS_TABLE, lake.refined_index_stocks_prefix(DATE)),
         ],
     )
     def test_lie_where_the_lake_writes_them(self, properties, table, name, key):
@@ -117,7 +112,7 @@ class TestTables:
         assert found["Name"] == name
         assert found["StorageDescriptor"]["Location"] == {"Fn::Sub": f"s3://${{LakeBucket}}/{prefix}"}
 
-    @pytest.mark.parametrize("table", ["RawQuotes", "Quotes"])
+    @pytest.mark.parametrize("table", TABLES)
     def test_are_parquet(self, properties, table):
         storage = properties[table]["TableInput"]["StorageDescriptor"]
 
@@ -161,52 +156,161 @@ class TestTheBucket:
 
     def test_expires_nothing_but_query_results_and_staging(self, properties):
         rules = properties["Bucket"]["LifecycleConfiguration"]["Rules"]
-        expired = {rule["Prefix"] for rule in rules if "ExpirationInDays" in rule}
+        expired = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
 
-        assert expired == {"athena/", "staging/"}
+        assert expired == {"athena/": 7, "staging/": 7}
         assert lake.refine_staging_prefix(DATE).startswith("staging/")
         for key in (lake.raw_quotes_key(DATE), lake.refined_quotes_key(DATE), lake.landing_quotes_key("x")):
             assert not key.startswith(tuple(expired))
-        assert {rule["Prefix"] for rule in rules if "NoncurrentVersionExpiration" in rule} == expired
+
+    def test_drops_former_versions_of_what_can_be_made_again_and_never_those_of_what_came_from_b3(self, properties):
+        rules = properties["Bucket"]["LifecycleConfiguration"]["Rules"]
+        days = {
+            rule["Prefix"]: rule["NoncurrentVersionExpiration"]["NoncurrentDays"]
+            for rule in rules
+            if "NoncurrentVersionExpiration" in rule
+        }
+
+        assert days == {"athena/": 1, "staging/": 1, "raw/": 30, "refined/": 30, "code/": 30}
+        for key in (
+            lake.landing_quotes_key("x"),
+            lake.landing_index_key("IBOV", "portfolio_day", DATE),
+            lake.landing_sectors_key(DATE),
+            lake.rejected_key("0", "x"),
+        ):
+            assert not key.startswith(tuple(days))
+
+    def test_talks_tls_alone(self, properties):
+        (statement,) = properties["BucketPolicy"]["PolicyDocument"]["Statement"]
+
+        assert statement["Effect"] == "Deny"
+        assert statement["Principal"] == "*"
+        assert statement["Action"] == "s3:*"
+        assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        assert [text.rpartition(":")[2] for text in strings(statement["Resource"]) if ":s3:" in text] == [
+            "${LakeBucket}",
+            "${LakeBucket}/*",
+        ]
+
+
+class TestTheJob:
+    def test_ends_by_itself_and_runs_as_often_at_once_as_the_dags_ask(self, properties, template):
+        job = properties["RefineJob"]
+
+        assert job["Timeout"] == {"Ref": "GlueTimeoutMinutes"}
+        assert template["Parameters"]["GlueTimeoutMinutes"]["Default"] == 30
+        assert job["ExecutionProperty"] == {"MaxConcurrentRuns": 4}
+        assert job["MaxRetries"] == 0
+
+    def test_may_be_flexible(self, properties, template):
+        assert properties["RefineJob"]["ExecutionClass"] == {"Ref": "GlueExecutionClass"}
+        assert template["Parameters"]["GlueExecutionClass"]["AllowedValues"] == ["STANDARD", "FLEX"]
+
+    def test_logs_where_the_stack_forgets(self, properties):
+        prefix = properties["RefineJob"]["DefaultArguments"]["--custom-logGroup-prefix"]["Fn::Sub"]
+
+        for log, name in (("RefineOutputLog", "output"), ("RefineErrorLog", "error")):
+            assert properties[log]["LogGroupName"] == {"Fn::Sub": f"{prefix}/{name}"}
+            assert properties[log]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+class TestTheWorkgroup:
+    def test_limits_what_a_query_scans_and_encrypts_its_results(self, properties, template):
+        configuration = properties["Workgroup"]["WorkGroupConfiguration"]
+
+        assert configuration["EnforceWorkGroupConfiguration"] is True
+        assert configuration["BytesScannedCutoffPerQuery"] == {"Ref": "AthenaScanLimitBytes"}
+        assert template["Parameters"]["AthenaScanLimitBytes"]["Default"] == 100 * 2**30
+        assert configuration["ResultConfiguration"]["EncryptionConfiguration"] == {"EncryptionOption": "SSE_S3"}
+
+
+class TestAlerts:
+    def test_are_mailed_only_if_an_address_is_given(self, template):
+        assert template["Resources"]["AlertSubscription"]["Condition"] == "AlertsByMail"
+        assert template["Parameters"]["AlertEmail"]["Default"] == ""
+
+    def test_come_over_tls_from_this_account(self, properties):
+        denied, allowed = properties["AlertTopicPolicy"]["PolicyDocument"]["Statement"]
+
+        assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+        assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+        assert allowed["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
 
 
 class TestRoles:
-    @pytest.fixture
-    def statements(self, template) -> list[dict[str, Any]]:
-        return [
-            statement
-            for resource in template["Resources"].values()
+    def test_are_the_crawlers_the_jobs_and_the_tasks(self, template):
+        trusts = {
+            name: resource["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+            for name, resource in template["Resources"].items()
             if resource["Type"] == "AWS::IAM::Role"
-            for policy in resource["Properties"]["Policies"]
-            for statement in policy["PolicyDocument"]["Statement"]
+        }
+
+        services = {name: statement["Principal"] for name, (statement,) in trusts.items()}
+        assert services == {
+            "CrawlerRole": {"Service": "glue.amazonaws.com"},
+            "RefineRole": {"Service": "glue.amazonaws.com"},
+            "ExecutionRole": {"Service": ["airflow.amazonaws.com", "airflow-env.amazonaws.com"]},
+        }
+        (tasks,) = trusts["ExecutionRole"]
+        assert tasks["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+    def test_pass_no_role_on(self, template):
+        assert not [text for text in strings(template) if text.lower().startswith("iam:")]
+
+    def test_write_only_where_their_layer_is(self, properties):
+        assert objects(properties, "CrawlerRole", "s3:PutObject") == set()
+        assert objects(properties, "RefineRole", "s3:PutObject") == {
+            "staging/*",
+            "refined/quotes/*",
+            "refined/index_stocks/*",
+        }
+        assert objects(properties, "ExecutionRole", "s3:PutObject") == {"landing/*", "raw/*", "athena/*"}
+
+    def test_delete_nothing_but_staging_and_constituents_and_no_version_of_anything(self, properties):
+        roles = ("CrawlerRole", "RefineRole", "ExecutionRole")
+
+        assert set().union(*(objects(properties, role, "s3:DeleteObject") for role in roles)) == {
+            "staging/*",
+            "refined/index_stocks/*",
+        }
+        assert not set().union(*(objects(properties, role, "s3:DeleteObjectVersion") for role in roles))
+
+    def test_let_crawlers_read_every_table_they_crawl_and_its_objects(self, properties):
+        readable = objects(properties, "CrawlerRole", "s3:GetObject")
+        crawled = [
+            target["Ref"]
+            for crawler in ("RawCrawler", "RefinedCrawler")
+            for target in properties[crawler]["Targets"]["CatalogTargets"][0]["Tables"]
         ]
 
-    def test_name_actions_and_resources(self, statements):
-        assert statements
-        for statement in statements:
-            assert statement["Effect"] == "Allow"
-            assert not [action for action in strings(statement["Action"]) if "*" in action]
-            assert "*" not in strings(statement["Resource"])
+        assert sorted(crawled) == sorted(TABLES)
+        for table in crawled:
+            location = properties[table]["TableInput"]["StorageDescriptor"]["Location"]["Fn::Sub"]
+            assert location.removeprefix("s3://${LakeBucket}/").startswith(tuple(p.rstrip("*") for p in readable))
+            assert f"${{{table}}}" in " ".join(strings(properties["CrawlerRole"]["Policies"]))
 
-    def test_are_glues_alone(self, template):
-        for resource in template["Resources"].values():
-            if resource["Type"] == "AWS::IAM::Role":
-                (trust,) = resource["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-                assert trust["Principal"] == {"Service": "glue.amazonaws.com"}
+    def test_let_tasks_replace_the_views_and_no_table(self, properties):
+        views = {path.stem for path in (ROOT / "include" / "sql" / "views").glob("*.sql")}
+        changeable = {
+            text.rpartition("/")[2]
+            for statement in properties["ExecutionRole"]["Policies"][0]["PolicyDocument"]["Statement"]
+            if {"glue:CreateTable", "glue:UpdateTable"} & set(statement["Action"])
+            for text in strings(statement["Resource"])
+            if ":table/" in text
+        }
 
-    def test_write_no_layer_but_refined_and_delete_nothing_but_staging(self, properties):
-        allowed: dict[str, set[str]] = {}
-        for role in ("CrawlerRole", "RefineRole"):
-            for statement in properties[role]["Policies"][0]["PolicyDocument"]["Statement"]:
-                for action in strings(statement["Action"]):
-                    allowed.setdefault(action, set()).update(
-                        text.rpartition("${LakeBucket}/")[2]
-                        for text in strings(statement["Resource"])
-                        if "s3:::" in text
-                    )
+        assert changeable == views
 
-        assert allowed["s3:PutObject"] == {"staging/*", "refined/index_stocks/*", "refined/*"}
-        assert allowed["s3:DeleteObject"] == {"staging/*", "refined/index_stocks/*"}
+
+def objects(properties: dict[str, dict[str, Any]], role: str, action: str) -> set[str]:
+    """The keys of the lake's bucket that a role may do `action` on."""
+    return {
+        text.rpartition("${LakeBucket}/")[2]
+        for statement in properties[role]["Policies"][0]["PolicyDocument"]["Statement"]
+        if action in statement["Action"]
+        for text in strings(statement["Resource"])
+        if "s3:::" in text
+    }
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +344,43 @@ class TestTheStack:
         }
 
         assert settings.read(given) == derived
-        assert outputs.keys() == {"LakeBucket", "GlueDatabase", "GlueJob", "GlueRoleArn", "AthenaWorkgroup"}
+        assert outputs.keys() == {
+            "LakeBucket", "GlueDatabase", "GlueJob", "GlueRoleArn", "AthenaWorkgroup", "AlertTopicArn",
+            "ExecutionRoleArn",
+        }  # fmt: skip
+
+    def test_its_topic_takes_alerts(self, outputs, client):
+        assert client("sns").publish(TopicArn=outputs["AlertTopicArn"], Subject="x", Message="y")["MessageId"]
+
+    def test_nobody_is_mailed_unless_asked(self, outputs, client):
+        topic = outputs["AlertTopicArn"]
+
+        assert client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
+
+    def test_its_job_and_workgroup_have_their_limits(self, outputs, client):
+        job = client("glue").get_job(JobName=outputs["GlueJob"])["Job"]
+        workgroup = client("athena").get_work_group(WorkGroup=outputs["AthenaWorkgroup"])["WorkGroup"]
+
+        assert (int(job["Timeout"]), job["ExecutionClass"]) == (30, "STANDARD")
+        assert job["ExecutionProperty"]["MaxConcurrentRuns"] == 4
+        assert int(workgroup["Configuration"]["BytesScannedCutoffPerQuery"]) == 100 * 2**30
+
+    def test_its_logs_are_forgotten_after_a_month(self, outputs, client):
+        groups = client("logs").describe_log_groups(logGroupNamePrefix="/aws-glue/jobs/b3-refine/")["logGroups"]
+
+        assert {group["logGroupName"].rpartition("/")[2]: int(group["retentionInDays"]) for group in groups} == {
+            "output": 30,
+            "error": 30,
+        }
+
+    def test_its_buckets_rules_are_those_of_the_template(self, outputs, client, properties):
+        found = client("s3").get_bucket_lifecycle_configuration(Bucket=outputs["LakeBucket"])["Rules"]
+
+        assert {rule["ID"] for rule in found} == {
+            rule["Id"] for rule in properties["Bucket"]["LifecycleConfiguration"]["Rules"]
+        }
+        policy = json.loads(client("s3").get_bucket_policy(Bucket=outputs["LakeBucket"])["Policy"])
+        assert policy["Statement"][0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
     def test_its_crawlers_have_the_names_the_dag_calls(self, derived, client):
         glue = client("glue")
@@ -271,3 +411,81 @@ class TestTheStack:
         key = location.partition("lake-of-the-stack/")[2]
         assert client("s3").get_object(Bucket="lake-of-the-stack", Key=key)["Body"].read() == script.read_bytes()
         provision.provision(aws_server.endpoint, "lake-of-the-stack")
+
+
+ANOTHER = {"LakeBucket": "another-lake", "Database": "another", "AlertEmail": "data@example.com"}
+
+
+@pytest.fixture(scope="module")
+def stack(outputs, client) -> str:
+    apply(client, "create", ANOTHER)
+    return "another-lake"
+
+
+class TestAnotherStack:
+    """With other parameters, changed and deleted, beside the first."""
+
+    def test_shares_no_name_with_the_first(self, stack, client, outputs):
+        own = describe(client)
+
+        assert own["GlueJob"] == "another-refine"
+        assert not set(own.values()) & set(outputs.values())
+
+    def test_mails_to_the_address(self, stack, client):
+        (subscription,) = client("sns").list_subscriptions_by_topic(TopicArn=describe(client)["AlertTopicArn"])[
+            "Subscriptions"
+        ]
+
+        assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "data@example.com")
+
+    def test_follows_a_changed_parameter_and_keeps_what_did_not_change(self, stack, client):
+        before = describe(client)
+        apply(client, "update", {**ANOTHER, "GlueExecutionClass": "FLEX", "GlueTimeoutMinutes": "60"})
+        job = client("glue").get_job(JobName="another-refine")["Job"]
+
+        assert (job["ExecutionClass"], int(job["Timeout"])) == ("FLEX", 60)
+        assert describe(client) == before
+
+        apply(client, "update", ANOTHER)
+        assert client("glue").get_job(JobName="another-refine")["Job"]["ExecutionClass"] == "STANDARD"
+
+    def test_deleted_leaves_the_data_and_nothing_else(self, stack, client):
+        client("s3").put_object(Bucket="another-lake", Key="landing/quotes/x.ZIP", Body=b"-")
+        topic = describe(client)["AlertTopicArn"]
+        client("cloudformation").delete_stack(StackName=stack)
+        client("cloudformation").get_waiter("stack_delete_complete").wait(
+            StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        )
+
+        assert client("s3").get_object(Bucket="another-lake", Key="landing/quotes/x.ZIP")["Body"].read() == b"-"
+        for gone in (
+            lambda: client("glue").get_job(JobName="another-refine"),
+            lambda: client("glue").get_crawler(Name="another-raw"),
+            lambda: client("glue").get_database(Name="another"),
+            lambda: client("athena").get_work_group(WorkGroup="another"),
+            lambda: client("sns").get_topic_attributes(TopicArn=topic),
+        ):
+            with pytest.raises(ClientError, match=r"(?i)not ?found|does not exist|no such"):
+                gone()
+        names = [role["RoleName"] for role in client("iam").list_roles()["Roles"]]
+        assert not [name for name in names if name.startswith(stack)]
+
+
+def apply(client: Any, what: str, parameters: dict[str, str]) -> None:
+    """Create or update the stack another-lake."""
+    cloudformation = client("cloudformation")
+    getattr(cloudformation, f"{what}_stack")(
+        StackName="another-lake",
+        TemplateBody=LAKE.read_text(),
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    cloudformation.get_waiter(f"stack_{what}_complete").wait(
+        StackName="another-lake", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+
+
+def describe(client: Any) -> dict[str, str]:
+    """The outputs of the stack another-lake."""
+    (stack,) = client("cloudformation").describe_stacks(StackName="another-lake")["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}

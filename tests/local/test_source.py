@@ -4,6 +4,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from b3 import portfolio
+from b3.hook import B3Hook
 from local import home, source
 from local.source import Source
 from tests.plugins.b3.exchange import Answer, Exchange
@@ -135,3 +137,35 @@ class TestServe:
             urllib.request.urlopen(f"{url}/InstDados/SerHist/COTAHIST_D30042020.ZIP") as answer,
         ):
             assert answer.read() == b"PK as recorded"
+
+
+class TestIndexes:
+    @pytest.mark.parametrize("chosen", [LIVE, SIMULATED])
+    def test_are_the_ibovespa_unless_the_caller_names_others(self, chosen, monkeypatch):
+        assert chosen.indexes == "IBOV"
+
+        monkeypatch.setenv("B3_INDEXES", "SMLL,IBXX")
+
+        assert chosen.indexes == "SMLL,IBXX"
+
+    def test_of_a_folder_are_those_it_has_portfolios_of(self, tmp_path):
+        assert Source("replay", tmp_path).indexes == "none"
+
+        for name in ("GetPortfolioDay.SMLL.json", "GetPortfolioDay.IBOV.json", "GetPortfolioDay.IBOV.page2.json"):
+            (tmp_path / name).touch()
+
+        assert Source("replay", tmp_path).indexes == "IBOV,SMLL"
+
+
+def test_a_simulated_exchange_serves_the_portfolios_of_the_day_it_is_told():
+    with source.serve(Source("simulated", today=dt.date(2024, 3, 14))) as url:
+        page, _ = B3Hook(connection=Connection(url)).download_index("GetPortfolioDay", index="IBOV")
+
+    assert portfolio.header_date(page) == dt.date(2024, 3, 14)
+
+
+class Connection:
+    """An Airflow connection to a URL."""
+
+    def __init__(self, host: str) -> None:
+        self.host, self.schema, self.port, self.extra_dejson = host, None, None, {}

@@ -14,7 +14,7 @@ import duckdb
 from sqlglot import exp
 
 from local.aws.athena import udf
-from local.aws.athena.decimals import text
+from local.aws.athena.decimals import duck, text
 from local.aws.athena.errors import QueryError, from_duckdb, not_supported
 from local.aws.athena.relations import BaseTable, Column, Frame, Origin, Relation, Source
 from local.aws.athena.rewrite import aggregate, mismatch, rewrite
@@ -22,6 +22,7 @@ from local.aws.athena.types import Kind, duck_type
 
 DEEPEST_VIEW = 20
 PATH = "$path"
+LISTING = "$partitions"
 WRAPPERS = (exp.Window, exp.Filter, exp.IgnoreNulls, exp.RespectNulls)
 
 
@@ -35,11 +36,15 @@ class View:
 
 @dataclass
 class Analysed:
-    """A query ready to run: DuckDB SQL over views named as in `bases`, and its result's columns."""
+    """A query ready to run: DuckDB SQL over views named as in `bases`, and its result's columns.
+
+    `constants` are the WITH queries, by name in the order to define them, that read nothing but the catalog.
+    """
 
     sql: str
     bases: list[BaseTable]
     columns: list[tuple[str, Kind]]
+    constants: dict[str, str]
 
 
 Lookup = Callable[[str, str], "dict[str, Any] | View"]
@@ -75,7 +80,7 @@ def analyse(
         work.count_references(tree)
         relation = work.query(tree, database.lower(), {}, None)
         columns = [(column.name, column.kind) for column in relation.columns]
-        return Analysed(tree.sql("duckdb"), work.bases, columns)
+        return Analysed(tree.sql("duckdb"), work.bases, columns, work.constants)
 
 
 class _Analysis:
@@ -90,6 +95,7 @@ class _Analysis:
         self._references: dict[str, int] = {}
         self._kinds: dict[tuple[int, str], Kind] = {}
         self.bases: list[BaseTable] = []
+        self.constants: dict[str, str] = {}
 
     def count_references(self, tree: exp.Expression) -> None:
         """Count how often each name stands in a FROM: a filter may pass into a WITH query only if it is used once."""
@@ -112,6 +118,9 @@ class _Analysis:
                 self._make_probe(relation, "cte")
                 ctes[name] = relation
                 cte.args["alias"].set("this", exp.to_identifier(relation.probe, quoted=True))
+                if self._is_constant(cte.this):
+                    names = ", ".join(quoted(column.name) for column in relation.columns)
+                    self.constants[relation.probe] = f"SELECT * FROM ({cte.this.sql('duckdb')}) AS c({names})"
         if isinstance(node, exp.Select):
             return self._select(node, database, ctes, parent)
         if isinstance(node, exp.SetOperation):
@@ -191,10 +200,27 @@ class _Analysis:
             for item in order.expressions:
                 self._order(item, frame, visit)
         self._prune(node, frame)
-        if _holds_back(node):
-            for column in columns:
+        passing = self._filters_pass(node, frame)
+        for column in columns:
+            if column.origin not in passing:
                 column.origin = None
         return Relation(columns)
+
+    def _filters_pass(self, node: exp.Select, frame: Frame) -> set[Origin | None]:
+        """The partition keys on which a filter on the result is the same as a filter before it."""
+        group = node.args.get("group")
+        if node.args.get("limit") or node.args.get("offset"):
+            return set()
+        if group is not None and any(group.args.get(k) for k in ("grouping_sets", "cube", "rollup")):
+            return set()
+        keys: set[Origin | None] = {
+            item.origin for source in frame.sources for item in source.relation.columns if item.origin
+        }
+        # A filter takes whole partitions of a window away only by what the window is partitioned by.
+        for item in node.expressions:
+            for window in item.find_all(exp.Window):
+                keys &= {self._origin(part, frame) for part in window.args.get("partition_by") or []}
+        return keys
 
     def _order(self, item: exp.Expression, frame: Frame, visit: Callable[[exp.Expression], exp.Expression]) -> None:
         key = item.this if isinstance(item, exp.Ordered) else item
@@ -318,7 +344,8 @@ class _Analysis:
             target = exp.Subquery(this=node.args["_view"])
             node.replace(target)
         target.set("alias", table_alias)
-        return Source(alias, relation)
+        constant = target.sql("duckdb") if self._is_constant(target) else ""
+        return Source(alias, relation, constant=constant)
 
     def _unnest(self, node: exp.Unnest, alias: str, frame: Frame, database: str, ctes: dict[str, Relation]) -> Source:
         if len(node.expressions) != 1:
@@ -363,6 +390,8 @@ class _Analysis:
         schema = (node.db or database).lower()
         if schema == "information_schema":
             raise not_supported("information_schema: use SHOW TABLES, SHOW COLUMNS or the Glue catalog's own calls")
+        if name.endswith(LISTING):
+            return self._listing(node, schema, name)
         found = self._lookup(schema, name)
         node.set("db", None)
         node.set("catalog", None)
@@ -397,6 +426,34 @@ class _Analysis:
         relation = Relation(columns)
         self._make_probe(relation, base.name, exact=True)
         return relation
+
+    def _listing(self, node: exp.Table, schema: str, name: str) -> Relation:
+        """The relation of "table$partitions": the values of the partition keys, which the catalog has."""
+        found = self._lookup(schema, name.removesuffix(LISTING))
+        if isinstance(found, View) or not found.get("PartitionKeys"):
+            raise QueryError("TABLE_NOT_FOUND", f"line 1:15: Table 'awsdatacatalog.{schema}.{name}' does not exist")
+        base = self._base(found)
+        base.listing = True
+        for part in ("db", "catalog"):
+            node.set(part, None)
+        node.set("this", exp.to_identifier(base.name, quoted=True))
+        relation = Relation([Column(key, Kind(duck)) for key, duck in base.keys])
+        self._make_probe(relation, base.name, exact=True)
+        return relation
+
+    def _is_constant(self, tree: exp.Expression) -> bool:
+        """Whether a rewritten query reads nothing but the catalog and itself, so that it may be run before any scan."""
+        listed = {base.name for base in self.bases if base.listing}
+        if any(table.name not in listed and table.name not in self.constants for table in tree.find_all(exp.Table)):
+            return False
+        if tree.find(exp.Unnest, exp.Rand):
+            return False
+        aliases = {item.alias_or_name for item in tree.find_all(exp.Table, exp.Subquery, exp.Values)}
+        # The names of a result, which ORDER BY may use, stand without a table.
+        return all(
+            column.table in aliases if column.table else column.find_ancestor(exp.Order) is not None
+            for column in tree.find_all(exp.Column)
+        )
 
     def _base(self, table: dict[str, Any]) -> BaseTable:
         storage = table.get("StorageDescriptor") or {}
@@ -567,28 +624,41 @@ class _Analysis:
             self._prune_by(where.this, frame, only=None)
 
     def _prune_by(self, condition: exp.Expression, frame: Frame, only: Source | None) -> None:
-        """Hand conditions over partition keys alone to the base table that the keys are of."""
+        """Hand conditions over the partition keys of a base table to it, where the catalog alone decides them."""
         for part in _conjuncts(condition):
-            columns = list(part.find_all(exp.Column))
-            if not columns or part.find(exp.Select, exp.Subquery, exp.AggFunc, exp.Window, exp.Lambda):
+            shallow = list(part.walk(prune=lambda node: isinstance(node, exp.Query)))
+            if any(isinstance(node, (exp.AggFunc, exp.Window, exp.Lambda)) for node in shallow):
                 continue
-            origins = []
-            for column in columns:
-                found = frame.find(column)
-                if len(found) != 1:
-                    break
-                source, item = found[0]
-                if item.origin is None or (source is not only if only is not None else source.outer):
-                    break
-                origins.append(item.origin)
-            if len(origins) != len(columns) or len({origin.base for origin in origins}) != 1:
+            if not all(self._is_constant(node) for node in shallow if isinstance(node, exp.Query)):
+                continue
+            found = [self._key_or_constant(node, frame, only) for node in shallow if isinstance(node, exp.Column)]
+            origins = {one for one in found if isinstance(one, Origin)}
+            if None in found or len({origin.base for origin in origins}) != 1:
                 continue
             bare = part.copy()
-            for column, origin in zip(bare.find_all(exp.Column), origins, strict=True):
-                column.set("table", None)
-                column.set("this", exp.to_identifier(origin.key, quoted=True))
-            base = next(base for base in self.bases if base.name == origins[0].base)
+            copies = bare.walk(prune=lambda node: isinstance(node, exp.Query))
+            columns = [node for node in copies if isinstance(node, exp.Column)]
+            for column, one in zip(columns, found, strict=True):
+                if isinstance(one, Origin):
+                    column.set("table", exp.to_identifier(one.base, quoted=True))
+                    column.set("this", exp.to_identifier(one.key, quoted=True))
+            sources = sorted({one for one in found if isinstance(one, str)})
+            if sources:
+                bare = duck(f"EXISTS (SELECT 1 FROM {', '.join(sources)} WHERE {text(bare)})")
+            base = next(base for base in self.bases if base.name == next(iter(origins)).base)
             base.filters.append(bare)
+
+    def _key_or_constant(self, column: exp.Column, frame: Frame, only: Source | None) -> Origin | str | None:
+        """The partition key that a column is, or the text of the constant relation that it is of."""
+        found = frame.find(column)
+        if len(found) != 1:
+            return None
+        source, item = found[0]
+        if source.constant and not source.outer:
+            return source.constant
+        if source is not only if only is not None else source.outer:
+            return None
+        return item.origin
 
 
 def _table_type(kind: Kind) -> str:
@@ -619,16 +689,6 @@ def _inline_windows(node: exp.Select) -> None:
                     window.set(key, [v.copy() for v in value] if isinstance(value, list) else value.copy())
             window.set("alias", None)
     node.set("windows", None)
-
-
-def _holds_back(node: exp.Select) -> bool:
-    """Whether a filter on the result is not the same as a filter before it."""
-    if node.args.get("limit") or node.args.get("offset"):
-        return True
-    group = node.args.get("group")
-    if group is not None and any(group.args.get(k) for k in ("grouping_sets", "cube", "rollup")):
-        return True
-    return any(item.find(exp.Window) for item in node.expressions)
 
 
 def _is_quoted(item: exp.Expression) -> bool:

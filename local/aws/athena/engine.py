@@ -15,7 +15,7 @@ import duckdb
 from sqlglot import exp
 
 from local.aws.athena import grammar, views
-from local.aws.athena.analysis import PATH, Analysed, View, analyse, settings
+from local.aws.athena.analysis import PATH, Analysed, View, analyse, quoted, settings
 from local.aws.athena.errors import QueryError, from_duckdb
 from local.aws.athena.files import Files
 from local.aws.athena.results import Row, shown
@@ -127,9 +127,20 @@ class Engine:
         progress: Progress, paths: bool,
     ) -> None:  # fmt: skip
         files = Files(self._emulator, self._partitions, self._footers, caller, folder)
+        listings = [base for base in analysed.bases if base.listing]
+        bases = [base for base in analysed.bases if not base.listing]
+        for base in listings:
+            files.list_partitions(connection, base)
+
+        def prepare(apart: duckdb.DuckDBPyConnection) -> None:
+            for base in listings:
+                files.list_partitions(apart, base)
+            for name, sql in analysed.constants.items():
+                apart.execute(f"CREATE TEMP VIEW {quoted(name)} AS {sql}")
+
         selected = []
-        for base in analysed.bases:
-            chosen = files.select(base)
+        for base in bases:
+            chosen = files.select(base, prepare)
             progress.scanned += sum(one.item.size for one in chosen)
             selected.append(chosen)
         if progress.cutoff is not None and progress.scanned > progress.cutoff:
@@ -138,7 +149,7 @@ class Engine:
                 f"Bytes scanned limit was exceeded: the query would read {progress.scanned} bytes, "
                 f"the workgroup allows {progress.cutoff}",
             )
-        for base, chosen in zip(analysed.bases, selected, strict=True):
+        for base, chosen in zip(bases, selected, strict=True):
             progress.check()
             try:
                 files.create(connection, base, chosen, paths)

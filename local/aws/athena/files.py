@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 import duckdb
 import pyarrow as pa
+from sqlglot import exp
 
 from local.aws.athena.analysis import PATH, quoted, settings
 from local.aws.athena.errors import QueryError, from_duckdb, not_supported
@@ -23,6 +24,7 @@ from local.aws.partitions import Partitions
 
 TEXTS = pa.list_(pa.string())
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+Prepare = Callable[[duckdb.DuckDBPyConnection], None]
 WHOLE = {"tinyint": 1, "smallint": 2, "int": 4, "bigint": 8}
 
 
@@ -46,16 +48,24 @@ class Files:
         self._caller = caller
         self._folder = folder
 
-    def select(self, base: BaseTable) -> list[Selected]:
-        """The objects that a table reference reads. Raises QueryError for what Athena could not read either."""
+    def list_partitions(self, connection: duckdb.DuckDBPyConnection, base: BaseTable) -> None:
+        """Make the table that stands for "table$partitions". Raises QueryError for a value not of its key's type."""
+        _refuse_projection(base)
+        partitions = self._partitions.all(self._caller, base.table["DatabaseName"], base.table["Name"])
+        _tabulate(connection, base, [partition.values for partition in partitions])
+
+    def select(self, base: BaseTable, prepare: Prepare) -> list[Selected]:
+        """The objects that a table reference reads. Raises QueryError for what Athena could not read either.
+
+        `prepare` makes, in a connection, what filters with a subquery read.
+        """
         _check_format(base)
         table = base.table
         if not base.keys:
             return [Selected(item, ()) for item in self._list(table["StorageDescriptor"].get("Location") or "")]
-        if (table.get("Parameters") or {}).get("projection.enabled", "").lower() == "true":
-            raise not_supported(f"partition projection, which table {table['Name']} has")
+        _refuse_projection(base)
         partitions = self._partitions.all(self._caller, table["DatabaseName"], table["Name"])
-        kept = _prune(base, [partition.values for partition in partitions])
+        kept = _prune(base, [partition.values for partition in partitions], prepare)
         chosen = [partitions[i] for i in kept]
         if not chosen:
             return []
@@ -196,10 +206,32 @@ def _check_format(base: BaseTable) -> None:
         )
 
 
-def _prune(base: BaseTable, rows: Sequence[tuple[str, ...]]) -> list[int]:
+def _refuse_projection(base: BaseTable) -> None:
+    if (base.table.get("Parameters") or {}).get("projection.enabled", "").lower() == "true":
+        raise not_supported(f"partition projection, which table {base.table['Name']} has")
+
+
+def _prune(base: BaseTable, rows: Sequence[tuple[str, ...]], prepare: Prepare) -> list[int]:
     """The indexes of the partitions that the filters may need. Raises QueryError for a value not of its key's type."""
     if not rows:
         return []
+    kept = set(range(len(rows)))
+    with duckdb.connect() as connection:
+        settings(connection)
+        _tabulate(connection, base, rows)
+        if any(condition.find(exp.Query) for condition in base.filters):
+            prepare(connection)
+        for condition in base.filters:
+            query = f"SELECT i FROM {quoted(base.name)} WHERE {condition.sql('duckdb')}"
+            try:
+                kept &= {row[0] for row in connection.execute(query).fetchall()}
+            except duckdb.Error as error:
+                raise from_duckdb(error) from None
+    return sorted(kept)
+
+
+def _tabulate(connection: duckdb.DuckDBPyConnection, base: BaseTable, rows: Sequence[tuple[str, ...]]) -> None:
+    """Make a table of partitions: their number i, their values as text (vals), and their keys."""
     values = ", ".join(
         f"CASE WHEN vals[{i}] = '{NO_VALUE}' THEN NULL ELSE TRY_CAST(vals[{i}] AS {kind}) END AS {quoted(name)}"
         for i, (name, kind) in enumerate(base.keys, 1)
@@ -207,25 +239,16 @@ def _prune(base: BaseTable, rows: Sequence[tuple[str, ...]]) -> list[int]:
     wrong = " OR ".join(
         f"(vals[{i}] <> '{NO_VALUE}' AND {quoted(name)} IS NULL)" for i, (name, _) in enumerate(base.keys, 1)
     )
-    with duckdb.connect() as connection:
-        settings(connection)
-        numbered = {"i": pa.array(range(len(rows)), pa.int32()), "vals": pa.array([list(r) for r in rows], TEXTS)}
-        connection.register("given", pa.table(numbered))
-        connection.execute(f"CREATE TEMP TABLE parts AS SELECT i, vals, {values} FROM given")
-        bad = connection.execute(f"SELECT vals FROM parts WHERE {wrong} LIMIT 1").fetchone()
-        if bad:
-            kinds = ", ".join(f"{name} {kind}" for name, kind in base.keys)
-            raise QueryError(
-                "HIVE_INVALID_PARTITION_VALUE", f"Invalid partition value {bad[0]} for the partition keys ({kinds})"
-            )
-        kept = set(range(len(rows)))
-        for condition in base.filters:
-            try:
-                found = connection.execute(f"SELECT i FROM parts WHERE {condition.sql('duckdb')}").fetchall()
-            except duckdb.Error as error:
-                raise from_duckdb(error) from None
-            kept &= {row[0] for row in found}
-    return sorted(kept)
+    numbered = {"i": pa.array(range(len(rows)), pa.int32()), "vals": pa.array([list(r) for r in rows], TEXTS)}
+    connection.register("given", pa.table(numbered))
+    connection.execute(f"CREATE TEMP TABLE {quoted(base.name)} AS SELECT i, vals, {values} FROM given")
+    connection.unregister("given")
+    bad = connection.execute(f"SELECT vals FROM {quoted(base.name)} WHERE {wrong} LIMIT 1").fetchone()
+    if bad:
+        kinds = ", ".join(f"{name} {kind}" for name, kind in base.keys)
+        raise QueryError(
+            "HIVE_INVALID_PARTITION_VALUE", f"Invalid partition value {bad[0]} for the partition keys ({kinds})"
+        )
 
 
 def _readable(actual: str, wanted: str) -> bool:

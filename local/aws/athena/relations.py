@@ -12,13 +12,18 @@ from local.aws.athena.types import Kind
 
 @dataclass
 class BaseTable:
-    """One reference to a catalog table. `filters` are DuckDB conditions over its partition keys that may prune it."""
+    """One reference to a catalog table.
+
+    `filters` are DuckDB conditions over its partition keys, qualified by `name`, that may prune it; one with a subquery
+    reads what the catalog alone gives. `listing` marks "table$partitions": the partition keys, a row per partition.
+    """
 
     name: str
     table: dict[str, Any]
     columns: list[tuple[str, str]]
     keys: list[tuple[str, str]]
     filters: list[exp.Expression] = field(default_factory=list)
+    listing: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,11 +54,15 @@ class Relation:
 
 @dataclass
 class Source:
-    """A relation in a FROM clause under its alias. `outer` marks the side of an outer join that may be all null."""
+    """A relation in a FROM clause under its alias. `outer` marks the side of an outer join that may be all null.
+
+    `constant` is its DuckDB text, alias included, if the catalog alone gives it; else it is empty.
+    """
 
     alias: str
     relation: Relation
     outer: bool = False
+    constant: str = ""
 
 
 @dataclass

@@ -167,7 +167,8 @@ def aggregate(node: exp.Expression, kind: KindOf) -> exp.Expression:
     """An aggregate, with its FILTER and OVER, in Trino's type; any other node as it is."""
     core = _core(node)
     if isinstance(core, exp.CountIf):
-        return duck(f"CAST({text(node)} AS BIGINT)")
+        # Over no rows DuckDB's is null.
+        return duck(f"CAST(coalesce({text(node)}, 0) AS BIGINT)")
     if not isinstance(core, (exp.Sum, exp.Avg)):
         return node
     argument = core.this.expressions[0] if isinstance(core.this, exp.Distinct) else core.this

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from b3.cotahist.layout import SCHEMA
-from b3.cotahist.reader import Reader, Summary
+from b3.cotahist.reader import BATCH_ROWS, Reader, Summary
 from b3.cotahist.source import Source
 
 # The partition column is trade_date, and Athena refuses a table that has it twice.
@@ -58,6 +58,21 @@ def write_parquet(
     finally:
         part.unlink(missing_ok=True)
     return summary
+
+
+def write_session(records: pa.Table, sink: BinaryIO) -> None:
+    """Writes the quote records of one session as `write_parquet` writes a file of that session: the same bytes.
+
+    Args:
+        records: of `SCHEMA`, in file order.
+        sink: writable binary file.
+    """
+    with pq.ParquetWriter(sink, _ENCODED_SCHEMA, **_OPTIONS) as writer:
+        for batch in records.combine_chunks().to_batches(max_chunksize=BATCH_ROWS):
+            encoded = [
+                column.dictionary_encode() if pa.types.is_string(column.type) else column for column in batch.columns
+            ]
+            writer.write_batch(pa.RecordBatch.from_arrays(encoded, schema=_ENCODED_SCHEMA), row_group_size=len(batch))
 
 
 def _write(source: Source, sink: Path | BinaryIO, trade_date: dt.date | None, name: str | None) -> Summary:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
+from b3 import webpage
 from b3.errors import BadLayout, NotB3Data, NotPublished, Truncated
 
 Source: TypeAlias = str | Path | bytes | BinaryIO
@@ -110,20 +110,18 @@ def open_text(source: Source, name: str | None = None) -> Iterator[Text]:
 
 def not_b3_data(source: str, beginning: bytes) -> NotB3Data:
     """The error for contents that begin with `beginning` and are no COTAHIST file."""
-    try:
-        words = beginning.decode()
-    except UnicodeDecodeError:
-        words = beginning.decode("latin-1")
-    title = re.search(r"<title[^>]*>(.*?)</title", words, re.IGNORECASE | re.DOTALL)
-    what = "a web page titled" if title else "a web page:" if re.match(r"\s*<", words) else "contents beginning"
-    words = " ".join((title.group(1) if title else words).split()) or words
-    words = words if len(words) <= _EXCERPT else words[:_EXCERPT] + "…"
     return NotB3Data(
         source=source,
         expected="a ZIP, or a text that begins with the record 00COTAHIST",
-        found=f"{what} {words!r}",
+        found=webpage.found(beginning) or f"contents beginning {_excerpt(beginning)}",
         hint="B3 answers with a page where it has no file; check the address and that the date is a session.",
     )
+
+
+def _excerpt(beginning: bytes) -> str:
+    text = beginning.decode("latin-1")
+    words = " ".join(text.split()) or text
+    return repr(words if len(words) <= _EXCERPT else words[:_EXCERPT] + "…")
 
 
 def _name(source: Source) -> str:

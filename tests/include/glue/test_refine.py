@@ -22,51 +22,30 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from botocore.config import Config
 
-from local.aws import launch, spark
+from tests.include.glue.lake import (
+    BUCKET,
+    DAY,
+    DAY_BEFORE,
+    METADATA,
+    PRICES,
+    RAW_SCHEMA,
+    ROOT,
+    SCRIPT,
+    Lake,
+    local_lake,
+    parquet_bytes,
+    quote,
+    raw_file,
+)  # fmt: skip
 
-ROOT = Path(__file__).resolve().parents[3]
-SCRIPT = ROOT / "include" / "glue" / "refine.py"
-SPARK = ROOT / ".venv-spark"
 REAL_FILES = Path(os.environ.get("B3_REAL_FILES", ROOT.parent / "shared" / "b3"))
 REAL_DAY = REAL_FILES / "cotahist" / "COTAHIST_D30042020.ZIP"
 
-BUCKET = "lake"
-DAY = dt.date(2024, 2, 28)
-DAY_BEFORE = dt.date(2024, 2, 27)
-METADATA = {"source": "simulated", "source-sha256": "0f" * 32, "source-url": "http://exchange.test/COTAHIST"}
-
-PRICE = pa.decimal128(13, 2)
-PRICES = ("open", "high", "low", "average", "close", "best_bid", "best_ask")
-RAW_SCHEMA = pa.schema(
-    [
-        ("source_date", pa.date32()),
-        ("bdi_code", pa.string()),
-        ("ticker", pa.string()),
-        ("market_type", pa.string()),
-        ("short_name", pa.string()),
-        ("specification", pa.string()),
-        ("forward_days", pa.int16()),
-        ("currency", pa.string()),
-        *((name, PRICE) for name in PRICES),
-        ("trade_count", pa.int32()),
-        ("quantity", pa.int64()),
-        ("financial_volume", pa.decimal128(18, 2)),
-        ("strike_price", PRICE),
-        ("strike_correction", pa.string()),
-        ("expiry_date", pa.date32()),
-        ("quote_factor", pa.int32()),
-        ("strike_points", pa.decimal128(13, 6)),
-        ("isin", pa.string()),
-        ("distribution_number", pa.int16()),
-    ]
-)
 ADDED = [
     *((f"unit_{name}", pa.decimal128(19, 8)) for name in PRICES),
     ("asset_class", pa.string()),
@@ -122,36 +101,6 @@ CLASSES = {
     ("ABCD3H", "060", "00", "ON      NM", "ABCD", "BRABCDACNOR1"): "future",
     ("ABCD3Q", "090", "00", "ON      NM", "ABCD", "BRABCDACNOR1"): "other",
 }
-
-
-def quote(ticker: str, price: str = "10.00", **columns: Any) -> dict[str, Any]:
-    """A plausible raw row, and what the test is about; low, high and volume follow from the rest."""
-    prices = dict.fromkeys(PRICES, Decimal(price))
-    row = {
-        "source_date": DAY,
-        "bdi_code": "02",
-        "ticker": ticker,
-        "market_type": "010",
-        "short_name": "ABCD",
-        "specification": "ON      NM",
-        "forward_days": None,
-        "currency": "R$",
-        **prices,
-        "trade_count": 1,
-        "quantity": 100,
-        "strike_price": Decimal("0.00"),
-        "strike_correction": "0",
-        "expiry_date": None,
-        "quote_factor": 1,
-        "strike_points": Decimal("0.000000"),
-        "isin": f"BR{ticker[:4]}ACNOR1",
-        "distribution_number": 100,
-        **columns,
-    }
-    low, high = sorted((row["open"], row["close"]))
-    volume = (row["quantity"] * row["close"] / (row["quote_factor"] or 1)).quantize(Decimal("0.01"))
-    row |= {"low": low, "high": high, "average": row["close"], "financial_volume": volume} | columns
-    return {name: row[name] for name in RAW_SCHEMA.names}
 
 
 def classified_rows() -> list[dict[str, Any]]:
@@ -224,83 +173,10 @@ ALL_ROWS = [
 ]
 
 
-def raw_file(rows: list[dict[str, Any]]) -> bytes:
-    return parquet_bytes(pa.Table.from_pylist(rows, RAW_SCHEMA))
-
-
-def parquet_bytes(table: pa.Table) -> bytes:
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
-    return sink.getvalue()
-
-
-@dataclass(frozen=True)
-class Lake:
-    """The bucket, and the environment of a process that works on it."""
-
-    s3: Any
-    environ: dict[str, str]
-
-    def raw(self, name: str) -> str:
-        return f"raw/{name}/trade_date={DAY}/quotes.parquet"
-
-    def refined(self, name: str) -> str:
-        return f"refined/{name}/trade_date={DAY}/quotes.parquet"
-
-    def put(self, key: str, body: bytes, metadata: dict[str, str] | None = None) -> str:
-        return self.s3.put_object(Bucket=BUCKET, Key=key, Body=body, Metadata=metadata or {})["ETag"]
-
-    def etag(self, key: str) -> str:
-        return self.s3.head_object(Bucket=BUCKET, Key=key)["ETag"]
-
-    def versions(self, key: str) -> int:
-        return len(self.s3.list_object_versions(Bucket=BUCKET, Prefix=key).get("Versions", []))
-
-    def staged(self, name: str) -> list[str]:
-        found = self.s3.list_objects_v2(Bucket=BUCKET, Prefix=f"staging/{name}/").get("Contents", [])
-        return [entry["Key"] for entry in found]
-
-    def read(self, key: str) -> pq.ParquetFile:
-        return pq.ParquetFile(io.BytesIO(self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()))
-
-    def arguments(self, name: str, source: str | None = None, **changes: str) -> list[str]:
-        given = {
-            "source": f"s3://{BUCKET}/{self.raw(source or name)}",
-            "target": f"s3://{BUCKET}/{self.refined(name)}",
-            "staging": f"s3://{BUCKET}/staging/{name}/",
-            "trade_date": str(DAY),
-            "previous_session": str(DAY_BEFORE),
-            **changes,
-        }
-        return [part for key, value in given.items() for part in (f"--{key}", value)]
-
-    def start(self, *command: Any, **options: Any) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [str(SPARK / "bin/python"), *map(str, command)],
-            env=self.environ,
-            text=True,
-            start_new_session=True,
-            **options,
-        )
-
-
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
-    assert (SPARK / spark.FOLDER / spark.STAMP).exists(), f"Spark is not set up in {SPARK}: run `make setup`"
-    with launch.start(tmp_path_factory.mktemp("aws")) as server:
-        client_environ = server.environment()
-        s3 = boto3.client(
-            "s3",
-            endpoint_url=server.endpoint,
-            region_name=client_environ["AWS_REGION"],
-            aws_access_key_id=client_environ["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=client_environ["AWS_SECRET_ACCESS_KEY"],
-            config=Config(s3={"addressing_style": "path"}),
-        )
-        s3.create_bucket(Bucket=BUCKET)
-        s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        of_spark = spark.environment(SPARK, tmp_path_factory.mktemp("spark"), server.endpoint)
-        yield Lake(s3, {**os.environ, **client_environ, **of_spark})
+    with local_lake(tmp_path_factory.mktemp("lake")) as found:
+        yield found
 
 
 # -------------------------------------------------------------------------------------------------- the runs

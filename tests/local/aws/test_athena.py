@@ -44,6 +44,100 @@ def test_only_registered_partitions_are_seen_and_only_needed_ones_read(b3: Aws) 
     ]
 
 
+def test_the_partitions_of_a_table_are_a_table_that_costs_no_scan(b3: Aws) -> None:
+    found = b3.execute('SELECT * FROM "quotes$partitions" ORDER BY 1')
+    assert found["Statistics"]["DataScannedInBytes"] == 0
+    assert b3.rows('SELECT * FROM "quotes$partitions" ORDER BY 1') == [["2020-04-29"], ["2020-04-30"]]
+    assert b3.rows('SELECT max(p.trade_date) FROM b3."quotes$partitions" AS p') == [["2020-04-30"]]
+    assert b3.rows("SELECT date_add('day', 1, max(trade_date)) FROM \"quotes$partitions\"") == [["2020-05-01"]]
+    assert "COLUMN_NOT_FOUND" in b3.reason('SELECT ticker FROM "quotes$partitions"')
+    assert "TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.b3.nothing" in b3.reason(
+        'SELECT * FROM "nothing$partitions"'
+    )
+    b3.table("b3", "unpartitioned", keys=())
+    assert "TABLE_NOT_FOUND" in b3.reason('SELECT * FROM "unpartitioned$partitions"')
+    b3.execute("CREATE OR REPLACE VIEW seen AS SELECT * FROM quotes")
+    assert "TABLE_NOT_FOUND" in b3.reason('SELECT * FROM "seen$partitions"')
+    b3.table("b3", "two_keys", keys=(("trade_date", "date"), ("ticker", "string")), columns=[("close", "double")])
+    for values in ("'2020-04-30', ticker = 'PETR4'", "'2020-04-29', ticker = 'A=B/C'"):
+        b3.execute(f"ALTER TABLE two_keys ADD PARTITION (trade_date = {values})")
+    assert b3.rows("SELECT trade_date, ticker FROM \"two_keys$partitions\" WHERE ticker LIKE 'A%'") == [
+        ["2020-04-29", "A=B/C"]
+    ]
+
+
+LAST = '(SELECT max(trade_date) FROM "quotes$partitions")'
+ASKED = f"WITH asked AS (SELECT {LAST} AS day, date_add('day', -1, {LAST}) AS before)"
+
+
+@pytest.mark.parametrize(
+    ("sql", "days"),
+    [
+        (f"SELECT * FROM quotes WHERE trade_date = {LAST}", ["30"]),
+        (f"SELECT * FROM quotes WHERE trade_date < {LAST}", ["29"]),
+        (f"SELECT * FROM quotes WHERE trade_date = {LAST} OR ticker = 'VALE3'", ["29", "30"]),
+        ('SELECT * FROM quotes WHERE trade_date IN (SELECT max(trade_date) FROM "quotes$partitions")', ["30"]),
+        (f"{ASKED} SELECT * FROM quotes q JOIN asked a ON q.trade_date = a.day", ["30"]),
+        (f"{ASKED} SELECT * FROM asked, quotes WHERE trade_date = before", ["29"]),
+        (f"{ASKED} SELECT * FROM quotes JOIN asked ON trade_date BETWEEN before AND day", ["29", "30"]),
+        (f"{ASKED} SELECT * FROM quotes JOIN asked ON trade_date > date_add('day', -1, asked.day)", ["30"]),
+        (f"{ASKED}, q AS (SELECT * FROM quotes) SELECT * FROM q JOIN asked ON q.trade_date = day", ["30"]),
+        (f"{ASKED}, b AS (SELECT before AS d FROM asked) SELECT * FROM quotes JOIN b ON trade_date = d", ["29"]),
+        (
+            'SELECT * FROM quotes q JOIN (SELECT trade_date AS d FROM "quotes$partitions" ORDER BY d LIMIT 1) s '
+            "ON q.trade_date = s.d",
+            ["29"],
+        ),
+        # Of the right side of a LEFT JOIN what cannot match is not read; of the left side everything is.
+        (f"{ASKED} SELECT * FROM asked LEFT JOIN quotes ON trade_date = day", ["30"]),
+        (f"{ASKED} SELECT * FROM quotes LEFT JOIN asked ON trade_date = day", ["29", "30"]),
+        (f"{ASKED} SELECT * FROM quotes LEFT JOIN asked ON trade_date = day WHERE day = trade_date", ["29", "30"]),
+        # What data decide, no catalog knows beforehand.
+        (
+            "SELECT * FROM quotes WHERE trade_date = (SELECT max(trade_date) FROM quotes WHERE close > 0)",
+            ["29", "30"] * 2,
+        ),
+        (
+            "SELECT * FROM quotes q WHERE EXISTS "
+            '(SELECT 1 FROM "quotes$partitions" p WHERE p.trade_date > q.trade_date)',
+            ["29", "30"],
+        ),
+    ],
+)
+def test_a_date_that_the_catalog_gives_prunes_as_a_literal_does(b3: Aws, sql: str, days: list[str]) -> None:
+    execution = b3.execute(sql)
+    assert execution["Status"]["State"] == "SUCCEEDED", execution["Status"]
+    sizes = [
+        b3.s3.head_object(Bucket="lake", Key=f"b3/quotes/trade_date=2020-04-{day}/part-0.parquet")["ContentLength"]
+        for day in days
+    ]
+    assert execution["Statistics"]["DataScannedInBytes"] == sum(sizes)
+
+
+def test_pruning_changes_no_answer(b3: Aws) -> None:
+    sql = f"{ASKED} SELECT ticker, close, a.day FROM quotes q %s JOIN asked a ON q.trade_date = a.%s ORDER BY 1, 2"
+    assert b3.rows(sql % ("", "before")) == [["PETR4", "17.10", "2020-04-30"], ["VALE3", "45.00", "2020-04-30"]]
+    assert [row[2] for row in b3.rows(sql % ("LEFT", "day"))] == [None, "2020-04-30", "2020-04-30", None]
+
+
+def test_a_filter_passes_below_a_window_by_what_the_window_is_partitioned_by_alone(b3: Aws) -> None:
+    size = b3.s3.head_object(Bucket="lake", Key="b3/quotes/trade_date=2020-04-30/part-0.parquet")["ContentLength"]
+    both = int(b3.execute("SELECT * FROM quotes")["Statistics"]["DataScannedInBytes"])
+    by_day = "count(*) OVER (PARTITION BY trade_date) AS n"
+    by_ticker = "count(*) OVER (PARTITION BY ticker) AS m"
+    for windows, scanned, row in (
+        (by_day, size, ["PETR4", "2"]),
+        (f"{by_day}, rank() OVER (PARTITION BY trade_date, ticker ORDER BY close) AS r", size, ["PETR4", "2", "1"]),
+        (f"{by_day}, {by_ticker}", both, ["PETR4", "2", "2"]),
+        ("count(*) OVER () AS n", both, ["PETR4", "4"]),
+    ):
+        b3.execute(f"CREATE OR REPLACE VIEW windowed AS SELECT trade_date, ticker, {windows} FROM quotes")
+        names = ", ".join(word for word in ("n", "r", "m") if f" AS {word}" in windows)
+        sql = f"SELECT ticker, {names} FROM windowed WHERE {DAY} AND ticker = 'PETR4'"
+        assert b3.rows(sql) == [row]
+        assert b3.execute(sql)["Statistics"]["DataScannedInBytes"] == scanned
+
+
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [
@@ -77,6 +171,7 @@ def test_only_registered_partitions_are_seen_and_only_needed_ones_read(b3: Aws) 
         ("regexp_replace('a1', '([0-9])', '<$1>')", "a<1>"),
         ("element_at(ARRAY[1, 2], -1)", "2"),
         ("true AND NULL", None),
+        ("(SELECT count_if(n > 1) FROM (VALUES 1) AS t(n) WHERE n > 5)", "0"),
     ],
 )
 def test_expressions_mean_what_they_mean_in_trino(b3: Aws, expression: str, expected: str | None) -> None:

@@ -81,6 +81,8 @@ class Exchange:
                     exchange._closing.wait(30)
                     return
                 self.send_response(answer.status)
+                # Said, so that no client sends its next request over a connection that is being closed.
+                self.send_header("Connection", "close")
                 for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
                     self.send_header(name, value)
                 self.end_headers()

@@ -372,10 +372,13 @@ def test_messages_name_a_file_by_its_name(tmp_path):
 @pytest.mark.parametrize(
     "contents, found",
     [
-        (b"<!DOCTYPE html>\n<html><head><title>\n B3 | P\xc3\xa1gina  n\xc3\xa3o </title>", "'B3 | Página não'"),
-        (b"<html><head><title>Manuten\xe7\xe3o</title></head>" + b"<p>x</p>" * 900, "'Manutenção'"),
-        (b"<html><body>Access denied</body></html>", "a web page: '<html><body>Access denied</body></html>'"),
-        (b'{"error": "not found"}', '{"error": "not found"}'),
+        (
+            b"<!DOCTYPE html>\n<html><head><title>\n B3 | P\xc3\xa1gina  n\xc3\xa3o </title>",
+            'a web page, "B3 | Página não"',
+        ),
+        (b"<html><head><title>Manuten\xe7\xe3o</title></head>" + b"<p>x</p>" * 900, 'a web page, "Manutenção"'),
+        (b"<html><body>Access denied</body></html>", 'a web page, "Access denied"'),
+        (b'{"error": "not found"}', 'contents beginning \'{"error": "not found"}\''),
         (b"RptDt;TckrSymb;Asst\n2020-04-30;PETR4;PETR", "'RptDt;TckrSymb;Asst"),
         (b"\0" * 4096, r"\x00\x00"),
         (b"\n", r"'\n'"),

@@ -18,6 +18,9 @@ FIELDS = {
     [
         errors.SourceError,
         errors.NotPublished,
+        errors.NoPortfolio,
+        errors.OtherSession,
+        errors.CalendarDiffers,
         errors.Truncated,
         errors.BadLayout,
         errors.WrongDate,

@@ -15,7 +15,9 @@ from airflow.sdk import Connection
 
 from b3.errors import NotB3Data, NotPublished, NotServed, SourceError
 from b3.hook import USER_AGENT, B3Hook, TransientError
-from b3.site import INDEX_METHODS, LISTED_HOST, QUOTES_HOST
+from b3.site import HOLIDAYS_PATH, INDEX_METHODS, LISTED_HOST, QUOTES_HOST, SITE_HOST
+from local.exchange import server
+from local.exchange.simulation import Simulation
 from tests.plugins.b3.exchange import Answer, Exchange, self_signed
 
 PLUGINS = Path(__file__).parents[3] / "plugins"
@@ -332,6 +334,43 @@ class TestTheSectorWorkbook:
             hook_to(exchange.url).download_sector_workbook()
 
 
+class TestThePageOfTradingHolidays:
+    def test_is_asked_for_at_b3s_path_and_given_as_sent(self, exchange, hook_to):
+        exchange.will(Answer(body=BODY))
+
+        body, download = hook_to(exchange.url, source="replay").download_holidays()
+
+        (request,) = exchange.requests
+        assert request.path == HOLIDAYS_PATH
+        assert body == BODY
+        assert (download.url, download.source) == (exchange.url + HOLIDAYS_PATH, "replay")
+
+    def test_comes_from_the_host_of_its_own(self, exchange, hook_to):
+        exchange.will(Answer(body=BODY))
+
+        hook_to("http://127.0.0.1:9", site_host=exchange.url).download_holidays()
+
+        assert len(exchange.requests) == 1
+
+    def test_is_served_by_the_simulated_exchange(self):
+        paths = [pattern for pattern, _ in server.routes(Simulation(lambda: dt.date(2026, 1, 1)))]
+
+        assert sum(bool(pattern.fullmatch(HOLIDAYS_PATH)) for pattern in paths) == 1
+
+    @pytest.mark.parametrize(
+        ("answer", "kind", "message"),
+        [
+            (Answer(), NotPublished, "expected a web page; found status 200 and not one byte"),
+            (Answer(404), NotServed, "see whether it moved its page of trading holidays"),
+        ],
+    )
+    def test_that_is_not_there_says_so(self, exchange, hook_to, answer, kind, message):
+        exchange.will(answer)
+
+        with pytest.raises(kind, match=message):
+            hook_to(exchange.url).download_holidays()
+
+
 class TestTls:
     @pytest.fixture
     def certificate(self, tmp_path):
@@ -409,6 +448,18 @@ class TestTheConnection:
     def test_names_the_host_of_indexes_and_companies_too(self, fields, expected):
         assert configured(**fields).listed_url == expected
 
+    @pytest.mark.parametrize(
+        ("fields", "expected"),
+        [
+            ({"host": "http://127.0.0.1:8000"}, "http://127.0.0.1:8000"),
+            ({"host": "http://127.0.0.1", "extra": '{"site_host": "https://s.example/"}'}, "https://s.example"),
+            ({"extra": '{"listed_host": "https://l.example"}'}, SITE_HOST),
+            ({}, SITE_HOST),
+        ],
+    )
+    def test_names_the_host_of_the_web_site_too(self, fields, expected):
+        assert configured(**fields).site_url == expected
+
     def test_is_found_by_its_id(self, monkeypatch):
         monkeypatch.setenv(
             "AIRFLOW_CONN_B3_MIRROR",
@@ -428,6 +479,7 @@ class TestTheConnection:
 
         assert hook.base_url == "https://bvmf.bmfbovespa.com.br"
         assert hook.listed_url == "https://sistemaswebb3-listados.b3.com.br"
+        assert hook.site_url == "https://www.b3.com.br"
         assert (hook.source, hook.timeout, hook.attempts, hook.verify) == ("b3", 30, 5, True)
 
     def test_is_configured_once(self, hook_to):
@@ -448,7 +500,9 @@ from types import SimpleNamespace
 import b3.runs, b3.settings, b3.lake, b3.sessions, b3.errors
 loaded = {"pandas", "numpy", "pyarrow", "requests", "exchange_calendars"} & set(sys.modules)
 assert not loaded, loaded
-import b3.cotahist, b3.hook, b3.landing, b3.portfolio, b3.raw, b3.sectors
+import b3.cotahist, b3.hook, b3.index_landing, b3.index_raw, b3.landing, b3.portfolio, b3.raw, b3.sectors
+assert not {"pandas", "bs4"} & set(sys.modules)
+import b3.holidays
 assert "pandas" not in sys.modules
 given = SimpleNamespace(host="http://127.0.0.1:9", schema="", port=None, extra_dejson={"source": "elsewhere"})
 for hook in b3.hook.B3Hook(connection=given), b3.hook.B3Hook():

@@ -5,6 +5,7 @@ Looked for in ../shared/b3 beside the repository, or in the folder B3_REAL_FILES
 
 import csv
 import datetime as dt
+import io
 import json
 import os
 from decimal import Decimal
@@ -14,10 +15,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from b3 import cotahist
+from b3 import cotahist, index_landing, index_raw
 from b3.errors import BadLayout, Truncated
 from b3.portfolio import header_date, read_table
 from b3.sectors import read_workbook, root, split_label
+from tests.plugins.b3.exchange import Answer
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = Path(os.environ.get("B3_REAL_FILES", ROOT.parent / "shared" / "b3"))
@@ -115,6 +117,41 @@ def test_the_portfolio_of_2025_04_07_written_in_pt_br_is_as_its_source():
     assert pc.sum(table["weight_pct"]).as_py() == Decimal("100.000")
     assert pc.sum(table["theoretical_quantity"]).as_py() == 99_015_750_716
     assert set(table["reductor"].to_pylist()) == {Decimal("16036751.16744128")}
+
+
+def test_captured_and_written_to_raw_every_row_weight_and_quantity_is_as_its_source(exchange, hook_to, s3, lake):
+    """In two pages, as B3 would send it if asked for fewer rows at a time."""
+    date, day = dt.date(2025, 4, 7), in_pt_br()
+    in_two = [
+        day | {"page": day["page"] | {"pageNumber": number, "totalPages": 2}, "results": rows}
+        for number, rows in ((1, day["results"][:50]), (2, day["results"][50:]))
+    ]
+    theoretical = THEORETICAL.read_bytes()
+    no_preview = json.loads(theoretical) | {"results": []}
+    no_preview["page"] |= {"totalRecords": 0, "totalPages": 0}
+    sent = [*(json.dumps(page).encode() for page in in_two), theoretical, json.dumps(no_preview).encode()]
+    exchange.will(*map(Answer, [200] * 4, sent))
+
+    landed = index_landing.capture_portfolios(hook_to(exchange.url, attempts=1), s3, lake, date, ("IBOV",))
+    written = index_raw.write_portfolios(s3, lake, landed, date)
+
+    assert written.rows_of == {"IBOV": {"portfolio_day": 87, "theoretical": 92}}
+    key = written.uri.removeprefix(lake.uri(""))
+    table = pq.read_table(io.BytesIO(s3.get_object(Bucket=lake.bucket, Key=key)["Body"].read()))
+    assert constituents(table) == plain(day["results"]) + plain(json.loads(theoretical)["results"])
+
+
+def test_the_workbook_captured_and_written_to_raw_has_all_its_companies(exchange, hook_to, s3, lake, workbook):
+    date = dt.date(2025, 4, 7)
+    exchange.will(Answer(body=WORKBOOK.read_bytes()))
+
+    landed = index_landing.capture_sectors(hook_to(exchange.url, attempts=1), s3, lake, date)
+    written = index_raw.write_sectors(s3, lake, landed, date)
+
+    key = written.uri.removeprefix(lake.uri(""))
+    table = pq.read_table(io.BytesIO(s3.get_object(Bucket=lake.bucket, Key=key)["Body"].read()))
+    assert table.num_rows == 393
+    assert table.to_pylist() == workbook.to_pylist()
 
 
 def test_its_labels_are_what_the_workbook_says_of_the_companies(workbook):

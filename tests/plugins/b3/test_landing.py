@@ -6,7 +6,7 @@ import pytest
 
 from b3 import landing
 from b3.errors import BadLayout, ClosedDay, NotB3Data, NotPublished, SourceError, Truncated, WrongDate
-from b3.hook import TransientError
+from b3.hook import Download, TransientError
 from b3.landing import LandedFile
 from tests.plugins.b3.cotahist_lines import build_file, build_zip, record
 from tests.plugins.b3.exchange import Answer
@@ -234,3 +234,146 @@ class TestOpeningALandedFile:
 
         assert hashlib.sha256(CORRECTED).hexdigest() in error.value.found
         assert "run scrape again" in error.value.hint
+
+
+BEFORE, AFTER = dt.date(2020, 4, 29), dt.date(2020, 5, 4)
+MONTH, YEAR = "COTAHIST_M042020.ZIP", "COTAHIST_A2020.ZIP"
+
+
+def of_days(*days: dt.date) -> bytes:
+    return build_zip(build_file([record(DATPRE=day) for day in days]))
+
+
+class TestASessionWhoseDailyFileIsGone:
+    @pytest.fixture
+    def capture(self, exchange, hook_to, s3, lake):
+        """Capture DATE from an exchange that gives these answers, in this order."""
+
+        def run(*answers: Answer) -> LandedFile:
+            exchange.requests.clear()
+            exchange.will(*answers)
+            return landing.capture_quotes(hook_to(exchange.url, attempts=1), s3, lake, DATE)
+
+        return run
+
+    @pytest.fixture
+    def asked(self, exchange):
+        """The file names the exchange was asked for."""
+        return lambda: [request.path.rpartition("/")[2] for request in exchange.requests]
+
+    @pytest.mark.parametrize(
+        "gone", [Answer(404), Answer(200, b""), Answer(200, b"<html>")], ids=["404", "empty 200", "web page"]
+    )
+    def test_is_taken_from_the_file_of_its_month(self, capture, asked, body, gone):
+        sent = of_days(BEFORE, DATE)
+
+        landed = capture(gone, Answer(body=sent))
+
+        assert landed.uri.endswith(f"landing/quotes/{MONTH}")
+        assert body(f"landing/quotes/{MONTH}") == sent
+        assert asked() == [NAME, MONTH]
+
+    def test_may_be_left_for_later(self, exchange, hook_to, asked, s3, lake):
+        exchange.will(Answer(404), Answer(body=of_days(BEFORE, DATE)))
+
+        with pytest.raises(NotPublished):
+            landing.capture_quotes(hook_to(exchange.url, attempts=1), s3, lake, DATE, longer=False)
+
+        assert asked() == [NAME]
+
+    def test_or_else_of_its_year(self, capture, asked, body):
+        sent = of_days(BEFORE, DATE, AFTER)
+
+        landed = capture(Answer(404), Answer(404), Answer(body=sent))
+
+        assert landed.uri.endswith(f"landing/quotes/{YEAR}")
+        assert body(f"landing/quotes/{YEAR}") == sent
+        assert asked() == [NAME, MONTH, YEAR]
+
+    def test_a_landed_year_that_reaches_to_it_is_not_fetched_again(self, capture, asked, versions):
+        first = capture(Answer(404), Answer(404), Answer(body=of_days(BEFORE, AFTER, DATE)))
+        before = versions()
+
+        assert capture(Answer(404)) == first
+
+        assert versions() == before
+        assert asked() == [NAME]
+
+    def test_a_landed_month_that_ends_before_it_is_fetched_again(self, capture, asked, s3, lake, body):
+        landing.keep(s3, lake, f"landing/quotes/{MONTH}", *downloaded(of_days(BEFORE)), **{"last-session": str(BEFORE)})
+
+        capture(Answer(404), Answer(body=of_days(BEFORE, DATE)))
+
+        assert asked() == [NAME, MONTH]
+        assert body(f"landing/quotes/{MONTH}") == of_days(BEFORE, DATE)
+
+    def test_is_not_published_where_the_month_goes_on_without_it(self, capture, asked):
+        with pytest.raises(NotPublished) as raised:
+            capture(Answer(404), Answer(body=of_days(BEFORE)))
+
+        assert raised.value.source.endswith(NAME)
+        assert raised.value.__notes__ == [f"nor is it in {MONTH}, which goes up to {BEFORE}"]
+        assert asked() == [NAME, MONTH]
+
+    def test_is_not_published_where_no_file_has_it(self, capture, versions):
+        with pytest.raises(NotPublished) as raised:
+            capture(Answer(404))
+
+        assert [note.partition(":")[0] for note in raised.value.__notes__] == [
+            f"nor is it in {MONTH}",
+            f"nor is it in {YEAR}",
+        ]
+        assert versions() == {}
+
+    def test_of_a_damaged_month_is_an_error(self, capture, versions):
+        sent = of_days(BEFORE, DATE)[:-40]
+
+        with pytest.raises(Truncated):
+            capture(Answer(404), Answer(body=sent))
+
+        assert list(versions()) == [f"landing/rejected/{hashlib.sha256(sent).hexdigest()}/{MONTH}"]
+
+
+def downloaded(sent: bytes) -> tuple[io.BytesIO, Download]:
+    now = dt.datetime.now(dt.UTC)
+    return io.BytesIO(sent), Download("https://b3.example/", hashlib.sha256(sent).hexdigest(), len(sent), now, "b3")
+
+
+class TestAYear:
+    @pytest.fixture
+    def capture(self, exchange, hook_to, s3, lake):
+        def run(sent: bytes) -> LandedFile:
+            exchange.will(Answer(body=sent))
+            return landing.capture_year(hook_to(exchange.url, attempts=1), s3, lake, 2020)
+
+        return run
+
+    def test_lands_byte_for_byte(self, capture, body):
+        sent = of_days(DATE, AFTER)
+
+        assert capture(sent).uri.endswith(f"landing/quotes/{YEAR}")
+
+        assert body(f"landing/quotes/{YEAR}") == sent
+
+    def test_that_is_complete_is_not_fetched_again(self, capture, exchange):
+        first = capture(of_days(DATE, dt.date(2020, 12, 30)))
+        asked = len(exchange.requests)
+
+        assert capture(b"anything else") == first
+
+        assert len(exchange.requests) == asked
+
+    def test_that_goes_on_is_fetched_again_and_the_former_stays(self, capture, versions):
+        capture(of_days(DATE))
+
+        capture(of_days(DATE, AFTER))
+
+        assert len(versions()[f"landing/quotes/{YEAR}"]) == 2
+
+    def test_with_a_session_of_another_is_refused(self, capture):
+        with pytest.raises(WrongDate, match="expected sessions of 2020 alone; found 2019-12-30"):
+            capture(of_days(dt.date(2019, 12, 30), DATE))
+
+    def test_before_1986_is_refused(self, hook_to, exchange, s3, lake):
+        with pytest.raises(ValueError, match="begin in 1986"):
+            landing.capture_year(hook_to(exchange.url), s3, lake, 1985)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from b3 import portfolio
-from b3.errors import BadLayout, NotB3Data, NotPublished, Truncated, WrongDate
+from b3.errors import BadLayout, NoPortfolio, NotB3Data, NotPublished, Truncated, WrongDate
 from b3.portfolio import header_date, join_pages, page_count, read_table
 from tests.plugins.b3 import index_pages as pages
 
@@ -250,7 +250,7 @@ class TestAnAnswerThatIsNoPortfolio:
         )
 
         for reader in (read_day, header_date, page_count):
-            with pytest.raises(NotPublished, match=r"an answer of no rows \(page\.totalRecords 0\)"):
+            with pytest.raises(NoPortfolio, match=r"an answer of no rows \(page\.totalRecords 0\)"):
                 reader(body)
 
     def test_no_list_of_rows(self):

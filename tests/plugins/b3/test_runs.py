@@ -9,8 +9,8 @@ from b3 import runs
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 
 
-def run(logical_date: dt.datetime | None = None, conf: dict | None = None) -> SimpleNamespace:
-    return SimpleNamespace(run_id="manual__1", logical_date=logical_date, conf=conf)
+def run(logical_date: dt.datetime | None = None, conf: dict | None = None, run_type: str = "manual") -> SimpleNamespace:
+    return SimpleNamespace(run_id=f"{run_type}__1", run_type=run_type, logical_date=logical_date, conf=conf)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,20 @@ def test_the_conf_goes_before_the_logical_date():
     given = run(dt.datetime(2024, 1, 2, tzinfo=dt.UTC), {"trade_date": "2020-04-30"})
 
     assert runs.trade_date(given) == dt.date(2020, 4, 30)
+
+
+@pytest.mark.parametrize("empty", [{"trade_date": None}, {"trade_date": ""}])
+def test_a_form_that_is_left_empty_leaves_it_to_the_logical_date(empty):
+    assert runs.trade_date(run(dt.datetime(2024, 1, 2, tzinfo=dt.UTC), empty)) == dt.date(2024, 1, 2)
+
+
+@pytest.mark.parametrize("run_type", ["scheduled", "backfill"])
+@pytest.mark.parametrize("given", ["2020-04-30", "yesterday"])
+def test_a_run_that_was_not_triggered_goes_by_its_logical_date_alone(run_type, given):
+    """A backfill's conf is that of all its runs, or what is left of a run that was triggered by hand."""
+    theirs = run(dt.datetime(2024, 1, 2, tzinfo=dt.UTC), {"trade_date": given}, run_type)
+
+    assert runs.trade_date(theirs) == dt.date(2024, 1, 2)
 
 
 def test_the_conf_suffices():

@@ -1,3 +1,5 @@
+import base64
+
 import pytest
 
 from b3 import sectors
@@ -6,6 +8,14 @@ from b3.sectors import read_workbook, root, split_label
 from tests.plugins.b3.sector_workbook import HEADING, ROWS, TITLE, packed, workbook
 
 FIRST_HEADING = 2
+ENCODED = base64.b64encode(workbook())
+# A JSON text may write any letter as its number.
+WRAPPED = {
+    "plain": ENCODED,
+    "in lines": base64.encodebytes(workbook()),
+    "quoted": b'"' + ENCODED + b'"',
+    "quoted and escaped": b'\xef\xbb\xbf"' + ENCODED.replace(b"+", rb"\u002B").replace(b"/", rb"\/") + b'"\n',
+}
 
 
 def rows_changed(number, *row):
@@ -30,6 +40,10 @@ class TestTheWorkbook:
             ("VOOO", "VOO & CIA", "Bens Industriais", "Transporte", "Linhas Aéreas", "N2"),
             ("REST", "RESTO", "Outros", "Outros", "Outros", None),
         ]
+
+    @pytest.mark.parametrize("wrapped", WRAPPED.values(), ids=WRAPPED)
+    def test_may_come_as_base64(self, wrapped):
+        assert read_workbook(wrapped) == read_workbook(workbook())
 
     def test_is_joined_by_the_first_four_characters_of_a_ticker(self):
         assert [root(ticker) for ticker in ("MAQS3", "M0TR11", "VOOO4F")] == ["MAQS", "M0TR", "VOOO"]
@@ -109,9 +123,16 @@ class TestWhatIsNoWorkbook:
         with pytest.raises(NotB3Data, match=r'expected an xlsx workbook; found a web page, "Access denied"'):
             read_workbook(b"<html><head><title>Access denied</title></head></html>", source="landing/sectors.xlsx")
 
-    def test_anything_else(self):
-        with pytest.raises(NotB3Data, match=r"expected an xlsx workbook; found b'UEsDBBQA"):
-            read_workbook(b"UEsDBBQABgAIAAAAIQ")
+    @pytest.mark.parametrize("body", [b"Service unavailable", b'"quoted"', b'{"error": 1}'])
+    def test_anything_else(self, body):
+        with pytest.raises(NotB3Data, match=rf"expected an xlsx workbook; found .*{body[:9].decode()}"):
+            read_workbook(body)
+
+    @pytest.mark.parametrize("wrapped", WRAPPED.values(), ids=WRAPPED)
+    def test_base64_cut_short_anywhere(self, wrapped):
+        for length in (10, 11, 12, 13, 100, 101, 102, 103, len(wrapped) - 5):
+            with pytest.raises(Truncated, match=r"expected (the whole base64 of a|a whole) workbook"):
+                read_workbook(wrapped[:length])
 
     def test_cut_short(self):
         with pytest.raises(Truncated, match="expected a whole workbook"):

@@ -4,6 +4,7 @@ import itertools
 import pytest
 
 from b3 import sessions
+from local.exchange import indexes
 
 
 def day(text: str) -> dt.date:
@@ -87,6 +88,35 @@ class TestSessions:
         ]
         with pytest.raises(ValueError, match=r"begin in 1986; asked for sessions from 1985-12-31"):
             sessions.sessions(dt.date(1985, 12, 31), day("1986-01-06"))
+
+
+class TestLastRebalance:
+    @pytest.mark.parametrize(
+        ("date", "rebalance"),
+        [
+            ("2026-10-05", "2026-09-08"),  # the first Monday was the 7th, a holiday
+            ("2026-09-08", "2026-09-08"),
+            ("2026-09-07", "2026-05-04"),
+            ("2026-09-04", "2026-05-04"),
+            ("2024-05-31", "2024-05-06"),
+            ("2024-01-02", "2024-01-02"),  # the first Monday was New Year's Day
+            ("2024-01-01", "2023-09-04"),
+            ("2023-12-31", "2023-09-04"),
+            ("1986-01-06", "1986-01-06"),
+            ("1986-01-02", "1985-09-02"),
+        ],
+    )
+    def test_is_the_first_monday_of_january_may_or_september_or_the_session_after_it(self, date, rebalance):
+        assert sessions.last_rebalance(day(date)) == day(rebalance)
+
+    @pytest.mark.parametrize("year", [1987, 2012, 2024, 2026])
+    def test_is_that_of_the_simulated_exchange(self, year):
+        for date in sessions.sessions(dt.date(year, 1, 1), dt.date(year, 12, 31)):
+            assert sessions.last_rebalance(date) == indexes.last_rebalance(date)
+
+    def test_is_unknown_before_1986(self):
+        with pytest.raises(ValueError, match="begin in 1986"):
+            sessions.last_rebalance(day("1985-12-31"))
 
 
 class TestNeighbours:

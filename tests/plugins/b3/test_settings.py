@@ -23,11 +23,34 @@ def test_another_database_renames_what_is_not_named():
 
 @pytest.mark.parametrize("prefix", ["B3_", "AIRFLOW__B3__"], ids=["plain", "as MWAA gives configuration options"])
 def test_every_setting_can_be_given(prefix):
-    names = {"LAKE_BUCKET": "lake", "GLUE_DATABASE": "markets", "GLUE_JOB": "job", "ATHENA_WORKGROUP": "analysts"}
+    names = {
+        "LAKE_BUCKET": "lake",
+        "GLUE_DATABASE": "markets",
+        "GLUE_JOB": "job",
+        "ATHENA_WORKGROUP": "analysts",
+        "INDEXES": "IBOV,SMLL",
+        "ALERT_TOPIC_ARN": "arn:aws:sns:sa-east-1:123456789012:alerts",
+    }
 
     found = settings.read({prefix + name: value for name, value in names.items()})
 
-    assert found == settings.Settings("lake", "markets", "job", "analysts")
+    assert found == settings.Settings(
+        "lake", "markets", "job", "analysts", ("IBOV", "SMLL"), "arn:aws:sns:sa-east-1:123456789012:alerts"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "indexes"),
+    [("", ("IBOV",)), ("SMLL", ("SMLL",)), (" IBOV, SMLL ,IBOV", ("IBOV", "SMLL")), ("none", ())],
+)
+def test_indexes_are_a_list_of_codes_each_once(given, indexes):
+    assert settings.read({"B3_LAKE_BUCKET": "lake", "B3_INDEXES": given}).indexes == indexes
+
+
+@pytest.mark.parametrize("given", ["ibov", "IBOV;SMLL", "IBOV,../x", ","])
+def test_anything_else_than_codes_of_indexes_is_refused(given):
+    with pytest.raises(ValueError, match=r"expected B3's codes of indexes in B3_INDEXES.*found"):
+        settings.read({"B3_LAKE_BUCKET": "lake", "B3_INDEXES": given})
 
 
 def test_the_plain_variable_goes_first():
@@ -51,3 +74,20 @@ def test_without_a_bucket_the_message_says_where_to_find_it(environ):
         "expected the lake's bucket in B3_LAKE_BUCKET (on MWAA: configuration option b3.lake_bucket), found nothing; "
         "it is output LakeBucket of the stack made from infra/lake.yaml"
     )
+
+
+@pytest.mark.parametrize(("given", "hours"), [("36", 36), ("0", 0), ("12.5", 12.5)])
+def test_the_hours_to_wait_for_publication_are_a_setting(given, hours):
+    found = settings.read({"B3_LAKE_BUCKET": "b3-lake", "B3_PUBLICATION_DEADLINE_HOURS": given})
+
+    assert found.publication_deadline_hours == hours
+
+
+def test_publication_is_waited_for_until_noon_of_the_next_day_by_default():
+    assert settings.read({"B3_LAKE_BUCKET": "b3-lake"}).publication_deadline_hours == 36
+
+
+@pytest.mark.parametrize("given", ["noon", "-1", "inf", "nan"])
+def test_hours_that_are_none_are_refused(given):
+    with pytest.raises(ValueError, match="expected hours from the beginning of the session's day in B3_PUBLICATION"):
+        settings.read({"B3_LAKE_BUCKET": "b3-lake", "B3_PUBLICATION_DEADLINE_HOURS": given})

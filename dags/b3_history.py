@@ -1,0 +1,106 @@
+"""
+### B3's historical quotes of a whole year, in one pass
+
+    scrape ─▶ upload ─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─▶ validate.*
+
+| task | does | leaves |
+|---|---|---|
+| `scrape` | downloads the COTAHIST file of the year, checks it to its last record | `landing/quotes/COTAHIST_A….ZIP` |
+| `upload` | takes it apart by session, in the memory of one session | `raw/quotes/trade_date=…/`, one for each |
+| `crawl_raw` | lets Glue register the partitions | table `raw_quotes` |
+| `refine` | runs the Glue Spark job once for all sessions | `refined/quotes/trade_date=…/`, one for each |
+| `crawl_refined` | lets Glue register the partitions | table `quotes` |
+| `validate.*` | the checks of `b3_daily` on quotes, each one query over the year | |
+
+The partitions are those that `b3_daily` writes, byte for byte; what is there already is left alone.
+
+**Which year.** `year` of the run's conf where given, else that of the logical date. B3 has files from 1986 on. A
+scheduled run takes the year that has just ended, and so picks up what B3 corrected in it.
+
+**Several years**: `airflow backfill create --dag-id b3_history --from-date 2020-01-01 --to-date 2024-01-01` makes the
+runs of 2020 to 2023, one after the other. A year is complete or can be run again: killed anywhere, it goes on with the
+copy in `landing/` and writes what is missing.
+
+**When it fails**: as `b3_daily`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pendulum
+from airflow.sdk import DAG, Param, TaskGroup, chain, task
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from b3 import alerts, aws, period, settings
+
+SQL = Path(__file__).parent / "include" / "sql"
+# Those of tables that a year's file does not fill.
+NOT_OF_QUOTES = ("index_", "sectors_")
+
+
+def sessions_of(uploaded: dict) -> str:
+    """The sessions that were uploaded, each with the one before it, as the Glue job takes them."""
+    from b3 import sessions
+
+    dates = [dt.date.fromisoformat(partition["trade_date"]) for partition in uploaded["partitions"]]
+    return ",".join(f"{date}:{sessions.previous_session(date)}" for date in dates)
+
+
+@task
+def scrape(dag_run) -> dict:
+    """Bring B3's file of the year to landing/."""
+    from dataclasses import asdict
+
+    from b3 import landing
+    from b3.hook import B3Hook
+
+    return asdict(
+        landing.capture_year(B3Hook(), aws.s3_client(), settings.read().lake, period.of_year(dag_run).first.year)
+    )
+
+
+@task
+def upload(landed: dict) -> dict:
+    """Write the raw partitions of all sessions from the landed file."""
+    from dataclasses import asdict
+
+    from b3 import raw
+    from b3.landing import LandedFile
+
+    return asdict(raw.write_year(aws.s3_client(), settings.read().lake, LandedFile(**landed)))
+
+
+with DAG(
+    dag_id="b3_history",
+    description="B3's historical quotes of a year: capture, refine, validate",
+    doc_md=__doc__,
+    schedule=CronDataIntervalTimetable("0 0 1 1 *", "America/Sao_Paulo"),
+    start_date=pendulum.datetime(1986, 1, 1, tz="America/Sao_Paulo"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=dt.timedelta(hours=12),
+    default_args={"owner": "market-data", "on_failure_callback": alerts.publish},
+    params={"year": Param(None, type=["null", "integer"], minimum=1986, title="Year", description="1986 or later")},
+    tags=["b3", "market-data"],
+    template_searchpath=[str(SQL)],
+    user_defined_macros={"settings": settings.read, "period": period.of_year, "sessions_of": sessions_of},
+    render_template_as_native_obj=False,
+):
+    uploaded = upload(scrape())
+    crawl_raw = aws.crawl("crawl_raw", "{{ settings().raw_crawler }}")
+    refine = aws.refine(
+        {
+            "--sessions": "{{ sessions_of(ti.xcom_pull(task_ids='upload')) }}",
+            "--source": "{{ settings().lake.all_raw_quotes }}",
+            "--target": "{{ settings().lake.all_refined_quotes }}",
+            "--staging": "{{ settings().lake.refine_year_staging(period(dag_run).first.year) }}",
+        }
+    )
+    crawl_refined = aws.crawl("crawl_refined", "{{ settings().refined_crawler }}")
+    with TaskGroup("validate") as validate:
+        for name in aws.statements(SQL / "validate"):
+            if not name.startswith(NOT_OF_QUOTES):
+                aws.athena("validate", name)
+    chain(uploaded, crawl_raw, refine, crawl_refined, validate)

@@ -1,0 +1,44 @@
+-- How easily do stocks and units trade, over the last 21 sessions of the lake: volume, presence, spread, price impact?
+-- Round lot alone. average_volume is per session of the window, traded or not. spread_bp is the mean of closing ask
+-- less bid in basis points of their middle, where both are there. amihud is the mean of |return| per million of volume,
+-- between the closes of sessions on which the share traded, in percent; prices are not adjusted for splits.
+WITH
+  asked AS (SELECT (SELECT max(trade_date) FROM "quotes$partitions") AS trade_date),
+  sessions AS (
+    SELECT p.trade_date
+    FROM "quotes$partitions" p
+    JOIN asked ON p.trade_date > date_add('day', -45, asked.trade_date) AND p.trade_date <= asked.trade_date
+    ORDER BY p.trade_date DESC
+    LIMIT 21
+  ),
+  window_length AS (SELECT count(*) AS sessions FROM sessions),
+  traded AS (
+    SELECT
+      q.ticker,
+      q.trade_date,
+      q.short_name,
+      q.financial_volume,
+      CASE
+        WHEN q.best_bid > 0 AND q.best_ask >= q.best_bid
+          THEN CAST(20000 * (q.best_ask - q.best_bid) AS decimal(30,4)) / (q.best_ask + q.best_bid)
+      END AS spread_bp,
+      CAST(q.unit_close AS double) AS close,
+      lag(CAST(q.unit_close AS double)) OVER (PARTITION BY q.ticker ORDER BY q.trade_date) AS close_before
+    FROM quotes q
+    JOIN sessions ON q.trade_date = sessions.trade_date
+    JOIN asked ON q.trade_date > date_add('day', -45, asked.trade_date) AND q.trade_date <= asked.trade_date
+    WHERE q.market_type = '010'
+      AND q.asset_class IN ('stock', 'unit')
+  )
+SELECT
+  t.ticker,
+  max_by(t.short_name, t.trade_date) AS short_name,
+  count(*) AS sessions_traded,
+  max(w.sessions) AS sessions,
+  CAST(sum(t.financial_volume) / max(w.sessions) AS decimal(18,2)) AS average_volume,
+  CAST(avg(t.spread_bp) AS decimal(13,4)) AS spread_bp,
+  avg(100 * abs(t.close / t.close_before - 1) / (nullif(CAST(t.financial_volume AS double), 0) / 1e6)) AS amihud
+FROM traded t
+CROSS JOIN window_length w
+GROUP BY t.ticker
+ORDER BY average_volume DESC, t.ticker

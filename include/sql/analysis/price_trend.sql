@@ -1,0 +1,53 @@
+-- Where does each stock and unit stand against its average close of 7 and 21 sessions, and what did it return in them?
+-- Prices are of one share, round lot, and NOT adjusted: a split or a dividend in the window shows as a return. A figure
+-- is null unless the share closed on every session of its window, which for a return begins with the close before it.
+WITH
+  asked AS (SELECT (SELECT max(trade_date) FROM "quotes$partitions") AS trade_date),
+  closes AS (
+    SELECT
+      q.trade_date,
+      q.ticker,
+      q.short_name,
+      q.unit_close,
+      CASE
+        WHEN lag(q.trade_date) OVER (PARTITION BY q.ticker ORDER BY q.trade_date) = q.previous_session THEN 1 ELSE 0
+      END AS follows
+    FROM quotes q
+    JOIN asked ON q.trade_date >= date_add('day', -45, asked.trade_date) AND q.trade_date <= asked.trade_date
+    WHERE q.market_type = '010'
+      AND q.asset_class IN ('stock', 'unit')
+  ),
+  windows AS (
+    SELECT
+      closes.*,
+      sum(follows) OVER (
+        PARTITION BY ticker ORDER BY trade_date ROWS BETWEEN 5 PRECEDING AND CURRENT ROW) AS steps_6,
+      sum(follows) OVER (
+        PARTITION BY ticker ORDER BY trade_date ROWS BETWEEN 6 PRECEDING AND CURRENT ROW) AS steps_7,
+      sum(follows) OVER (
+        PARTITION BY ticker ORDER BY trade_date ROWS BETWEEN 19 PRECEDING AND CURRENT ROW) AS steps_20,
+      sum(follows) OVER (
+        PARTITION BY ticker ORDER BY trade_date ROWS BETWEEN 20 PRECEDING AND CURRENT ROW) AS steps_21,
+      avg(unit_close) OVER (
+        PARTITION BY ticker ORDER BY trade_date ROWS BETWEEN 6 PRECEDING AND CURRENT ROW) AS mean_7,
+      avg(unit_close) OVER (
+        PARTITION BY ticker ORDER BY trade_date ROWS BETWEEN 20 PRECEDING AND CURRENT ROW) AS mean_21,
+      lag(unit_close, 7) OVER (PARTITION BY ticker ORDER BY trade_date) AS close_7,
+      lag(unit_close, 21) OVER (PARTITION BY ticker ORDER BY trade_date) AS close_21
+    FROM closes
+  )
+SELECT
+  w.ticker,
+  w.short_name,
+  w.unit_close,
+  CASE WHEN w.steps_6 = 6 THEN w.mean_7 END AS average_7,
+  CASE WHEN w.steps_20 = 20 THEN w.mean_21 END AS average_21,
+  CASE
+    WHEN w.steps_7 = 7 THEN CAST(100 * (w.unit_close - w.close_7) / w.close_7 AS decimal(13,4))
+  END AS return_7_pct,
+  CASE
+    WHEN w.steps_21 = 21 THEN CAST(100 * (w.unit_close - w.close_21) / w.close_21 AS decimal(13,4))
+  END AS return_21_pct
+FROM windows w
+JOIN asked ON w.trade_date = asked.trade_date
+ORDER BY w.ticker

@@ -1,0 +1,41 @@
+-- What do the sectors of an index weigh, and how did they trade? The sectors are those of B3's portfolio.
+-- Only dates whose constituents are all there, of one generation; a filter on trade_date reads its partitions alone.
+CREATE OR REPLACE VIEW sector_summary AS
+WITH
+  counted AS (
+    SELECT
+      s.*,
+      count(*) OVER (PARTITION BY s.trade_date, s.index_code) AS rows_there,
+      min(s.generation) OVER (PARTITION BY s.trade_date, s.index_code) AS first_generation,
+      max(s.generation) OVER (PARTITION BY s.trade_date, s.index_code) AS last_generation
+    FROM index_stocks s
+  ),
+  sectors AS (
+    SELECT
+      trade_date,
+      index_code,
+      sector,
+      count(*) AS constituents,
+      count_if(market_count > 0) AS traded_constituents,
+      sum(weight_pct) AS weight_pct,
+      coalesce(sum(total_financial_volume), CAST(0 AS decimal(38,2))) AS total_financial_volume,
+      avg(CAST(100 * (close - open) AS decimal(20,4)) / open) AS average_change_pct
+    FROM counted
+    WHERE rows_there = constituent_count
+      AND first_generation = last_generation
+    GROUP BY trade_date, index_code, sector
+  )
+SELECT
+  trade_date,
+  index_code,
+  sector,
+  constituents,
+  traded_constituents,
+  weight_pct,
+  total_financial_volume,
+  CAST(
+    CAST(100 * total_financial_volume AS decimal(38,4))
+    / nullif(sum(total_financial_volume) OVER (PARTITION BY trade_date, index_code), 0) AS decimal(7,4)
+  ) AS volume_share_pct,
+  CAST(average_change_pct AS decimal(13,4)) AS average_change_pct
+FROM sectors

@@ -1,0 +1,1 @@
+"""The lake's infrastructure: CloudFormation templates, and what deploys them."""

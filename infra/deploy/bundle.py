@@ -1,0 +1,120 @@
+"""What a checkout deploys, as bytes by name: the same content gives the same bytes on every machine."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.deploy.errors import DeployError
+
+# What tools leave behind; everything else below a folder is deployed.
+LEFTOVERS = ("__pycache__", "*.pyc", "*.pyo", ".*_cache", ".DS_Store", "*.swp", "*~", ".git*")
+_EARLIEST = (1980, 1, 1, 0, 0, 0)
+_ORDINARY_FILE = 0o100644
+_UNIX = 3
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Everything but the templates.
+
+    Attributes:
+        script: the Glue script.
+        requirements: requirements.txt.
+        plugins: plugins.zip.
+        dags: the DAG folder as MWAA gets it, by path below it: the DAGs, include/ and constraints.txt.
+    """
+
+    script: bytes
+    requirements: bytes
+    plugins: bytes
+    dags: dict[str, bytes]
+
+    @property
+    def script_key(self) -> str:
+        """Key of the script in the lake's bucket; another content has another key."""
+        return f"code/glue/refine-{hashlib.sha256(self.script).hexdigest()[:16]}.py"
+
+
+def make(root: Path, airflow: str | None = None) -> Bundle:
+    """The bundle of the checkout at `root`.
+
+    Args:
+        root: the repository.
+        airflow: the version of Airflow that it is for; None takes the constraints as they are.
+
+    Raises:
+        DeployError: a file is missing, or there are no constraints for that version.
+    """
+    dags = {path: body for path, body in files(root / "dags").items() if path.partition("/")[0] != "include"}
+    dags |= {f"include/{path}": body for path, body in files(root / "include").items()}
+    dags["constraints.txt"] = constraints(root, airflow)
+    return Bundle(
+        script=_read(root / "include" / "glue" / "refine.py"),
+        requirements=_read(root / "requirements.txt"),
+        plugins=plugins_zip(root / "plugins"),
+        dags=dict(sorted(dags.items())),
+    )
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """The files below a folder by their path in it, in order, without what tools leave behind.
+
+    Raises:
+        DeployError: the folder is not there, or has no file.
+    """
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if path.is_file() and not any(fnmatch.fnmatch(part, left) for part in name.parts for left in LEFTOVERS):
+            found[name.as_posix()] = path.read_bytes()
+    if not found:
+        raise DeployError(f"expected files to deploy in {folder}, found none: deploy from a whole checkout")
+    return dict(sorted(found.items()))
+
+
+def plugins_zip(folder: Path) -> bytes:
+    """The contents of a folder as a ZIP without an outer folder, whose bytes depend on nothing but the contents.
+
+    Stored, not deflated: zlib's output differs between its builds.
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, body in files(folder).items():
+            entry = zipfile.ZipInfo(name, _EARLIEST)
+            entry.external_attr = _ORDINARY_FILE << 16
+            entry.create_system = _UNIX
+            archive.writestr(entry, body)
+    return buffer.getvalue()
+
+
+def constraints(root: Path, airflow: str | None) -> bytes:
+    """The constraints for a version of Airflow: those of constraints-VERSION.txt, or else constraints.txt if it fits.
+
+    Raises:
+        DeployError: neither pins that version.
+    """
+    tried = []
+    for path in (root / f"constraints-{airflow}.txt", root / "constraints.txt"):
+        if path.is_file():
+            body = path.read_bytes()
+            lines = body.decode().splitlines()
+            if airflow is None or f"apache-airflow=={airflow}" in lines or f"apache-airflow-core=={airflow}" in lines:
+                return body
+            pinned = [line for line in lines if line.startswith("apache-airflow==")]
+            tried.append(f"{path.name} with {pinned[0] if pinned else 'no version of Airflow'}")
+    raise DeployError(
+        f"expected constraints for Airflow {airflow}, found {' and '.join(tried) or 'no constraints.txt'} in {root}: "
+        f"put those of that version in constraints-{airflow}.txt, or deploy the version that is pinned"
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise DeployError(f"expected {path}, found nothing: deploy from a whole checkout") from None

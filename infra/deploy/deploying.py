@@ -1,0 +1,223 @@
+"""The order of a deploy.
+
+The Glue script is there before the job names it, and what MWAA installs before MWAA is told: its constraints, its
+requirements, plugins.zip. The DAGs come after the plugins that they import, and what is gone goes last. Each stage is
+planned from what is there at that moment, so a deploy that was cut off is mended by the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from infra.deploy import buckets, bundle, objects, queries, stacks, templates
+from infra.deploy.account import Account
+from infra.deploy.errors import DeployError
+from infra.deploy.objects import ObjectChange
+from infra.deploy.options import Options
+from infra.deploy.stacks import StackChange
+
+Change = ObjectChange | StackChange
+Say = Callable[[str], None]
+CONSTRAINTS = "dags/constraints.txt"
+REQUIREMENTS = "requirements.txt"
+PLUGINS = "plugins.zip"
+# Parameters of the templates that a deploy gives itself.
+OWN = {"LakeBucket", "RefineScriptKey", "LakeStack", "CodeBucket", "RequirementsVersion", "PluginsVersion"}
+TO_COME = "<new version>"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of a deploy: `plan` reads what is there, and gives what has to change."""
+
+    name: str
+    plan: Callable[[], Sequence[Change]]
+
+
+class Deployment:
+    """One deploy of a checkout to an account."""
+
+    def __init__(self, account: Account, options: Options, say: Say) -> None:
+        self._account = account
+        self._options = options
+        self._say = say
+        self._s3, self._cloudformation = account.s3, account.cloudformation
+        self._templates = {name: self._template(name) for name in ["lake", "code", *(["mwaa"] if options.mwaa else [])]}
+        self._check_parameters()
+        lake, code = self._present(options.stack), self._present(options.code_stack)
+        self._lake_is_there = self._owned(options.bucket, options.stack, lake, "LakeBucket")
+        self._owned(options.code, options.code_stack, code, "CodeBucket")
+        self._bundle = bundle.make(options.root, self._airflow())
+
+    def stages(self) -> list[Stage]:
+        """The steps, in order."""
+        script, lake = Stage("Glue script", self._script), Stage("lake", self._lake)
+        return [
+            # The first deploy makes the bucket; any other has the script in it before the job names it.
+            *([script, lake] if self._lake_is_there else [lake, script]),
+            Stage("saved queries", self._queries),
+            Stage("code bucket", self._code),
+            Stage("packages", self._packages),
+            *([Stage("MWAA", self._mwaa)] if self._options.mwaa else []),
+            Stage("DAG folder", self._dags),
+            Stage("former scripts", self._former_scripts),
+        ]
+
+    def plan(self) -> list[tuple[Stage, Sequence[Change]]]:
+        """Every change as far as it can be told now, by stage."""
+        return [(stage, stage.plan()) for stage in self.stages()]
+
+    def apply(self, planned: Sequence[tuple[Stage, Sequence[Change]]]) -> None:
+        """Go through the stages, each planned anew from what those before it made."""
+        for stage, _ in planned:
+            changes = stage.plan()
+            if changes:
+                self._say(f"{stage.name}:")
+            for change in changes:
+                if isinstance(change, ObjectChange):
+                    objects.apply(self._s3, [change], self._say)
+                else:
+                    self._apply_stack(change)
+
+    def _apply_stack(self, change: StackChange) -> None:
+        if change.replaces_failed:
+            stacks.delete(self._cloudformation, change.name, self._say)
+            # Retained by the policy that keeps a lake's data; this one never held any.
+            bucket = self._options.bucket
+            if change.name == self._options.stack and buckets.exists(self._s3, bucket):
+                self._s3.delete_bucket(Bucket=bucket)
+        stacks.apply(self._cloudformation, change, self._say)
+
+    def _lake(self) -> Sequence[Change]:
+        given = {"LakeBucket": self._options.bucket, "RefineScriptKey": self._bundle.script_key}
+        return self._stack("lake", self._options.stack, given)
+
+    def _script(self) -> Sequence[Change]:
+        wanted = {self._bundle.script_key: self._bundle.script}
+        there = objects.present(self._s3, self._options.bucket, [self._bundle.script_key], wanted)
+        return objects.plan(self._options.bucket, wanted, there)
+
+    def _former_scripts(self) -> Sequence[Change]:
+        wanted = {self._bundle.script_key: self._bundle.script}
+        there = objects.present(self._s3, self._options.bucket, ["code/glue/"], wanted)
+        return [change for change in objects.plan(self._options.bucket, wanted, there) if change.sign == "-"]
+
+    def _queries(self) -> Sequence[Change]:
+        options = self._options
+        template = queries.template(options.sql) if options.queries else None
+        there = self._present(options.queries_stack)
+        if template is None:
+            return [StackChange("-", options.queries_stack, None, ())] if there and options.queries else []
+        given = {"Database": self._output("GlueDatabase"), "Workgroup": self._output("AthenaWorkgroup")}
+        wanted = stacks.Wanted(options.queries_stack, template, given, templates.small(template))
+        return _one(stacks.plan(wanted, there))
+
+    def _code(self) -> Sequence[Change]:
+        return self._stack("code", self._options.code_stack, {"CodeBucket": self._options.code})
+
+    def _packages(self) -> Sequence[ObjectChange]:
+        wanted = {
+            CONSTRAINTS: self._bundle.dags["constraints.txt"],
+            REQUIREMENTS: self._bundle.requirements,
+            PLUGINS: self._bundle.plugins,
+        }
+        return objects.plan(
+            self._options.code, wanted, objects.present(self._s3, self._options.code, list(wanted), wanted)
+        )
+
+    def _mwaa(self) -> Sequence[Change]:
+        given = {
+            "LakeStack": self._options.stack,
+            "CodeBucket": self._options.code,
+            "RequirementsVersion": self._version(REQUIREMENTS),
+            "PluginsVersion": self._version(PLUGINS),
+        }
+        if self._options.airflow:
+            given["AirflowVersion"] = self._options.airflow
+        return self._stack("mwaa", self._options.mwaa_stack, given)
+
+    def _dags(self) -> Sequence[Change]:
+        # A DAG finds the files that it reads: include/ first.
+        ordered = sorted(self._bundle.dags.items(), key=lambda item: (not item[0].startswith("include/"), item[0]))
+        wanted = {f"dags/{path}": body for path, body in ordered}
+        there = objects.present(self._s3, self._options.code, ["dags/"], wanted)
+        # The constraints are a package's: they have been there since before MWAA was told.
+        return [change for change in objects.plan(self._options.code, wanted, there) if change.key != CONSTRAINTS]
+
+    def _stack(self, template: str, name: str, given: dict[str, str]) -> Sequence[Change]:
+        content, text = self._templates[template]
+        declared = content.get("Parameters", {})
+        chosen = {key: value for key, value in self._options.parameters.items() if key in declared}
+        given = {key: value for key, value in given.items() if key in declared}
+        return _one(stacks.plan(stacks.Wanted(name, content, given | chosen, text), self._present(name)))
+
+    def _template(self, name: str) -> tuple[dict[str, Any], str]:
+        path = self._options.template(name)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise DeployError(f"expected a template {path}, found nothing: deploy from a whole checkout") from None
+        content = templates.parse(text)
+        fits = len(text.encode()) <= templates.INLINE_LIMIT
+        return content, text if fits else templates.small(content)
+
+    def _present(self, name: str) -> stacks.Present | None:
+        return stacks.present(self._cloudformation, name, self._say)
+
+    def _output(self, name: str) -> str:
+        """An output of the lake's stack; before it is made, what stands for it in a plan."""
+        lake = self._present(self._options.stack)
+        return lake.outputs.get(name, "") if lake and lake.whole else f"<output {name} of {self._options.stack}>"
+
+    def _version(self, key: str) -> str:
+        """The version of a package that is there; if it is about to change, what stands for the one to come."""
+        if not buckets.exists(self._s3, self._options.code) or any(item.key == key for item in self._packages()):
+            return TO_COME
+        return str(self._s3.head_object(Bucket=self._options.code, Key=key)["VersionId"])
+
+    def _airflow(self) -> str | None:
+        """The version of Airflow that the environment has, or will have; None if there is none to be."""
+        if self._options.airflow or not self._options.mwaa:
+            return self._options.airflow
+        there = self._present(self._options.mwaa_stack)
+        if there and there.whole and "AirflowVersion" in there.parameters:
+            return there.parameters["AirflowVersion"]
+        default = self._templates["mwaa"][0].get("Parameters", {}).get("AirflowVersion", {}).get("Default")
+        return None if default is None else str(default)
+
+    def _check_parameters(self) -> None:
+        declared = {key for content, _ in self._templates.values() for key in content.get("Parameters", {})}
+        for key in self._options.parameters:
+            if key in OWN:
+                raise DeployError(f"expected no value for parameter {key}, which a deploy sets itself")
+            if key not in declared:
+                raise DeployError(
+                    f"expected a parameter of the templates, found {key}: they have {', '.join(sorted(declared - OWN))}"
+                )
+
+    def _owned(self, bucket: str, stack: str, there: stacks.Present | None, parameter: str) -> bool:
+        """Whether the bucket is there as the stack's.
+
+        Raises:
+            DeployError: it is there and not the stack's, or the stack's is another one.
+        """
+        if there and there.whole:
+            owned = there.parameters.get(parameter)
+            if owned != bucket:
+                raise DeployError(
+                    f"expected stack {stack} to be that of bucket {bucket}, found that of {owned}: a lake does not "
+                    "move; name its bucket, or deploy another stack"
+                )
+            return buckets.exists(self._s3, bucket)
+        if there is None and buckets.exists(self._s3, bucket):
+            raise DeployError(
+                f"expected no bucket {bucket} yet, as there is no stack {stack}, found one: choose another name, or "
+                "delete it if nothing in it is needed"
+            )
+        return False
+
+
+def _one(change: StackChange | None) -> Sequence[Change]:
+    return [] if change is None else [change]

@@ -1,0 +1,54 @@
+"""CloudFormation templates as data."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+
+from infra.deploy.errors import DeployError
+
+INLINE_LIMIT = 51_200
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Reads CloudFormation's short forms as their long ones, and dates as text."""
+
+
+def _intrinsic(loader: _Loader, name: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    elif isinstance(node, yaml.MappingNode):
+        value = loader.construct_mapping(node, deep=True)
+    return {name if name in ("Ref", "Condition") else f"Fn::{name}": value}
+
+
+_Loader.add_multi_constructor("!", _intrinsic)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_str)
+
+
+def parse(text: str) -> dict[str, Any]:
+    """A template's content; JSON is YAML."""
+    content = yaml.load(text, _Loader)
+    if not isinstance(content, dict):
+        raise DeployError(f"expected a CloudFormation template, found {type(content).__name__}")
+    return content
+
+
+def small(template: dict[str, Any]) -> str:
+    """A template as JSON of the fewest bytes.
+
+    Raises:
+        DeployError: CloudFormation would not take it in a request.
+    """
+    body = json.dumps(template, separators=(",", ":"), ensure_ascii=False)
+    if len(body.encode()) > INLINE_LIMIT:
+        raise DeployError(
+            f"expected a template of at most {INLINE_LIMIT} bytes, which CloudFormation takes inline, found "
+            f"{len(body.encode())}: split it"
+        )
+    return body

@@ -1,0 +1,168 @@
+"""`make cost`: writes docs/cost.md from measured.json and prices.yaml, so that neither is copied by hand."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from decimal import Decimal
+
+from local.cost import estimate, measure, prices
+from local.cost.estimate import HOURS_A_MONTH, SESSIONS_A_MONTH, SESSIONS_A_YEAR
+from local.cost.measure import Measured
+from local.cost.prices import PriceList
+from local.setup import ROOT
+
+FILE = ROOT / "docs" / "cost.md"
+GUESSED_JOB_SECONDS = (60, 120, 300)
+FULL_SCAN_GB = 100
+
+
+def main(check: bool = False) -> int:
+    """Write the document; with `check`, only say whether it is up to date (1 if not)."""
+    text = document(measure.read(), prices.read())
+    if check:
+        if FILE.read_text(encoding="utf-8") == text:
+            return 0
+        print(f"cost: expected {FILE.relative_to(ROOT)} as `make cost` writes it, found another", file=sys.stderr)
+        return 1
+    FILE.write_text(text, encoding="utf-8")
+    print(f"cost: wrote {FILE.relative_to(ROOT)}")
+    return 0
+
+
+def document(measured: Measured, listed: PriceList) -> str:
+    """The text of docs/cost.md."""
+    parts = estimate.session(measured, listed)
+    run = sum(parts.values(), Decimal(0))
+    kept = estimate.kept_bytes(measured)
+    flex = estimate.job(measured.job_seconds, measured.workers, listed["glue_flex_dpu_hour"], listed)
+    crawls, calls = measured.crawls * estimate.crawl(listed), estimate.registering(measured, listed)
+    scan = FULL_SCAN_GB * 1024**3
+    month = estimate.mwaa_month(listed) + SESSIONS_A_MONTH * run
+    lines = [
+        "# What it costs",
+        "",
+        "Made by `make cost`; do not edit. US dollars, AWS list prices in "
+        f"{listed.region} as of {listed.as_of}, no free tier, no tax. The use is that of one run for "
+        f"{measured.session} on the simulated exchange, "
+        f"measured on {measured.measured_on} on the local stand-ins ({measured.machine}).",
+        "",
+        "**Nothing here comes from an AWS bill.** What stands in for what:",
+        "",
+        f"- Seconds of the Glue job ({measured.job_seconds}) are those of Spark on this machine, not of "
+        f"{measured.workers} G.1X workers. Up to 60 seconds the bill is the same: Glue bills a minute at least.",
+        "- Bytes scanned are what the local Athena counts: the column chunks that a query reads. AWS bills 10 MB at "
+        f"least; the largest of these queries scanned {_mb(max(measured.query_bytes))}.",
+        "- S3 writes are the objects' versions. Reads, lists and catalog calls are counted once for each different "
+        "request, so AWS would bill more of them: ten times all S3 requests would add "
+        f"{_usd(9 * parts['S3 requests'])} to a session.",
+        "- A crawl is billed as ten minutes, whatever it takes. How many DPUs it uses AWS tells only afterwards.",
+        "- Log storage, SNS, CloudWatch metrics and the network that mwaa.yaml makes are left out. A NAT gateway or "
+        "VPC endpoints, where it has them, are billed by the hour whether a DAG runs or not: look them up first.",
+        "",
+        "## A session",
+        "",
+        *_table(("for", "use", "$"), _uses(measured, parts, listed)),
+        "",
+        f"It leaves {_mb(kept)} for good, {_usd(estimate.storage_month([kept], listed))} a month.",
+        "",
+        "## A year, a month",
+        "",
+        *_table(
+            ("", "$"),
+            [
+                (f"a year of history, {SESSIONS_A_YEAR} sessions run one by one", _usd(SESSIONS_A_YEAR * run)),
+                ("keeping that year, a month", _usd(estimate.storage_month([SESSIONS_A_YEAR * kept], listed))),
+                (f"MWAA, mw1.small with its one worker, a month of {HOURS_A_MONTH} hours",
+                 _usd(estimate.mwaa_month(listed))),
+                (f"a month in all: MWAA and {SESSIONS_A_MONTH} sessions", _usd(month)),
+            ],
+        ),
+        "",
+        f"MWAA is {estimate.mwaa_month(listed) / month:.0%} of the month. It is billed by the hour, runs or not.",
+        "",
+        "If the Glue job took longer on AWS, a session would cost:",
+        "",
+        *_table(
+            ("seconds of the job", "$ a session"),
+            [
+                (str(seconds), _usd(run - parts["Glue job"]
+                 + estimate.job(seconds, measured.workers, listed["glue_dpu_hour"], listed)))
+                for seconds in GUESSED_JOB_SECONDS
+            ],
+        ),
+        "",
+        "## What the choices cost and save",
+        "",
+        *_table(
+            ("choice", "$", "instead of", "$", "a year"),
+            [
+                _choice("crawlers register the partitions", crawls,
+                        f"a call for each of {sum(measured.partitions.values())} partitions", calls),
+                _choice("execution class STANDARD", parts["Glue job"], "FLEX (GlueExecutionClass)", flex),
+                _choice("quotes by trade date, one object", Decimal(0),
+                        f"by trade date and ticker, {measured.quotes:,} objects",
+                        estimate.by_ticker(measured, listed)),
+            ],
+        ),
+        "",
+        f"- **Crawlers** are {crawls / run:.0%} of a session: each is billed ten minutes for a second's work. "
+        "Partitions registered by BatchCreatePartition, or partition projection, which needs no registering, would "
+        "save nearly all of it. They stay because the DAG is meant to show them; no table needs them.",
+        "- **FLEX** saves a third of the job; the run then waits for spare capacity, for minutes or longer.",
+        f"- **The scan limit** of the workgroup (AthenaScanLimitBytes) saves nothing on ordinary days. It bounds a "
+        f"mistake: a query that reads {FULL_SCAN_GB} GB costs {_usd(estimate.query(scan, listed))}, each time.",
+        "- **By trade date alone**: a partition for each ticker would pay a write, a read and a catalog call for each, "
+        "in files of a few kilobytes, and slow every query. index_stocks has few enough constituents to afford it.",
+        "",
+        "## Prices",
+        "",
+        *_table(
+            ("", "", "AWS's page", "checked against"),
+            [
+                (f"{'$' if price.in_dollars else ''}{price.value}", price.unit, price.page, price.checked)
+                for price in listed.entries.values()
+            ],
+        ),
+        "",
+        "They lie in `local/cost/prices.yaml`, the use in `local/cost/measured.json`. `make cost` computes this file "
+        "from the two; `make cost MEASURE=2024-03-14` runs and counts that session first.",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _uses(measured: Measured, parts: dict[str, Decimal], listed: PriceList) -> list[tuple[str, str, str]]:
+    writes = sum(measured.objects.values())
+    billed = max(measured.job_seconds, listed["glue_job_minimum_seconds"])
+    uses = {
+        "Glue job": f"{measured.job_seconds} s × {measured.workers} workers, billed as {billed} s",
+        "Glue crawlers": f"{measured.crawls} crawls",
+        "Athena": f"{len(measured.query_bytes)} queries, {_mb(sum(measured.query_bytes))} scanned",
+        "S3 requests": f"{writes} writes, {measured.s3_lists} lists, {measured.s3_reads} reads",
+        "Data Catalog requests": f"{measured.catalog_calls} calls",
+    }
+    rows = [(name, uses[name], _usd(dollars)) for name, dollars in parts.items()]
+    return [*rows, ("**in all**", "", f"**{_usd(sum(parts.values(), Decimal(0)))}**")]
+
+
+def _choice(ours: str, cost: Decimal, other: str, its: Decimal) -> tuple[str, str, str, str, str]:
+    change = (its - cost) * SESSIONS_A_YEAR
+    return ours, _usd(cost), other, _usd(its), f"{'+' if change > 0 else '-'}{_usd(abs(change))}"
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows)]
+
+
+def _usd(dollars: Decimal) -> str:
+    if 0 < dollars < Decimal("0.0001"):
+        return "less than 0.0001"
+    return f"{dollars:,.2f}" if dollars >= 1 else f"{dollars:.4f}"
+
+
+def _mb(size: int) -> str:
+    return f"{Decimal(size) / 1024**2:.1f} MB"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(check="--check" in sys.argv[1:]))

@@ -1,0 +1,84 @@
+"""The AWS operators of the DAGs, set up alike: what they run belongs to the stack, and nothing of it is changed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.amazon.aws.operators.athena import AthenaOperator
+from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
+from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerOperator
+
+CONNECTION = "aws_default"
+
+
+def s3_client() -> Any:
+    """A boto3 S3 client."""
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+    return S3Hook(aws_conn_id=CONNECTION).get_conn()
+
+
+def statements(folder: Path) -> list[str]:
+    """Names of the SQL files in a folder.
+
+    Raises:
+        FileNotFoundError: there are none.
+    """
+    found = sorted(path.stem for path in folder.glob("*.sql"))
+    if not found:
+        raise FileNotFoundError(f"expected SQL files in {folder}, found none: deploy include/ inside the DAG folder")
+    return found
+
+
+def crawl(task_id: str, crawler: str, *, trigger_rule: str = "all_success") -> GlueCrawlerOperator:
+    """Run a crawler, of which only the (templated) name is given."""
+    return GlueCrawlerOperator(
+        task_id=task_id,
+        config={"Name": crawler},
+        aws_conn_id=CONNECTION,
+        deferrable=True,
+        poll_interval=1,
+        execution_timeout=dt.timedelta(minutes=30),
+        # A crawl that ends at once may be marked failed: github.com/apache/airflow/issues/67287, 72716.
+        retries=2,
+        retry_delay=dt.timedelta(seconds=5),
+        # Backfills have a limit of runs of their own, and a crawler cannot run twice at once.
+        max_active_tis_per_dag=1,
+        trigger_rule=trigger_rule,
+    )
+
+
+def refine(arguments: dict[str, str]) -> GlueJobOperator:
+    """Run the Glue job with (templated) arguments."""
+    return GlueJobOperator(
+        task_id="refine",
+        job_name="{{ settings().glue_job }}",
+        script_args=arguments,
+        aws_conn_id=CONNECTION,
+        deferrable=True,
+        verbose=False,
+        waiter_delay=2,
+        waiter_max_attempts=1800,
+        update_config=False,
+        max_active_tis_per_dag=2,
+    )
+
+
+def athena(folder: str, name: str) -> AthenaOperator:
+    """Run a file of include/sql; a violated check is a failed query.
+
+    Not deferrable: it takes a second or two, less than the second start that deferring costs.
+    """
+    return AthenaOperator(
+        task_id=name,
+        query=f"{folder}/{name}.sql",
+        database="{{ settings().glue_database }}",
+        workgroup="{{ settings().athena_workgroup }}",
+        aws_conn_id=CONNECTION,
+        deferrable=False,
+        sleep_time=0.25,  # type: ignore[arg-type]  # a number of seconds, whatever its annotation says
+        max_polling_attempts=2400,
+        retries=0,
+    )

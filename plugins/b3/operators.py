@@ -1,0 +1,93 @@
+"""The Airflow operators of the lake that are B3's own."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from b3 import publication, runs, settings
+
+if TYPE_CHECKING:
+    from b3.errors import SourceError
+
+    class BaseOperator:
+        """What this module uses of Airflow's class of this name."""
+
+        log: Any
+
+        def __init__(self, **arguments: Any) -> None: ...
+
+        def defer(self, *, trigger: Any, method_name: str) -> None:
+            """Raise what gives the slot back until the trigger fires."""
+else:
+    from airflow.sdk import BaseOperator
+
+ANSWERS = "answers"
+
+
+class CaptureQuotesOperator(BaseOperator):
+    """Bring B3's file of the run's session to landing/; where it is not published yet, wait for it without a slot.
+
+    While it waits the task is deferred, and its XCom `answers` says what B3 answered, and when. Airflow keeps the
+    XComs of a task over a deferral, and clears them when the task is tried again.
+
+    Args:
+        deadline_hours: when to stop waiting, see `b3.publication.deadline`; 0 is not to wait. Templated.
+        poll: how long to wait before B3 is asked again.
+    """
+
+    template_fields: Sequence[str] = ("deadline_hours",)
+
+    def __init__(
+        self,
+        *,
+        deadline_hours: float | str = publication.DEADLINE_HOURS,
+        poll: dt.timedelta = publication.POLL,
+        **arguments: Any,
+    ) -> None:
+        super().__init__(**arguments)
+        self.deadline_hours = deadline_hours
+        self.poll = poll
+
+    def execute(self, context: Any) -> dict[str, str]:
+        """Ask B3, and return the landed file, see `b3.landing.LandedFile`.
+
+        Raises:
+            ClosedDay: B3 held no session on the run's trade date.
+            NotPublished: the deadline is over; it tells each answer.
+            SourceError: and its subclasses: B3's answer is something else than the session's file.
+        """
+        return self._capture(context)
+
+    def ask_again(self, context: Any, event: Any = None) -> dict[str, str]:
+        """What the trigger resumes; as `execute`."""
+        return self._capture(context)
+
+    def _capture(self, context: Any) -> dict[str, str]:
+        from b3 import aws, landing
+        from b3.errors import SourceError
+        from b3.hook import B3Hook
+
+        trade_date = runs.trade_date(context["dag_run"])
+        until = publication.deadline(trade_date, float(self.deadline_hours))
+        # The files of the month and the year come after the daily one: there is no use in them while that is awaited.
+        longer = publication.now() >= until
+        lake = settings.read().lake
+        try:
+            return asdict(landing.capture_quotes(B3Hook(), aws.s3_client(), lake, trade_date, longer=longer))
+        except SourceError as error:
+            self._wait(error, context["ti"], trade_date, until)
+            raise
+
+    def _wait(self, error: SourceError, ti: Any, trade_date: dt.date, until: dt.datetime) -> None:
+        """Defer the task, or raise what ends the waiting."""
+        from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
+
+        kept = ti.xcom_pull(task_ids=ti.task_id, key=ANSWERS) or []
+        earlier = [publication.Answer(dt.datetime.fromisoformat(at), said) for at, said in kept]
+        answers = publication.wait(error, earlier, trade_date, until=until, at=publication.now())
+        ti.xcom_push(ANSWERS, [[answer.at.isoformat(timespec="seconds"), answer.said] for answer in answers])
+        self.log.warning("not published yet, waiting until %s: %s", until, error)
+        self.defer(trigger=TimeDeltaTrigger(self.poll), method_name=self.ask_again.__name__)

@@ -1,0 +1,53 @@
+"""The days that a DAG run is for, as its SQL names them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from b3 import runs
+from b3.sessions import FIRST_YEAR
+
+
+@dataclass(frozen=True)
+class Period:
+    """The trade dates from `first` to `last`, both included."""
+
+    first: dt.date
+    last: dt.date
+
+    @property
+    def sql(self) -> str:
+        """The condition on the partition key that holds for these days alone."""
+        if self.first == self.last:
+            return f"trade_date = date '{self.first}'"
+        return f"trade_date BETWEEN date '{self.first}' AND date '{self.last}'"
+
+    def __str__(self) -> str:
+        """In words."""
+        return str(self.first) if self.first == self.last else f"{self.first} to {self.last}"
+
+
+def of_session(dag_run: Any) -> Period:
+    """The session of a run of b3_daily."""
+    date = runs.trade_date(dag_run)
+    return Period(date, date)
+
+
+def of_year(dag_run: Any) -> Period:
+    """The year of a run of b3_history: `year` of its conf where that is given, else that of its logical date.
+
+    Raises:
+        ValueError: the conf's year is no year since 1986, or the run has neither.
+    """
+    given = (dag_run.conf or {}).get("year")
+    if given is None:
+        found = runs.trade_date(dag_run).year
+    elif str(given).isdecimal():
+        found = int(given)
+    else:
+        found = 0
+    if not FIRST_YEAR <= found <= dt.MAXYEAR:
+        raise ValueError(f"expected year in the run's conf, {FIRST_YEAR} or later, found {given!r}: trigger it again")
+    return Period(dt.date(found, 1, 1), dt.date(found, 12, 31))

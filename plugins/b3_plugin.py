@@ -1,0 +1,17 @@
+"""What Airflow has to know of the B3 package before it reads a DAG.
+
+Airflow imports plugin files by their bare name, and only those at the top of the plugins folder (.airflowignore).
+"""
+
+from __future__ import annotations
+
+from airflow.plugins_manager import AirflowPlugin
+
+from b3.timetable import SessionTimetable
+
+
+class B3Plugin(AirflowPlugin):
+    """Lets the scheduler load the timetable out of a stored DAG."""
+
+    name = "b3"
+    timetables = [SessionTimetable]  # noqa: RUF012

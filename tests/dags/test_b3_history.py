@@ -1,0 +1,102 @@
+import copy
+import datetime as dt
+import itertools
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+
+from tests.dags.test_b3_daily import DAGS, ROOT, edges, parse, serialized
+
+STEPS = ["scrape", "upload", "crawl_raw", "refine", "crawl_refined"]
+CHECKS = sorted(
+    path.stem
+    for path in (ROOT / "include" / "sql" / "validate").iterdir()
+    if not path.stem.startswith(("index_", "sectors_"))
+)
+
+
+@pytest.fixture(scope="module")
+def dag() -> DAG:
+    return parse(DAGS).dags["b3_history"]
+
+
+@pytest.fixture
+def rendered(dag, monkeypatch):
+    """A task as it executes for 2020, of which two sessions were uploaded."""
+    monkeypatch.setenv("B3_LAKE_BUCKET", "b3-lake")
+    partitions = [
+        {"trade_date": "2020-01-02", "rows": 11, "financial_volume": "1.10"},
+        {"trade_date": "2020-05-04", "rows": 22, "financial_volume": "2.20"},
+    ]
+    run = SimpleNamespace(run_id="backfill__1", run_type="backfill", conf={}, logical_date=sao_paulo(2020))
+    uploaded = {"upload": {"partitions": partitions, "source_records": 33}}
+    context = {"dag_run": run, "ti": SimpleNamespace(xcom_pull=lambda task_ids: uploaded[task_ids])}
+
+    def render(task_id: str) -> Any:
+        task = copy.copy(dag.get_task(task_id))
+        task.render_template_fields(context, dag.get_template_env())
+        return task
+
+    return render
+
+
+def sao_paulo(year: int) -> dt.datetime:
+    return dt.datetime(year, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=-3)))
+
+
+def test_is_the_five_steps_and_then_every_check_of_quotes(dag):
+    checks = [f"validate.{check}" for check in CHECKS]
+
+    assert [task.task_id for task in dag.topological_sort()][:5] == STEPS
+    assert edges(dag) == {*itertools.pairwise(STEPS), *(("crawl_refined", check) for check in checks)}
+    assert {task.trigger_rule for task in dag.tasks} == {"all_success"}
+
+
+def test_parsed_again_it_is_the_same_version(dag):
+    assert serialized(parse(DAGS).dags["b3_history"]) == serialized(dag)
+
+
+def test_a_run_is_scheduled_for_the_year_that_ended(dag):
+    following = dag.timetable.next_dagrun_info(
+        last_automated_data_interval=dag.timetable.infer_manual_data_interval(run_after=in_sao_paulo("2020-06-01")),
+        restriction=SimpleNamespace(earliest=None, latest=None, catchup=True),
+    )
+
+    assert following.data_interval.start == in_sao_paulo("2020-01-01")
+    assert following.run_after == in_sao_paulo("2021-01-01")
+    assert dag.max_active_runs == 1
+    assert dag.catchup is False
+
+
+def in_sao_paulo(text: str) -> Any:
+    import pendulum
+
+    return pendulum.parse(text, tz="America/Sao_Paulo")
+
+
+def test_the_glue_job_gets_every_session_with_the_one_before_it(rendered):
+    assert rendered("refine").script_args == {
+        "--sessions": "2020-01-02:2019-12-30,2020-05-04:2020-04-30",
+        "--source": "s3://b3-lake/raw/quotes/",
+        "--target": "s3://b3-lake/refined/quotes/",
+        "--staging": "s3://b3-lake/staging/refine/year=2020/",
+    }
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_each_check_is_one_query_over_the_partitions_of_the_year(rendered, check):
+    query = rendered(f"validate.{check}").query
+
+    assert not re.search(r"\{\{|\}\}|\{%|%\}", query)
+    tables = len(re.findall(r"(?:FROM|JOIN) (?:raw_quotes|quotes)\b", query))
+    assert tables >= 1
+    assert query.count("trade_date BETWEEN date '2020-01-01' AND date '2020-12-31'") == tables
+
+
+def test_each_session_is_compared_with_the_source(rendered):
+    query = rendered("validate.raw_rows_match_the_source").query
+
+    assert "      (date '2020-01-02', 11, 1.10),\n      (date '2020-05-04', 22, 2.20)\n" in query

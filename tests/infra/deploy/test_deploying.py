@@ -1,0 +1,362 @@
+import hashlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import zipfile
+
+import pytest
+import yaml
+
+from infra.deploy import bundle, smoke
+from infra.deploy.account import Account
+from infra.deploy.deploying import OWN, Deployment
+from infra.deploy.errors import DeployError
+from infra.deploy.options import ROOT
+from infra.deploy.templates import parse
+from tests.infra.deploy.conftest import MWAA
+
+KEY = "include/sql/validate/key_is_unique.sql"
+
+
+def versions(account: Account, bucket: str) -> list[tuple[str, str]]:
+    pages = account.s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
+    return [
+        (item["Key"], item["VersionId"])
+        for page in pages
+        for kind in ("Versions", "DeleteMarkers")
+        for item in page.get(kind, [])
+    ]
+
+
+def keys(account: Account, bucket: str) -> set[str]:
+    pages = account.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return {item["Key"] for page in pages for item in page.get("Contents", [])}
+
+
+def body(account: Account, bucket: str, key: str) -> bytes:
+    return account.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+def told(account: Account, options, environ) -> dict[str, str]:
+    """What MWAA's stack was told."""
+    stack = account.cloudformation.describe_stacks(StackName=options.mwaa_stack)["Stacks"][0]
+    return {item["ParameterKey"]: item["ParameterValue"] for item in stack["Parameters"]}
+
+
+class TestFirstDeploy:
+    def test_makes_all_of_it_and_it_works(self, deploy, account, options, checkout, said):
+        deploy()
+
+        assert smoke.test(account, options_without_mwaa(options), said.append), said
+        code = keys(account, options.code)
+        assert {"plugins.zip", "requirements.txt", "dags/constraints.txt", "dags/b3_daily.py"} <= code
+        assert {key for key in code if key.startswith("dags/include/")} == {
+            f"dags/include/{path.relative_to(checkout / 'include')}"
+            for path in (checkout / "include").rglob("*")
+            if path.is_file()
+        }
+        archive = zipfile.ZipFile(io.BytesIO(body(account, options.code, "plugins.zip")))
+        assert archive.read("b3/lake.py") == (checkout / "plugins/b3/lake.py").read_bytes()
+
+    def test_the_job_runs_the_script_of_the_checkout(self, deploy, account, options, checkout):
+        deploy()
+
+        location = account.glue.get_job(JobName=f"{options.stack}-refine")["Job"]["Command"]["ScriptLocation"]
+        content = body(account, options.bucket, location.removeprefix(f"s3://{options.bucket}/"))
+        assert content == (checkout / "include/glue/refine.py").read_bytes()
+
+    def test_saves_a_query_of_each_file_in_the_lake_s_workgroup(self, deploy, account, options):
+        deploy()
+
+        found = account.athena.list_named_queries(WorkGroup=options.stack)["NamedQueryIds"]
+        saved = [account.athena.get_named_query(NamedQueryId=one)["NamedQuery"] for one in found]
+        assert {query["Name"]: query["Description"] for query in saved} == {
+            "sessions": "The sessions that the lake has.",
+            "latest": "A query of the B3 data lake",
+        }
+        assert {query["Database"] for query in saved} == {options.stack}
+
+    def test_tells_mwaa_the_versions_of_what_it_uploaded(self, deploy, account, options, environ):
+        deploy()
+
+        parameters = told(account, options, environ)
+        for name, key in (("RequirementsVersion", "requirements.txt"), ("PluginsVersion", "plugins.zip")):
+            assert parameters[name] == account.s3.head_object(Bucket=options.code, Key=key)["VersionId"]
+        assert parameters["AirflowVersion"] == "3.3.1"
+
+    def test_puts_code_where_mwaa_takes_it_from(self, deploy, account, options):
+        """A bucket that is versioned, and that the public cannot reach."""
+        deploy()
+
+        assert account.s3.get_bucket_versioning(Bucket=options.code)["Status"] == "Enabled"
+        blocked = account.s3.get_public_access_block(Bucket=options.code)["PublicAccessBlockConfiguration"]
+        assert set(blocked.values()) == {True}
+
+    def test_refuses_a_bucket_that_is_not_the_stack_s(self, deploy, account, options):
+        account.s3.create_bucket(Bucket=options.bucket)
+
+        with pytest.raises(DeployError, match=f"expected no bucket {options.bucket} yet"):
+            deploy()
+
+    def test_says_which_resource_failed_and_is_mended_by_the_next_one(self, deploy, plan, account, options, checkout):
+        path = checkout / "infra/lake.yaml"
+        good = path.read_text()
+        # A database that is there already, as in an account that has another lake.
+        account.glue.create_database(DatabaseInput={"Name": options.stack})
+        with pytest.raises(DeployError, match=r"GlueDatabase: .*exists"):
+            deploy()
+        account.glue.delete_database(Name=options.stack)
+
+        assert "(what is left of a failed creation goes first)" in plan()[0]
+        deploy()
+
+        assert path.read_text() == good
+        assert plan() == []
+
+
+class TestNextDeploy:
+    def test_without_a_change_does_nothing(self, deploy, account, options):
+        deploy()
+        before = [versions(account, bucket) for bucket in (options.bucket, options.code)]
+
+        assert deploy() == []
+        assert [versions(account, bucket) for bucket in (options.bucket, options.code)] == before
+
+    def test_of_the_same_files_elsewhere_with_other_times_does_nothing(self, deploy, options, checkout, tmp_path):
+        deploy()
+        checkout.rename(tmp_path / "moved")
+        for path in (tmp_path / "moved").rglob("*"):
+            if not path.is_symlink():
+                os.utime(path, (1_000_000_000, 1_000_000_000))
+
+        assert deploy(root=tmp_path / "moved") == []
+
+    def test_of_one_changed_sql_file_changes_one_object(self, deploy, plan, account, options, checkout):
+        deploy()
+        with (checkout / KEY).open("a") as file:
+            file.write("-- changed\n")
+
+        size = (checkout / KEY).stat().st_size
+        assert plan() == [f"~ s3://{options.code}/dags/{KEY}  {size:,} bytes"]
+        deploy()
+        assert body(account, options.code, f"dags/{KEY}") == (checkout / KEY).read_bytes()
+        assert plan() == []
+
+    def test_of_a_changed_analysis_changes_its_saved_query_in_place(self, deploy, account, options, checkout):
+        deploy()
+        before = account.athena.list_named_queries(WorkGroup=options.stack)["NamedQueryIds"]
+        (checkout / "include/sql/analysis/sessions.sql").write_text("SELECT 2\n")
+
+        changes = deploy()
+
+        assert [str(change).splitlines()[0] for change in changes] == [
+            f"~ stack {options.queries_stack}",
+            f"~ s3://{options.code}/dags/include/sql/analysis/sessions.sql  9 bytes",
+        ]
+        assert changes[0].details == ("~ AnalysisSessions (AWS::Athena::NamedQuery)",)
+        after = account.athena.list_named_queries(WorkGroup=options.stack)["NamedQueryIds"]
+        assert sorted(after) == sorted(before)
+        saved = [account.athena.get_named_query(NamedQueryId=one)["NamedQuery"] for one in after]
+        assert "SELECT 2\n" in {query["QueryString"] for query in saved}
+
+    def test_deletes_what_is_gone(self, deploy, account, options, checkout):
+        deploy()
+        (checkout / KEY).unlink()
+        (checkout / "include/sql/views/latest.sql").unlink()
+
+        deploy()
+
+        left = keys(account, options.code)
+        assert not {f"dags/{KEY}", "dags/include/sql/views/latest.sql"} & left
+        assert len(account.athena.list_named_queries(WorkGroup=options.stack)["NamedQueryIds"]) == 1
+
+    def test_of_a_changed_script_has_it_there_before_the_job_names_it(self, deploy, account, options, checkout):
+        deploy()
+        old = bundle.make(checkout).script_key
+        (checkout / "include/glue/refine.py").write_text("print('another')\n")
+        new = bundle.make(checkout).script_key
+
+        order = [str(change).splitlines()[0].partition("  ")[0] for change in deploy()]
+
+        assert order[:2] == [f"+ s3://{options.bucket}/{new}", f"~ stack {options.stack}"]
+        assert order[-1] == f"- s3://{options.bucket}/{old}"
+        assert keys(account, options.bucket) == {new}
+
+    def test_of_changed_plugins_tells_mwaa_before_the_dags_come(self, deploy, account, options, checkout, environ):
+        deploy()
+        before = told(account, options, environ)
+        (checkout / "plugins/b3/lake.py").write_text("# another\n")
+        (checkout / "dags/b3_daily.py").write_text("# another\n")
+
+        changes = deploy()
+
+        assert [str(change).split("  ")[0].splitlines()[0] for change in changes] == [
+            f"~ s3://{options.code}/plugins.zip",
+            f"~ stack {options.mwaa_stack}",
+            f"~ s3://{options.code}/dags/b3_daily.py",
+        ]
+        after = told(account, options, environ)
+        assert after["PluginsVersion"] == account.s3.head_object(Bucket=options.code, Key="plugins.zip")["VersionId"]
+        assert after["PluginsVersion"] != before["PluginsVersion"]
+        assert after["RequirementsVersion"] == before["RequirementsVersion"]
+
+    def test_of_another_airflow_brings_its_constraints_and_stays_with_it(self, deploy, account, options, environ):
+        deploy()
+
+        deploy(airflow="3.2.1")
+
+        assert told(account, options, environ)["AirflowVersion"] == "3.2.1"
+        assert b"apache-airflow==3.2.1\n" in body(account, options.code, "dags/constraints.txt")
+        assert deploy() == []
+
+    def test_puts_right_what_was_changed_by_hand(self, deploy, account, options):
+        deploy()
+        good = body(account, options.code, "requirements.txt")
+        account.s3.put_object(Bucket=options.code, Key="requirements.txt", Body=bytes(len(good)))
+
+        deploy()
+
+        assert body(account, options.code, "requirements.txt") == good
+
+    def test_keeps_a_parameter_that_an_earlier_one_gave(self, deploy, account, options):
+        deploy(parameters=options.parameters | {"GlueTimeoutMinutes": "45"})
+
+        assert deploy(parameters={}) == []
+        assert int(account.glue.get_job(JobName=f"{options.stack}-refine")["Job"]["Timeout"]) == 45
+
+    def test_refuses_to_move_the_lake_to_another_bucket(self, deploy, options):
+        deploy()
+
+        with pytest.raises(DeployError, match=f"expected stack {options.stack} to be that of bucket elsewhere"):
+            deploy(bucket="elsewhere")
+
+    def test_refuses_a_parameter_that_no_template_has(self, deploy, options):
+        with pytest.raises(DeployError, match="expected a parameter of the templates, found Databse"):
+            deploy(parameters={"Databse": "b3"})
+
+    def test_refuses_a_parameter_that_it_sets_itself(self, deploy):
+        with pytest.raises(DeployError, match="expected no value for parameter LakeBucket"):
+            deploy(parameters={"LakeBucket": "b"})
+
+
+class TestDryRun:
+    def test_changes_nothing(self, plan, account, options, said):
+        lines = plan()
+
+        assert lines[0].startswith(f"+ stack {options.stack}\n")
+        assert f"+ stack {options.mwaa_stack}" in "\n".join(lines)
+        assert "RequirementsVersion: <new version>" in "\n".join(lines)
+        assert all(line.startswith("+ ") for line in lines)
+        stacks = account.cloudformation.describe_stacks()["Stacks"]
+        assert not [stack for stack in stacks if stack["StackName"].startswith(f"{options.stack}-")]
+        assert options.bucket not in {bucket["Name"] for bucket in account.s3.list_buckets()["Buckets"]}
+
+
+class Cut(BaseException):
+    """A deploy that ends here."""
+
+
+class TestInterrupted:
+    @pytest.mark.parametrize(
+        "after",
+        [
+            "create complete  RawQuotes",
+            "+ s3://bucket-of-lake",
+            "plugins.zip",
+            "create complete  Told",
+            "key_is_unique",
+        ],
+        ids=["within the lake's stack", "after the script", "before MWAA", "after MWAA", "within the DAG folder"],
+    )
+    def test_anywhere_is_completed_by_the_next_one(self, account, options, deploy, plan, after):
+        def cut(line: str) -> None:
+            if after in line:
+                raise Cut
+
+        deployment = Deployment(account, options, cut)
+        with pytest.raises(Cut):
+            deployment.apply(deployment.plan())
+
+        left = plan()
+        deploy()
+
+        assert left
+        assert plan() == []
+        assert smoke.test(account, options_without_mwaa(options), lambda line: None)
+
+    def test_by_a_kill_is_completed_by_the_next_one(self, account, options, deploy, plan, environ):
+        process = subprocess.Popen(
+            [sys.executable, "-c", RUN, options.stack, options.bucket, str(options.root)],
+            cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        for line in process.stdout:
+            if "requirements.txt" in line:
+                process.send_signal(signal.SIGKILL)
+                break
+        process.wait()
+
+        assert process.returncode == -signal.SIGKILL
+        assert plan()
+        deploy()
+        assert plan() == []
+
+
+RUN = """
+import pathlib, sys
+from infra.deploy.account import Account
+from infra.deploy.deploying import Deployment
+from infra.deploy.options import Options
+stack, bucket, root = sys.argv[1:]
+options = Options(stack=stack, bucket=bucket, parameters={"Database": stack}, root=pathlib.Path(root))
+deployment = Deployment(Account(), options, lambda line: print(line, flush=True))
+deployment.apply(deployment.plan())
+"""
+
+
+def options_without_mwaa(options):
+    """For the smoke test: the stand-in of MWAA's template makes no environment."""
+    from dataclasses import replace
+
+    return replace(options, mwaa=False)
+
+
+class TestSmokeTest:
+    def test_fails_where_the_script_is_gone(self, deploy, account, options, said):
+        deploy()
+        account.s3.delete_object(Bucket=options.bucket, Key=bundle.make(options.root).script_key)
+
+        assert not smoke.test(account, options_without_mwaa(options), said.append)
+        assert "expected the script of job" in said[-1]
+
+    def test_fails_where_a_table_is_gone(self, deploy, account, options, said):
+        deploy()
+        account.glue.delete_table(DatabaseName=options.stack, Name="quotes")
+        said.clear()
+
+        assert not smoke.test(account, options_without_mwaa(options), said.append)
+        assert [line.split()[0] for line in said] == ["ok", "fails", "ok", "ok"]
+
+    def test_fails_where_athena_does(self, deploy, account, options, said):
+        deploy()
+        account.athena.update_work_group(WorkGroup=options.stack, State="DISABLED")
+        said.clear()
+
+        assert not smoke.test(account, options_without_mwaa(options), said.append)
+        assert "fails" in said[0]
+
+
+def test_the_stand_in_for_mwaa_has_the_real_template_s_parameters():
+    real = set(parse((ROOT / "infra" / "mwaa.yaml").read_text())["Parameters"])
+
+    assert set(yaml.load(MWAA.replace("!Sub", ""), yaml.SafeLoader)["Parameters"]) <= real
+    assert OWN - {"LakeBucket", "RefineScriptKey"} <= real
+
+
+def test_the_bucket_s_own_hash_is_what_s3_answers(account, options):
+    """Else every deploy would upload everything."""
+    account.s3.create_bucket(Bucket=options.bucket)
+    answer = account.s3.put_object(Bucket=options.bucket, Key="k", Body=b"some")
+
+    assert answer["ETag"].strip('"') == hashlib.md5(b"some", usedforsecurity=False).hexdigest()

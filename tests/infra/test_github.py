@@ -1,0 +1,71 @@
+import json
+from typing import Any
+
+import pytest
+
+from tests.infra.templates import GITHUB, load, policies, strings
+
+INLINE_POLICIES_LIMIT = 10_240  # characters without white space, of all inline policies of a role
+
+
+@pytest.fixture(scope="module")
+def template() -> dict[str, Any]:
+    return load(GITHUB)
+
+
+@pytest.fixture(scope="module")
+def role(template) -> dict[str, Any]:
+    return template["Resources"]["DeployRole"]["Properties"]
+
+
+class TestTheDeployRole:
+    def test_is_for_one_environment_of_one_repository(self, role):
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+
+        assert trust["Action"] == "sts:AssumeRoleWithWebIdentity"
+        assert trust["Condition"] == {
+            "StringEquals": {
+                "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
+                "token.actions.githubusercontent.com:sub": {
+                    "Fn::Sub": "repo:${Repository}:environment:${GitHubEnvironment}"
+                },
+            }
+        }
+
+    def test_trusts_a_repository_that_is_named_in_full(self, template):
+        for name in ("Repository", "GitHubEnvironment"):
+            assert "*" not in template["Parameters"][name]["AllowedPattern"].replace("]*", "]")
+        assert "Default" not in template["Parameters"]["Repository"]
+
+    def test_touches_roles_keys_and_networks_only_through_cloudformation(self, template):
+        direct = set()
+        for _, statement in policies(template):
+            if "aws:CalledVia" not in list(strings(statement.get("Condition", {}))):
+                direct |= {action.partition(":")[0] for action in strings(statement["Action"])}
+
+        assert direct == {"cloudformation", "s3", "athena", "glue", "airflow"}
+
+    def test_reads_and_writes_code_alone(self, template):
+        written = {
+            text.rpartition(":::")[2]
+            for _, statement in policies(template)
+            if {"s3:PutObject", "s3:DeleteObject"} & set(statement["Action"])
+            for text in strings(statement["Resource"])
+            if ":::" in text
+        }
+
+        assert written == {"${LakeBucket}/code/*", "${LakeBucket}/athena/*", "${CodeBucket}/*"}
+
+    def test_fits_what_iam_takes(self, role):
+        text = json.dumps([policy["PolicyDocument"] for policy in role["Policies"]], separators=(",", ":"))
+        for short, long in (
+            ("${AWS::Partition}", "aws-us-gov"),
+            ("${AWS::Region}", "ap-southeast-1"),
+            ("${AWS::AccountId}", "0" * 12),
+            ("${LakeStack}", "b3-lake-production"),
+            ("${LakeBucket}", "company-b3-lake-production"),
+            ("${CodeBucket}", "company-b3-lake-production-code"),
+        ):
+            text = text.replace(short, long)
+
+        assert len(text) < INLINE_POLICIES_LIMIT

@@ -1,0 +1,119 @@
+import ast
+import re
+from typing import Any
+
+import pytest
+
+from b3 import settings
+from tests.infra.templates import INFRA, LAKE, MWAA, load, strings
+
+ROOT = INFRA.parent
+
+
+@pytest.fixture(scope="module")
+def template() -> dict[str, Any]:
+    return load(MWAA)
+
+
+@pytest.fixture(scope="module")
+def environment(template) -> dict[str, Any]:
+    return template["Resources"]["Environment"]["Properties"]
+
+
+class TestTheEnvironment:
+    def test_is_of_a_version_that_this_repository_is_tested_against_by_default_the_pinned_one(self, template):
+        version = template["Parameters"]["AirflowVersion"]
+        pinned = re.search(r"^apache-airflow==(\S+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+
+        assert version["AllowedValues"] == ["3.0.6", "3.2.1", "3.3.1"]
+        assert pinned
+        assert version["Default"] == pinned[1]
+
+    def test_gives_the_tasks_every_setting_they_read(self, environment):
+        options = environment["AirflowConfigurationOptions"]
+        given = {
+            f"AIRFLOW__{name.replace('.', '__').upper()}": "IBOV" if name == "b3.indexes" else f"value of {name}"
+            for name in options
+        }
+        names = {
+            node.args[0].value
+            for node in ast.walk(ast.parse((ROOT / "plugins" / "b3" / "settings.py").read_text()))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setting"
+            and isinstance(node.args[0], ast.Constant)
+        }  # fmt: skip
+        read = settings.read(given)
+
+        assert {name.removeprefix("b3.").upper() for name in options if name.startswith("b3.")} >= {
+            "LAKE_BUCKET", "GLUE_DATABASE", "GLUE_JOB", "ATHENA_WORKGROUP", "ALERT_TOPIC_ARN", "INDEXES",
+        }  # fmt: skip
+        assert {name.removeprefix("b3.").upper() for name in options if name.startswith("b3.")} <= names
+        assert (read.lake_bucket, read.alert_topic_arn) == ("value of b3.lake_bucket", "value of b3.alert_topic_arn")
+
+    def test_tries_failed_tasks_again(self, environment, template):
+        assert environment["AirflowConfigurationOptions"]["core.default_task_retries"] == {"Fn::Sub": "${TaskRetries}"}
+        assert template["Parameters"]["TaskRetries"]["Default"] == 2
+
+    def test_takes_its_code_by_version_from_where_the_deploy_puts_it(self, environment):
+        assert environment["DagS3Path"] == "dags"
+        assert (environment["RequirementsS3Path"], environment["RequirementsS3ObjectVersion"]) == (
+            "requirements.txt",
+            {"Ref": "RequirementsVersion"},
+        )
+        assert (environment["PluginsS3Path"], environment["PluginsS3ObjectVersion"]) == (
+            "plugins.zip",
+            {"Ref": "PluginsVersion"},
+        )
+
+    def test_keeps_every_log_and_forgets_it(self, environment, template):
+        logs = {
+            name.removesuffix("Logs").lower(): options["Enabled"]
+            for name, options in environment["LoggingConfiguration"].items()
+        }
+        groups = [
+            resource["Properties"]
+            for resource in template["Resources"].values()
+            if resource["Type"] == "AWS::Logs::LogGroup"
+        ]
+
+        assert set(logs.values()) == {True}
+        assert {group["LogGroupName"]["Fn::Sub"].rpartition("-")[2].lower() for group in groups} == set(logs)
+        assert all(group["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups)
+
+    def test_lies_in_private_subnets_of_two_zones(self, environment, template):
+        subnets = [
+            template["Resources"][subnet["Ref"]]["Properties"]
+            for subnet in environment["NetworkConfiguration"]["SubnetIds"]
+        ]
+
+        assert [subnet["AvailabilityZone"]["Fn::Select"][0] for subnet in subnets] == [0, 1]
+        assert not any(subnet["MapPublicIpOnLaunch"] for subnet in subnets)
+
+    def test_waits_for_what_it_cannot_start_without(self, template):
+        assert {"EnvironmentPolicy", "PrivateRouteA", "PrivateRouteB", "SecurityGroupOwnTraffic"} < set(
+            template["Resources"]["Environment"]["DependsOn"]
+        )
+
+
+class TestItsAlarms:
+    def test_go_to_the_lakes_topic(self, template):
+        alarms = [
+            resource["Properties"]
+            for resource in template["Resources"].values()
+            if resource["Type"] == "AWS::CloudWatch::Alarm"
+        ]
+
+        assert {alarm["MetricName"] for alarm in alarms} == {"TaskInstanceFailures", "SchedulerHeartbeat"}
+        for alarm in alarms:
+            assert alarm["AlarmActions"] == [{"Fn::ImportValue": {"Fn::Sub": "${LakeStack}-AlertTopicArn"}}]
+
+
+class TestItsImports:
+    def test_are_exports_of_the_lakes_stack(self, template):
+        exported = {
+            output["Export"]["Name"]["Fn::Sub"].removeprefix("${AWS::StackName}-")
+            for output in load(LAKE)["Outputs"].values()
+        }
+        imported = {text.removeprefix("${LakeStack}-") for text in strings(template) if text.startswith("${LakeStack}")}
+
+        assert imported
+        assert imported <= exported

@@ -1,0 +1,47 @@
+"""What holds for the policies of every template."""
+
+import pytest
+
+from tests.infra.templates import INFRA, load, policies, strings
+
+# Actions that know no resource: https://docs.aws.amazon.com/service-authorization/latest/reference/
+WITHOUT_RESOURCE = {"s3:GetAccountPublicAccessBlock", "logs:DescribeLogGroups", "cloudwatch:PutMetricData"}
+TEMPLATES = sorted([*INFRA.glob("*.yaml"), *INFRA.glob("deploy/*.yaml")])
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+class TestPolicies:
+    def test_name_their_actions(self, path):
+        for name, statement in policies(load(path)):
+            # MWAA's own documentation asks for kms:GenerateDataKey*: with and without the plain text.
+            wild = [a for a in strings(statement["Action"]) if "*" in a and a != "kms:GenerateDataKey*"]
+            assert not wild, name
+
+    def test_name_their_resources_wherever_aws_knows_one(self, path):
+        for name, statement in policies(load(path)):
+            if "NotResource" in statement:
+                # The key of MWAA's queue, which lies in an account of MWAA's.
+                assert "kms:ViaService" in list(strings(statement["Condition"])), name
+            elif "*" in strings(statement["Resource"]):
+                unnamed = {action for action in strings(statement["Action"]) if action not in WITHOUT_RESOURCE}
+                # A network's parts get their names from AWS, when CloudFormation makes them.
+                network = "aws:CalledVia" in list(strings(statement.get("Condition", {})))
+                assert not unnamed or (network and all(action.startswith("ec2:") for action in unnamed)), name
+
+    def test_pass_roles_only_to_services_that_are_named(self, path):
+        for name, statement in policies(load(path)):
+            if "iam:PassRole" in strings(statement["Action"]):
+                assert "iam:PassedToService" in list(strings(statement["Condition"])), name
+
+    def test_are_of_buckets_that_refuse_what_is_not_encrypted_on_its_way(self, path):
+        resources = load(path)["Resources"].values()
+        buckets = [resource for resource in resources if resource["Type"] == "AWS::S3::Bucket"]
+        refusals = [
+            statement
+            for resource in resources
+            if resource["Type"] == "AWS::S3::BucketPolicy"
+            for statement in resource["Properties"]["PolicyDocument"]["Statement"]
+            if statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        ]
+
+        assert len(refusals) == len(buckets)

@@ -1,0 +1,78 @@
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from local.cost import estimate, measure, prices, report
+from local.cost.measure import Measured
+
+LISTED = prices.read()
+MB = 1024**2
+RUN = Measured(
+    session="2024-03-14", measured_on="2026-11-21", machine="", job_seconds=9, workers=2, crawls=2,
+    query_bytes=[0, MB, 10 * MB, 20 * MB], objects={"raw/quotes": 1, "athena": 9}, stored_bytes={"raw/quotes": 1024**3,
+    "athena": 5 * MB}, s3_reads=100, s3_lists=10, catalog_calls=50, partitions={"quotes": 1, "index_stocks": 90},
+    quotes=6764,
+)  # fmt: skip
+
+
+def test_a_job_is_billed_for_a_minute_at_least_and_by_the_second_from_there():
+    minute = Decimal("0.44") * 2 / 60
+
+    assert estimate.job(9, 2, Decimal("0.44"), LISTED) == estimate.job(60, 2, Decimal("0.44"), LISTED)
+    assert float(estimate.job(60, 2, Decimal("0.44"), LISTED)) == pytest.approx(float(minute))
+    assert float(estimate.job(90, 2, Decimal("0.44"), LISTED)) == pytest.approx(float(minute) * 1.5)
+
+
+def test_a_crawl_is_billed_for_ten_minutes():
+    assert float(estimate.crawl(LISTED)) == pytest.approx(2 * 0.44 / 6)
+
+
+def test_a_query_is_billed_for_ten_megabytes_at_least_and_ddl_for_nothing():
+    assert estimate.query(0, LISTED) == 0
+    assert estimate.query(1, LISTED) == estimate.query(10 * MB, LISTED) == Decimal(10 * MB) / 1024**4 * 5
+    assert estimate.query(1024**4, LISTED) == 5
+
+
+def test_a_session_is_the_sum_of_what_it_uses():
+    parts = estimate.session(RUN, LISTED)
+
+    assert float(parts["Glue crawlers"]) == pytest.approx(2 * 2 * 0.44 / 6)
+    assert parts["Athena"] == Decimal(40 * MB) / 1024**4 * 5
+    assert parts["S3 requests"] == 20 * Decimal("0.005") / 1000 + 100 * Decimal("0.0004") / 1000
+    assert parts["Data Catalog requests"] == Decimal(50) / 1_000_000
+    assert estimate.year_of_history(RUN, LISTED) == 250 * sum(parts.values())
+
+
+def test_query_results_are_not_kept():
+    assert estimate.kept_bytes(RUN) == 1024**3
+    assert estimate.storage_month([1024**3], LISTED) == Decimal("0.023")
+
+
+def test_mwaa_is_billed_whether_anything_runs_or_not():
+    assert estimate.mwaa_month(LISTED) == 730 * Decimal("0.49") + Decimal("0.10")
+
+
+def test_a_price_that_is_not_exact_is_refused(tmp_path):
+    file = tmp_path / "prices.yaml"
+    file.write_text("region: x\nas_of: 2026-11-21\nprices:\n  a: {usd: 0.1, unit: u, page: p, checked: c}\n")
+
+    with pytest.raises(ValueError, match="in quotes"):
+        prices.read(file)
+
+
+def test_every_price_names_awss_page_and_what_it_was_checked_against():
+    for price in LISTED.entries.values():
+        assert price.page.startswith(("https://aws.amazon.com/", "https://docs.aws.amazon.com/"))
+        assert price.checked
+    assert "$0.29" in report.document(RUN, LISTED)
+    assert "not checked" in report.document(RUN, LISTED)
+
+
+def test_the_document_is_the_one_that_the_figures_and_prices_give():
+    assert report.document(measure.read(), LISTED) == Path(report.FILE).read_text(encoding="utf-8"), "run `make cost`"
+
+
+def test_the_document_follows_the_figures():
+    assert report.document(RUN, LISTED) != report.document(replace(RUN, crawls=0), LISTED)

@@ -1,0 +1,67 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+STORE = """
+import datetime as dt, json
+from airflow.sdk import DAG
+from airflow.serialization.serialized_objects import DagSerialization
+from b3.timetable import SessionTimetable
+
+with DAG("a_dag", schedule=SessionTimetable(dt.time(6, 15)), start_date=dt.datetime(2020, 1, 1, tzinfo=dt.UTC)) as dag:
+    pass
+print(json.dumps(DagSerialization.to_dict(dag)))
+"""
+
+LOAD = """
+import datetime as dt, json, sys
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow import plugins_manager
+
+dag = DagSerialization.from_dict(json.load(sys.stdin))
+first, last = (dt.datetime(2020, 4, 30, tzinfo=dt.UTC), dt.datetime(2020, 5, 4, tzinfo=dt.UTC))
+print(json.dumps({
+    "class": f"{type(dag.timetable).__module__}.{type(dag.timetable).__qualname__}",
+    "summary": dag.timetable.summary,
+    "runs": [[str(info.logical_date.date()), info.run_after.isoformat()]
+             for info in dag.iter_dagrun_infos_between(first, last)],
+}))
+"""
+
+
+def airflow(code: str, home: Path, *, plugins: Path, stdin: str = "") -> subprocess.CompletedProcess:
+    """Run `code` as a component of Airflow that has just started, the plugins folder its only way to the package."""
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environ |= {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__PLUGINS_FOLDER": str(plugins)}
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    return subprocess.run(command, env=environ, input=stdin, capture_output=True, text=True, cwd=home, check=False)
+
+
+def test_the_scheduler_gets_the_timetable_back_out_of_a_stored_dag(tmp_path):
+    stored = airflow(STORE, tmp_path, plugins=ROOT / "plugins")
+    assert stored.returncode == 0, stored.stderr
+
+    loaded = airflow(LOAD, tmp_path, plugins=ROOT / "plugins", stdin=stored.stdout.splitlines()[-1])
+
+    assert loaded.returncode == 0, loaded.stderr
+    assert json.loads(loaded.stdout.splitlines()[-1]) == {
+        "class": "b3.timetable.SessionTimetable",
+        "summary": "B3 sessions, 06:15",
+        "runs": [["2020-04-30", "2020-04-30T09:15:00+00:00"], ["2020-05-04", "2020-05-04T09:15:00+00:00"]],
+    }
+
+
+def test_without_the_plugin_airflow_refuses_to_store_it(tmp_path):
+    """Else the test above would pass whatever the plugin registers."""
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "b3").symlink_to(ROOT / "plugins" / "b3")
+    (tmp_path / "plugins" / ".airflowignore").write_text("b3/\n")
+
+    refused = airflow(STORE, tmp_path, plugins=tmp_path / "plugins")
+
+    assert refused.returncode != 0
+    assert "'b3.timetable.SessionTimetable' is not registered" in refused.stderr
