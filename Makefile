@@ -58,11 +58,17 @@ cost: setup ## What it costs on AWS, into docs/cost.md: [MEASURE=YYYY-MM-DD]
 	@$(if $(MEASURE),$(PYTHON) -m local.cost.measure "$(MEASURE)")
 	@$(PYTHON) -m local.cost.report
 
+bench: setup ## The parser against others, as ratios; what one more day costs in a lake of 1, 250 and 2,500
+	@$(PYTHON) -m bench
+	@$(PYTHON) -m bench.growth
+
 lint: setup ## Linters, formatting, types, templates
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/cfn-lint infra/*.yaml infra/deploy/code.yaml
+	@$(PYTHON3) -m local.setup checkov
+	@.venv-checkov/bin/checkov --directory infra --framework cloudformation --skip-download --compact --quiet
 
 deploy: ## Make an AWS account what the checkout says: STACK=… BUCKET=… [DRY_RUN=1] [AIRFLOW=3.3.1] [MWAA=no] [PARAMETERS="Name=Value …"]
 	@$(PYTHON3) -m local.setup airflow

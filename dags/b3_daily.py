@@ -3,7 +3,7 @@
 
     scrape ─────────▶ upload ─────────┬─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─▶ validate.*
     indexes.scrape ─▶ indexes.upload ─┤                                         └▶ views.*
-      └▶ sectors.scrape ─▶ sectors.upload
+      └▶ sectors.scrape ─▶ sectors.upload ┘
     calendar_agrees
 
 | task | does | leaves |
@@ -38,8 +38,8 @@ sessions of these days, both ends included; `trade_date` of its conf is not used
 
 **Running again** is always safe. Every task rewrites its own partition and nothing else: the same source gives the
 same bytes, and readers see the old partition or the new one. `scrape` asks B3 again; when B3 no longer serves the
-file (404), the copy in `landing/` is used. Runs of a backfill take turns at the crawlers, one at a time, and at the
-Glue job, two.
+file (404), the copy in `landing/` is used, or the file of the month or the year. Runs of a backfill take turns at the
+crawlers, one at a time, and at the Glue job, two.
 
 **When it fails.** Each message says what was expected and what was found; it goes to the alert topic, if one is set.
 
@@ -49,6 +49,8 @@ Glue job, two.
   `landing/rejected/`, nothing downstream changed. Clear the task later, portfolios the same day.
 * `refine`: the job run's log group is `/aws-glue/jobs/<job>/error`; readers still see the former partition.
 * `validate.*`: the tables already show the new partition; treat the trade date as suspect until the check passes.
+  `…_partition_is_there` right after a green crawl: where the crawlers go by S3 events, the event came later than the
+  crawl. Clear the crawl and what follows.
 * `calendar_agrees`: B3 announces another holiday than the calendar knows. The data is right; the message says what to
   upgrade, and which days would be skipped or asked for in vain.
 

@@ -26,6 +26,8 @@ def main(airflow_date: str, local_date: str) -> int:
     aws = ROOT / "local" / "aws"
     _resolve(aws / "requirements.in", aws / "requirements.txt", local_date)
     _resolve(aws / "spark-requirements.in", aws / "spark-requirements.txt", local_date)
+    _resolve(ROOT / "infra" / "checkov-requirements.in", ROOT / "infra" / "checkov-requirements.txt", local_date)
+    _resolve(ROOT / "bench" / "requirements.in", ROOT / "bench" / "requirements.txt", local_date)
     return 0
 
 

@@ -1,8 +1,9 @@
-"""Makes the environments that everything local runs in: `python3 -m local.setup [airflow] [aws] [spark]`.
+"""Makes the environments that everything local runs in: `python3 -m local.setup [NAME …]`.
 
 Three, because their needs contradict each other: Airflow (`.venv`, Python 3.12 as on MWAA), the AWS emulator
-(`.venv-aws`: it pins botocore) and Spark (`.venv-spark`, Python 3.11 as on Glue). Each is stamped with a hash of what
-it was made from, so a second call is instant and a changed lock file makes it anew. Needs nothing but Python.
+(`.venv-aws`: it pins botocore) and Spark (`.venv-spark`, Python 3.11 as on Glue). Two more are made by the commands
+that need them: the template checker and the benchmarks' peers. Each is stamped with a hash of what it was made from,
+so a second call is instant and a changed lock file makes it anew. Needs nothing but Python.
 """
 
 from __future__ import annotations
@@ -50,15 +51,20 @@ AWS = Environment("aws", ROOT / ".venv-aws", ("3.12", "3.11"), (ROOT / "local" /
 SPARK = Environment(
     "spark", ROOT / ".venv-spark", ("3.11", "3.12"), (ROOT / "local" / "aws" / "spark-requirements.txt",)
 )
+CHECKOV = Environment(
+    "checkov", ROOT / ".venv-checkov", ("3.12", "3.11"), (ROOT / "infra" / "checkov-requirements.txt",)
+)
+BENCH = Environment("bench", ROOT / ".venv-bench", ("3.12", "3.11"), (ROOT / "bench" / "requirements.txt",))
 AIRFLOW_COMMAND = AIRFLOW.folder / "bin" / "airflow"
-ENVIRONMENTS = {environment.name: environment for environment in (AIRFLOW, AWS, SPARK)}
+DEFAULT = (AIRFLOW, AWS, SPARK)
+ENVIRONMENTS = {environment.name: environment for environment in (*DEFAULT, CHECKOV, BENCH)}
 
 
 def main(names: list[str]) -> int:
-    """Make the named environments, by default all; what is up to date is left alone."""
+    """Make the named environments, by default those that a DAG run needs; what is up to date is left alone."""
     with (ROOT / ".venv-lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for environment in [ENVIRONMENTS[name] for name in names] or ENVIRONMENTS.values():
+        for environment in [ENVIRONMENTS[name] for name in names] or DEFAULT:
             make(environment)
             if environment is SPARK:
                 _prepare_spark()

@@ -1,6 +1,7 @@
-"""Refine one trade date: the raw quotes, and the portfolios of the indexes, to what analysts ask.
+"""Refine trade dates: the raw quotes, and the portfolios of the indexes, to what analysts ask.
 
-An AWS Glue 5.1 job (Spark 3.5, Python 3.11) that runs wherever Spark reads `s3://`. It needs no Glue library.
+An AWS Glue 5.1 job (Spark 3.5, Python 3.11) that runs wherever Spark reads `s3://`. It needs no Glue library; boto3
+and pyarrow are what Glue brings.
 
     --source            s3://B/raw/quotes/trade_date=D/quotes.parquet      read
     --target            s3://B/refined/quotes/trade_date=D/quotes.parquet  replaced
@@ -14,6 +15,16 @@ An AWS Glue 5.1 job (Spark 3.5, Python 3.11) that runs wherever Spark reads `s3:
 
 --portfolio, --index_target and --last_rebalance come together or not at all; without them, or where there is no
 object at --portfolio, only the quotes are refined. Other arguments are left alone, because Glue passes its own.
+
+Many trade dates take one run, which refines their quotes only:
+
+    --sessions          D:P,D:P,…: sessions, each with the one before it; no --trade_date, no --previous_session
+    --source            s3://B/raw/quotes/      prefix: trade_date=D/quotes.parquet below it is read for each
+    --target            s3://B/refined/quotes/  prefix: trade_date=D/quotes.parquet below it is replaced for each
+    --staging, --JOB_RUN_ID  as above
+
+Each object gets the bytes and the metadata that a run of its own would have given it. All sessions pass the checks
+before the first is replaced; they are then replaced one after the other, so a run killed half-way leaves whole ones.
 
 Quotes. A partition with a row that breaks QUALITY_RULES is refused before readers see it: what was refined before
 stays. Every raw column and row is kept; `refine_quotes` adds what each analyst would otherwise compute anew:
@@ -30,20 +41,24 @@ Constituents. `refine_index_stocks` makes a row of each constituent of each inde
 come after the quotes, which stay committed whatever becomes of them.
 
 Commit. A reader must see the old partition or the new one, never half of one, and Spark by itself promises that
-only of a folder that nobody reads yet. So Spark writes below the staging prefix, the rows of what it wrote are
-counted, and then one PutObject puts each file at its fixed key: S3 makes that visible at once or not at all.
-Quotes are one object. Constituents are one for each ticker, whose partitions readers see once the catalog has them; a
-correction replaces these one after the other and deletes those that are no longer wanted last. All rows of a date
-that were made from the same raw objects have the same `generation`, so a reader knows a date that is whole:
-one generation, and as many rows of an index as its `constituent_count`.
+only of a folder that nobody reads yet. So Spark writes quotes below the staging prefix, the rows of what it wrote
+are counted, and then one PutObject puts each file at its fixed key: S3 makes that visible at once or not at all.
+Constituents are a few rows for each ticker: pyarrow makes their files in memory, because Spark sends S3 some thirty
+requests for each folder that it writes.
+A trade date's quotes are one object. Its constituents are one for each ticker, whose partitions readers see once the
+catalog has them; a correction replaces these one after the other and deletes those that are no longer wanted last.
+All rows of a date that were made from the same raw objects have the same `generation`, so a reader knows a date that
+is whole: one generation, and as many rows of an index as its `constituent_count`.
 Killed anywhere, a run is finished by the next. What a run staged is deleted when it ends; if it is killed, that
 stays until the bucket's lifecycle rule for staging/ expires it.
 What is replaced must be what lay there when the run began, else it fails (`Overtaken`): a run that
-was held up cannot put old data over new. A boto3 before 1.35.69 cannot ask S3 for that; the job then does without.
+was held up cannot put old data over new. A boto3 before 1.35.69 cannot ask S3 for that; the job says so and does
+without.
 
 Rerun. Rows are written by one task in a total order, and the one part of a file that Parquet's writer leaves
 to chance is put in order (`ThriftFooter`), so the same raw bytes give the same refined bytes. Where a target
-holds them already it is left alone, and a versioned bucket gains no version.
+holds them already, of the same `source`, it is left alone, and a versioned bucket gains no version: it keeps naming
+the file and the raw object that it was first made from.
 
 Each object carries the metadata of its raw object (`source`, `source-sha256`, …), `rows` and `content-sha256` (of its
 own bytes); quotes also `raw-etag` (of the raw object they were made from), constituents `generation`.
@@ -56,7 +71,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime as dt
+import functools
 import hashlib
+import io
+import itertools
+import operator
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -65,11 +84,13 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import boto3
+import pyarrow as pa
+import pyarrow.parquet as pq
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import Column, DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own idiom
 
 RAW_COLUMNS = {
@@ -114,6 +135,33 @@ PORTFOLIO_COLUMNS = {
     "theoretical_quantity": "bigint",
     "reductor": "decimal(28,8)",
 }
+
+# The file of a constituent; its ticker is in its path alone.
+INDEX_STOCKS_SCHEMA = pa.schema(
+    [
+        ("index_code", pa.string()),
+        ("company_name", pa.string()),
+        ("share_type", pa.string()),
+        ("sector", pa.string()),
+        ("subsector", pa.string()),
+        ("weight_pct", pa.decimal128(9, 3)),
+        ("theoretical_quantity", pa.int64()),
+        ("open", pa.decimal128(13, 2)),
+        ("high", pa.decimal128(13, 2)),
+        ("low", pa.decimal128(13, 2)),
+        ("close", pa.decimal128(13, 2)),
+        ("quote_factor", pa.int32()),
+        ("total_quantity", pa.int64()),
+        ("total_financial_volume", pa.decimal128(28, 2)),
+        ("market_count", pa.int32()),
+        ("previous_session", pa.date32()),
+        ("days_since_previous_session", pa.int32()),
+        ("rebalance_date", pa.date32()),
+        ("days_since_rebalance", pa.int32()),
+        ("constituent_count", pa.int32()),
+        ("generation", pa.string()),
+    ]
+)
 
 # Prices have 2 decimals and unit prices 8: these factors lose no digit. B3 has used 1 to 1000.
 QUOTE_FACTORS = tuple(10**digits for digits in range(7))
@@ -177,10 +225,20 @@ ROUND_LOT = "010"
 ROW_GROUP_BYTES = 512 * 1024
 
 # Arguments that come together.
+OF_ONE_DATE = ("trade_date", "previous_session")
 INDEX_ARGUMENTS = ("portfolio", "index_target", "last_rebalance")
 
-# Requests to S3 at a time, for objects of a few kilobytes; boto3 keeps 10 connections.
+# Requests to S3 at a time, for objects of up to a few megabytes; boto3 keeps 10 connections.
 S3_REQUESTS = 8
+
+# Enough of a raw object's end to hold its footer, which is about 4 KB.
+FOOTER_BYTES = 32 * 1024
+
+# Tasks that many sessions are spread over: a task has few, and no executor of a small worker idles.
+MAX_TASKS = 32
+
+# A line in the log after that many sessions.
+PROGRESS = 25
 
 
 class RefineError(Exception):
@@ -192,7 +250,7 @@ class MissingSource(RefineError):
 
 
 class ChangedSource(RefineError):
-    """The raw object was replaced while it was being read."""
+    """A raw object was replaced while it was being read."""
 
 
 class SchemaMismatch(RefineError):
@@ -367,7 +425,12 @@ def read_raw(spark: SparkSession, source: str, columns: Mapping[str, str]) -> Da
         SchemaMismatch: a column of `columns` is missing or of another type, or there is an unexpected one.
     """
     raw = spark.read.parquet(source).coalesce(1)
-    found = {field.name: field.dataType.simpleString() for field in raw.schema.fields}
+    check_schema({field.name: field.dataType.simpleString() for field in raw.schema.fields}, columns, source)
+    return raw
+
+
+def check_schema(found: Mapping[str, str], columns: Mapping[str, str], source: str) -> None:
+    """Raise SchemaMismatch unless `found` has the names and types of `columns`."""
     differences = [
         f"expected {name} {columns.get(name, 'not to exist')}, found {found.get(name, 'no such column')}"
         for name in (*columns, *(name for name in found if name not in columns))
@@ -375,7 +438,12 @@ def read_raw(spark: SparkSession, source: str, columns: Mapping[str, str]) -> Da
     ]
     if differences:
         raise SchemaMismatch(f"{'; '.join(differences)}; in {source}: write the raw partition again")
-    return raw
+
+
+def breaches() -> list[Column]:
+    """Conditions on a raw row that must not hold: its quote factor is unusable, a rule of QUALITY_RULES is broken."""
+    wanted = F.col("quote_factor").isin(*QUOTE_FACTORS), *map(F.expr, QUALITY_RULES.values())
+    return [~F.coalesce(condition, F.lit(False)) for condition in wanted]
 
 
 def check_raw(raw: DataFrame, trade_date: dt.date, source: str) -> int:
@@ -385,9 +453,8 @@ def check_raw(raw: DataFrame, trade_date: dt.date, source: str) -> int:
         EmptySource, WrongTradeDate, BadQuoteFactor, BadQuotes: one of these does not hold.
     """
     stray = ~F.col("source_date").eqNullSafe(F.lit(trade_date))
-    bad_factor = ~F.coalesce(F.col("quote_factor").isin(*QUOTE_FACTORS), F.lit(False))
     date_text = F.coalesce(F.col("source_date").cast("string"), F.lit("none"))
-    broken = [~F.coalesce(F.expr(condition), F.lit(False)) for condition in QUALITY_RULES.values()]
+    bad_factor, *broken = breaches()
     (seen,) = raw.agg(
         F.count(F.lit(1)).alias("rows"),
         F.count(F.when(stray, 1)).alias("stray_rows"),
@@ -516,6 +583,10 @@ class RawObject(NamedTuple):
         found = head(s3, path)
         return cls(path, found["ETag"], found["Metadata"]) if found else None
 
+    def metadata_of_quotes(self, rows: int) -> dict[str, str]:
+        """Metadata of the refined quotes that were made from it."""
+        return {**self.metadata, "rows": str(rows), "raw-etag": self.etag.strip('"')}
+
     def check_unchanged(self, s3: Any) -> None:
         """Raise ChangedSource unless the object is still the one that was found."""
         if (head(s3, self.path) or {}).get("ETag") != self.etag:
@@ -553,14 +624,14 @@ def staging_folder(s3: Any, folder: S3Path) -> Iterator[S3Path]:
 
 
 def stage(refined: DataFrame, folder: S3Path, order: Sequence[str], partitions: Sequence[str] = ()) -> None:
-    """Write `refined` to `folder` by one task: one Parquet file, or one for each value of `partitions`.
+    """Write each Spark partition of `refined` to `folder`: a Parquet file, or one for each value of `partitions`.
 
     Args:
-        order: columns that together give the rows a total order; it begins with `partitions`.
+        order: columns that together give the rows a total order; it begins with `partitions`, so that a task writes
+            one file after the other.
     """
     (
-        refined.coalesce(1)
-        .sortWithinPartitions(*order)  # nulls first
+        refined.sortWithinPartitions(*order)  # nulls first
         .write.option("compression", "zstd")
         .option("parquet.block.size", ROW_GROUP_BYTES)
         .partitionBy(*partitions)
@@ -569,39 +640,44 @@ def stage(refined: DataFrame, folder: S3Path, order: Sequence[str], partitions: 
     )
 
 
-class StagedFile(NamedTuple):
-    """A Parquet file in its final bytes, and the number of its rows."""
-
-    content: bytes
-    rows: int
-
-
-def fetch_staged(s3: Any, folder: S3Path, rows: int) -> dict[str, StagedFile]:
-    """The files staged below `folder`, by the partition within it: a day's are about 1 MB.
+def staged_keys(s3: Any, folder: S3Path, partitions: Iterable[str]) -> dict[str, str]:
+    """Keys of the files staged below `folder`, by the partition within it ("" for the folder itself).
 
     Raises:
-        RowsLost: together they do not hold `rows` rows, or a partition has several.
+        RowsLost: they are not one file for each of `partitions`.
     """
-
-    def fetch(key: str) -> StagedFile:
-        content = bytearray(s3.get_object(Bucket=folder.bucket, Key=key)["Body"].read())
-        footer = ThriftFooter(content)
-        footer.sort_encodings()
-        return StagedFile(bytes(content), footer.rows)
-
     keys = [key for key in etags_below(s3, folder) if key.endswith(".parquet")]
-    partitions = [key.removeprefix(folder.key).rpartition("/")[0] for key in keys]
-    staged = dict(zip(partitions, in_parallel(fetch, keys), strict=True))
-    if len(staged) != len(keys):
-        raise RowsLost(f"expected one file a partition, found {len(keys)} in {folder}: run the job again")
-    written = sum(file.rows for file in staged.values())
-    if written != rows:
-        raise RowsLost(f"expected {rows} rows, found {written} in {folder}: run the job again")
-    return staged
+    found = {key.removeprefix(folder.key).rpartition("/")[0]: key for key in keys}
+    if len(found) != len(keys) or found.keys() != set(partitions):
+        raise RowsLost(
+            f"expected one file for each of {len(set(partitions))} partitions, found {len(keys)} in "
+            f"{len(found)} of {folder}: run the job again"
+        )
+    return found
+
+
+def fetch_staged(s3: Any, bucket: str, key: str, rows: int) -> bytes:
+    """The final bytes of a staged file: a day's are about 1 MB.
+
+    Raises:
+        RowsLost: it does not hold `rows` rows.
+    """
+    content = bytearray(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    footer = ThriftFooter(content)
+    footer.sort_encodings()
+    if footer.rows != rows:
+        raise RowsLost(f"expected {rows} rows, found {footer.rows} in s3://{bucket}/{key}: run the job again")
+    return bytes(content)
+
+
+def knows_conditions(s3: Any) -> bool:
+    """Whether this boto3 can ask S3 to put an object only where the one it knows of lies; it can from 1.35.69 on."""
+    members = s3.meta.service_model.operation_model("PutObject").input_shape.members
+    return {"IfMatch", "IfNoneMatch"} <= members.keys()
 
 
 def commit(s3: Any, content: bytes, target: S3Path, metadata: dict[str, str], former: str | None) -> bool:
-    """Put `content` at `target` in one request; False where it is there already, with the same metadata.
+    """Put `content` at `target` in one request; False where it is there already, of the same `source`.
 
     Args:
         former: ETag of what lay there when the run began, None for nothing.
@@ -612,12 +688,12 @@ def commit(s3: Any, content: bytes, target: S3Path, metadata: dict[str, str], fo
     metadata = {**metadata, "content-sha256": hashlib.sha256(content).hexdigest()}
 
     def is_there() -> bool:
-        return (head(s3, target) or {}).get("Metadata") == metadata
+        found = (head(s3, target) or {}).get("Metadata", {})
+        return all(found.get(name) == metadata.get(name) for name in ("content-sha256", "source"))
 
     if former and is_there():
         return False
     condition = {"IfMatch": former} if former else {"IfNoneMatch": "*"}
-    known = s3.meta.service_model.operation_model("PutObject").input_shape.members
     try:
         s3.put_object(
             Bucket=target.bucket,
@@ -625,7 +701,7 @@ def commit(s3: Any, content: bytes, target: S3Path, metadata: dict[str, str], fo
             Body=content,
             Metadata=metadata,
             ContentType="application/vnd.apache.parquet",
-            **{name: value for name, value in condition.items() if name in known},
+            **(condition if knows_conditions(s3) else {}),
         )
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"):
@@ -728,13 +804,20 @@ def commit_quotes(run: Run) -> tuple[RawObject, DataFrame]:
     rows = check_raw(raw, args.trade_date, str(args.source))
     folder = run.folder.below("quotes/")
     stage(refine_quotes(raw, F.lit(args.previous_session)), folder, KEY_COLUMNS)  # a key, as check_raw found
-    content = fetch_staged(s3, folder, rows)[""].content
+    content = fetch_staged(s3, folder.bucket, staged_keys(s3, folder, [""])[""], rows)
     source.check_unchanged(s3)
-    metadata = {**source.metadata, "rows": str(rows), "raw-etag": source.etag.strip('"')}
-    changed = commit(s3, content, args.target, metadata, former)
+    changed = commit(s3, content, args.target, source.metadata_of_quotes(rows), former)
     verdict = "committed" if changed else "unchanged"
     print(f"{verdict} {args.target}: {rows} rows from {args.source}, {time.monotonic() - began:.1f} s", flush=True)
     return source, raw
+
+
+def index_stocks_file(rows: Iterable[Row]) -> bytes:
+    """The Parquet file of a ticker's constituents, by INDEX_STOCKS_SCHEMA."""
+    sink = io.BytesIO()
+    table = pa.Table.from_pylist([row.asDict() for row in rows], INDEX_STOCKS_SCHEMA)
+    pq.write_table(table, sink, compression="zstd", store_schema=False)
+    return sink.getvalue()
 
 
 def commit_index_stocks(run: Run, quotes: RawObject, raw: DataFrame) -> None:
@@ -755,17 +838,17 @@ def commit_index_stocks(run: Run, quotes: RawObject, raw: DataFrame) -> None:
     rows = check_portfolio(portfolio, args.trade_date, str(args.portfolio))
     generation = hashlib.sha256(f"{quotes.etag} {source.etag}".encode()).hexdigest()[:16]
     dates = F.lit(args.previous_session), F.lit(args.last_rebalance)
-    folder = run.folder.below("index_stocks/")
-    stage(refine_index_stocks(portfolio, raw, *dates, generation), folder, ("ticker", "index_code"), ("ticker",))
-    staged = fetch_staged(s3, folder, rows)
+    refined = refine_index_stocks(portfolio, raw, *dates, generation).sort("ticker", "index_code").collect()
+    if len(refined) != rows:
+        raise RowsLost(f"expected {rows} rows, found {len(refined)} joined with {quotes.path}: run the job again")
+    by_ticker = {ticker: list(of) for ticker, of in itertools.groupby(refined, key=operator.attrgetter("ticker"))}
     for read in (quotes, source):
         read.check_unchanged(s3)
-    wanted = {args.index_target.below(f"{name}/index_stocks.parquet"): file for name, file in staged.items()}
+    wanted = {args.index_target.below(f"ticker={name}/index_stocks.parquet"): of for name, of in by_ticker.items()}
 
     def commit_one(target: S3Path) -> bool:
-        content, rows_of_ticker = wanted[target]
-        metadata = {**source.metadata, "rows": str(rows_of_ticker), "generation": generation}
-        return commit(s3, content, target, metadata, former.get(target.key))
+        metadata = {**source.metadata, "rows": str(len(wanted[target])), "generation": generation}
+        return commit(s3, index_stocks_file(wanted[target]), target, metadata, former.get(target.key))
 
     changed = sum(in_parallel(commit_one, wanted))
     unwanted = former.keys() - {target.key for target in wanted}
@@ -773,6 +856,140 @@ def commit_index_stocks(run: Run, quotes: RawObject, raw: DataFrame) -> None:
     print(
         f"{'committed' if changed or unwanted else 'unchanged'} {args.index_target}: {rows} rows in {len(wanted)} "
         f"objects from {args.portfolio}, {changed} put, {len(unwanted)} deleted, {time.monotonic() - began:.1f} s",
+        flush=True,
+    )
+
+
+class RawFooter(NamedTuple):
+    """What the end of a raw file says of it; no columns where that is no whole footer."""
+
+    source: RawObject
+    columns: dict[str, str]
+
+    @classmethod
+    def find(cls, s3: Any, path: S3Path) -> RawFooter | None:
+        """The footer of the object at `path`, None where there is none."""
+        try:
+            answer = s3.get_object(Bucket=path.bucket, Key=path.key, Range=f"bytes=-{FOOTER_BYTES}")
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (404, 416):  # an empty object has no range
+                raise
+            empty = RawObject.find(s3, path)
+            return cls(empty, {}) if empty else None
+        source = RawObject(path, answer["ETag"], answer["Metadata"])
+        try:
+            schema = pq.read_metadata(io.BytesIO(answer["Body"].read())).schema.to_arrow_schema()
+        except pa.ArrowException:
+            return cls(source, {})
+        return cls(source, {field.name: spark_type(field.type) for field in schema})
+
+
+def spark_type(of: pa.DataType) -> str:
+    """What Spark calls an Arrow type, where raw files may have it."""
+    if pa.types.is_decimal(of):
+        return f"decimal({of.precision},{of.scale})"
+    names = {pa.int16(): "smallint", pa.int32(): "int", pa.int64(): "bigint", pa.date32(): "date"}
+    return names.get(of, str(of))
+
+
+def object_of(prefix: S3Path, date: dt.date) -> S3Path:
+    """The object of a trade date below the prefix of its table."""
+    return prefix.below(f"trade_date={date}/quotes.parquet")
+
+
+def read_sessions(spark: SparkSession, sources: Mapping[dt.date, S3Path]) -> DataFrame:
+    """The raw partitions `sources`, with `folder`, the date of a row's object; a date lies in one Spark partition."""
+    schema = ", ".join(f"`{name}` {kind}" for name, kind in RAW_COLUMNS.items())
+    folder = F.substring_index(F.substring_index(F.col("_metadata.file_path"), "/trade_date=", -1), "/", 1)
+    return (
+        spark.read.schema(schema)
+        .parquet(*map(str, sources.values()))
+        .select(*RAW_COLUMNS, F.to_date(folder).alias("folder"))
+        .repartition(min(len(sources), MAX_TASKS), "source_date")
+    )
+
+
+def judge(spark: SparkSession, source: S3Path, trade_date: dt.date) -> None:
+    """Raise what a run of its own would say against the raw partition of `trade_date`, with which something is wrong.
+
+    Raises:
+        What read_raw and check_raw raise; ChangedSource where they no longer find anything.
+    """
+    with naming_spark_failures(source):
+        check_raw(read_raw(spark, str(source), RAW_COLUMNS), trade_date, str(source))
+    raise ChangedSource(f"expected one version, found one that is right after one that was not of {source}: run again")
+
+
+def check_sessions(raw: DataFrame, sources: Mapping[dt.date, S3Path]) -> dict[dt.date, int]:
+    """Rows of each session in what `read_sessions` gave, if all of them are fit for readers.
+
+    One pass of sums finds the sessions that are not; the first of these is then judged as by a run of its own.
+
+    Raises:
+        What judge raises.
+    """
+    broken = functools.reduce(operator.or_, breaches())
+    seen = (
+        raw.groupBy("folder", "source_date", *KEY_COLUMNS)
+        .agg(F.count(F.lit(1)).alias("rows"), F.max(broken).alias("broken"))
+        .groupBy("folder", "source_date")
+        .agg(F.sum("rows").alias("rows"), F.count(F.lit(1)).alias("keys"), F.max("broken").alias("broken"))
+        .collect()
+    )
+    bad = {row.folder for row in seen if row.source_date != row.folder or row.keys != row.rows or row.broken}
+    rows = {row.folder: row.rows for row in seen}
+    for date, source in sources.items():
+        if date in bad or date not in rows:
+            judge(raw.sparkSession, source, date)
+    return rows
+
+
+def commit_sessions(run: Run) -> None:
+    """Refine the quotes of `args.sessions` from below `args.source` to below `args.target`."""
+    began = time.monotonic()
+    spark, s3, args, _ = run
+    dates = list(args.sessions)
+    targets = {date: object_of(args.target, date) for date in dates}
+    formers = dict(zip(dates, in_parallel(lambda date: head(s3, targets[date]), dates), strict=True))
+    paths = {date: object_of(args.source, date) for date in dates}
+    found = dict(zip(dates, in_parallel(lambda date: RawFooter.find(s3, paths[date]), dates), strict=True))
+    missing = [str(paths[date]) for date in dates if found[date] is None]
+    if missing:
+        raise MissingSource(
+            f"expected {len(dates)} raw partitions, found no object at {missing[0]} "
+            f"({len(missing)} like it): write them first"
+        )
+    for date, footer in found.items():
+        if footer.columns != RAW_COLUMNS:
+            with naming_spark_failures(paths[date]):
+                read_raw(spark, str(paths[date]), RAW_COLUMNS)
+    raw = read_sessions(spark, paths)
+    rows = check_sessions(raw, paths)
+    print(f"checked {len(dates)} sessions, {sum(rows.values())} rows, {time.monotonic() - began:.1f} s", flush=True)
+
+    folder = run.folder.below("quotes/")
+    befores = spark.createDataFrame(list(args.sessions.items()), "source_date date NOT NULL, before date NOT NULL")
+    refined = refine_quotes(raw.join(F.broadcast(befores), "source_date"), F.col("before"))
+    # A copy names the folders: Spark leaves the column that does out of the files.
+    stage(refined.withColumn("trade_date", F.col("source_date")), folder, ("trade_date", *KEY_COLUMNS), ("trade_date",))
+    staged = staged_keys(s3, folder, [f"trade_date={date}" for date in dates])
+    in_parallel(lambda footer: footer.source.check_unchanged(s3), found.values())
+    print(f"staged {len(dates)} sessions, {time.monotonic() - began:.1f} s", flush=True)
+
+    done = itertools.count(1)
+
+    def commit_one(date: dt.date) -> bool:
+        content = fetch_staged(s3, folder.bucket, staged[f"trade_date={date}"], rows[date])
+        metadata = found[date].source.metadata_of_quotes(rows[date])
+        changed = commit(s3, content, targets[date], metadata, (formers[date] or {}).get("ETag"))
+        if (number := next(done)) % PROGRESS == 0:
+            print(f"{number} of {len(dates)} sessions, {time.monotonic() - began:.1f} s", flush=True)
+        return changed
+
+    changed = sum(in_parallel(commit_one, dates))
+    print(
+        f"{'committed' if changed else 'unchanged'} {args.target}: {len(dates)} sessions, {sum(rows.values())} rows "
+        f"from {args.source}, {changed} put, {len(dates) - changed} left alone, {time.monotonic() - began:.1f} s",
         flush=True,
     )
 
@@ -789,9 +1006,19 @@ def naming_spark_failures(source: S3Path) -> Iterator[None]:
 
 
 def refine(spark: SparkSession, s3: Any, args: argparse.Namespace) -> None:
-    """Refine the quotes of a trade date, then the constituents of its indexes if `args.portfolio` is given."""
+    """Refine the quotes of `args.sessions`, or of a trade date and its indexes' constituents, if `args.portfolio`."""
+    if not knows_conditions(s3):
+        print(
+            f"boto3 {boto3.__version__} cannot put on a condition: this run would replace what a newer one puts "
+            f"meanwhile; from 1.35.69 on it can",
+            flush=True,
+        )
     with staging_folder(s3, args.staging.below(f"{args.JOB_RUN_ID}/")) as folder:
         run = Run(spark, s3, args, folder)
+        if args.sessions:
+            with naming_spark_failures(args.source):
+                commit_sessions(run)
+            return
         with naming_spark_failures(args.source):
             quotes, raw = commit_quotes(run)
         if args.portfolio:
@@ -808,15 +1035,37 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         except ValueError:
             raise argparse.ArgumentTypeError(f"expected YYYY-MM-DD, found {text}") from None
 
-    parser = argparse.ArgumentParser(description="Refine one trade date", allow_abbrev=False)
+    def sessions(text: str) -> dict[dt.date, dt.date]:
+        given = [pair.partition(":") for pair in text.split(",")]
+        pairs = [(session(date), session(before)) for date, _, before in given]
+        for date, before in pairs:
+            if before >= date:
+                raise argparse.ArgumentTypeError(f"expected the session before {date}, found {before}")
+        if len(dict(pairs)) != len(pairs):
+            raise argparse.ArgumentTypeError(f"expected each session once, found {len(pairs) - len(dict(pairs))} twice")
+        return dict(sorted(pairs))
+
+    parser = argparse.ArgumentParser(description="Refine trade dates", allow_abbrev=False)
     for name in ("--source", "--target", "--staging"):
         parser.add_argument(name, type=S3Path.parse, required=True)
-    for name in ("--trade_date", "--previous_session"):
-        parser.add_argument(name, type=session, required=True)
+    parser.add_argument("--sessions", type=sessions)
+    for name in OF_ONE_DATE:
+        parser.add_argument(f"--{name}", type=session)
     for name in INDEX_ARGUMENTS:
         parser.add_argument(f"--{name}", type=session if name == "last_rebalance" else S3Path.parse)
     parser.add_argument("--JOB_RUN_ID", default=uuid.uuid4().hex)
     args, _ = parser.parse_known_args(argv)
+    if args.sessions:
+        alone = [name for name in (*OF_ONE_DATE, *INDEX_ARGUMENTS) if getattr(args, name)]
+        if alone:
+            parser.error(f"expected --sessions without {', '.join(alone)}: these are of one trade date")
+        for name in ("source", "target"):
+            if not getattr(args, name).key.endswith("/"):
+                parser.error(f"expected --{name} to end with / beside --sessions, found {getattr(args, name)}")
+        return args
+    missing = [name for name in OF_ONE_DATE if not getattr(args, name)]
+    if missing:
+        parser.error(f"expected --sessions, or {' and '.join(OF_ONE_DATE)}, found no {', '.join(missing)}")
     if args.previous_session >= args.trade_date:
         parser.error(f"expected --previous_session before {args.trade_date}, found {args.previous_session}")
     given = [name for name in INDEX_ARGUMENTS if getattr(args, name)]
@@ -842,7 +1091,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # boto3 honours AWS_ENDPOINT_URL; path-style addressing is what both S3 and its emulators understand.
     s3 = boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
     spark = (
-        SparkSession.builder.appName(f"refine {args.trade_date}")
+        SparkSession.builder.appName(f"refine {args.trade_date or f'{len(args.sessions)} sessions'}")
         .config("spark.sql.ansi.enabled", "true")  # a number too large is an error, not a null
         .config("spark.sql.shuffle.partitions", "1")
         .config("spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs", "false")

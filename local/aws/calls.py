@@ -28,10 +28,12 @@ _DELETED_KEY = re.compile(rb"<Key>(.*?)</Key>", re.DOTALL)
 # The parameters that say which resource a call is about.
 _NAMES = (
     "Name", "JobName", "DatabaseName", "TableName", "WorkGroup", "QueryExecutionId", "logGroupName", "logStreamName",
-    "TopicArn", "RoleName", "StackName",
+    "TopicArn", "RoleName", "StackName", "QueueName", "QueueUrl",
 )  # fmt: skip
 # What services look up of their own (a crawler's definition, a job's, a workgroup's) needs nobody's leave.
-_ON_BEHALF = re.compile(r"(Create|Update|Delete|Get)(Table|Database)s?|\w*Partitions?|CreateLog\w+|PutLogEvents")
+_ON_BEHALF = re.compile(
+    r"(Create|Update|Delete|Get)(Table|Database)s?|\w*Partitions?|CreateLog\w+|PutLogEvents|GetQueueUrl|(Receive|Delete)Message\w*"
+)
 _OBJECT_CALLS = {"GET": "GetObject", "HEAD": "HeadObject", "PUT": "PutObject", "DELETE": "DeleteObject"}
 _BUCKET_CALLS = {"HEAD": "HeadBucket", "PUT": "CreateBucket", "DELETE": "DeleteBucket"}
 _UPLOAD_CALLS = {
@@ -43,6 +45,7 @@ _SUBRESOURCES = {
     "ownershipControls": "OwnershipControls", "policy": "Policy", "publicAccessBlock": "PublicAccessBlock",
     "tagging": "Tagging", "versioning": "Versioning",
 }  # fmt: skip
+_SERVICES = {"Logs_20140328": "logs", "AmazonSQS": "sqs"}
 _LONGEST_BODY = 1 << 20
 
 
@@ -211,7 +214,7 @@ class _WatchedEmulator(_Watched):
     def call(self, caller: Caller, target: str, data: dict[str, Any]) -> dict[str, Any]:
         service, _, operation = target.partition(".")
         if _ON_BEHALF.fullmatch(operation):
-            self._note(caller, "logs" if service.startswith("Logs") else "glue", operation, names(data))
+            self._note(caller, _SERVICES.get(service, "glue"), operation, names(data))
         answer: dict[str, Any] = self._inner.call(caller, target, data)
         return answer
 
@@ -250,6 +253,16 @@ class _WatchedPartitions(_Watched):
     def all(self, caller: Caller, database: str, name: str) -> list[Any]:
         self._note(caller, "glue", "GetPartitions", {"DatabaseName": database, "TableName": name})
         found: list[Any] = self._inner.all(caller, database, name)
+        return found
+
+    def between(self, caller: Caller, database: str, name: str, first: str, last: str) -> list[Any]:
+        self._note(caller, "glue", "GetPartitions", {"DatabaseName": database, "TableName": name})
+        found: list[Any] = self._inner.between(caller, database, name, first, last)
+        return found
+
+    def some(self, caller: Caller, database: str, name: str, wanted: Iterable[tuple[str, ...]]) -> list[Any]:
+        self._note(caller, "glue", "BatchGetPartition", {"DatabaseName": database, "TableName": name})
+        found: list[Any] = self._inner.some(caller, database, name, wanted)
         return found
 
     def add(self, caller: Caller, table: dict[str, Any], inputs: Iterable[dict[str, Any]]) -> list[tuple[str, ...]]:

@@ -8,10 +8,11 @@ import statistics
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.aws import crawl_s3, hive
+from local.aws import crawl_events, crawl_s3, hive
 from local.aws.context import CRAWLER, Caller
 from local.aws.emulator import Emulator, S3Object
 from local.aws.errors import AwsError
@@ -77,6 +78,7 @@ class Crawlers:
         self._footers = Footers(emulator)
         self._running: dict[str, Crawl] = {}
         self._lock = threading.Lock()
+        crawl_events.deliver_at_once()
 
     def handlers(self) -> dict[str, Any]:
         """The calls that this answers, by X-Amz-Target."""
@@ -95,7 +97,12 @@ class Crawlers:
         return {f"AWSGlue.{name}": call for name, call in calls.items()}
 
     def recover(self) -> None:
-        """Mark crawls that a kill cut off as failed."""
+        """Mark crawls that a kill cut off as failed; after a kill, crawlers list instead of going by events."""
+        if self._store.get("unsaved", "events") is not None:
+            for owner, _, _ in self._store.every("listed"):
+                self._store.forget("listed", owner)
+        # Events are saved a moment after the write that they are of: a kill may lose the last ones.
+        self._store.put("unsaved", "", "events", {})
         for owner, identity, record in self._store.every("crawl"):
             if record["Status"] == "RUNNING":
                 record.update(Status="FAILED", ErrorMessage=INTERRUPTED, EndTime=time.time())
@@ -110,6 +117,8 @@ class Crawlers:
         deadline = time.monotonic() + 5
         while self._running and time.monotonic() < deadline:
             time.sleep(0.05)
+        self._emulator.snapshots.save(["sqs"])
+        self._store.forget("unsaved", "")
 
     def create(self, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """CreateCrawler."""
@@ -132,6 +141,7 @@ class Crawlers:
             raise AwsError("CrawlerRunningException", f"Crawler with name {name} is currently running")
         answer = self._emulator.call(caller, "AWSGlue.DeleteCrawler", data)
         self._store.forget("crawl", caller.owner(name))
+        self._store.forget("listed", caller.owner(name))
         with self._store.transaction() as t:
             t.execute("DELETE FROM crawled WHERE owner = ?", (caller.owner(name),))
         return answer
@@ -306,6 +316,9 @@ class Crawlers:
 
     def _crawl(self, owner: str, crawl: Crawl) -> None:
         targets = crawl.crawler.get("Targets") or {}
+        if crawl_events.wanted(crawl.crawler):
+            self._crawl_events(owner, crawl, targets["CatalogTargets"][0])
+            return
         for target in targets.get("CatalogTargets") or []:
             for name in target["Tables"]:
                 crawl.check()
@@ -314,7 +327,28 @@ class Crawlers:
             crawl.check()
             crawl_s3.crawl(self._emulator, self._partitions, self._footers, crawl, target)
 
-    def _crawl_table(self, owner: str, crawl: Crawl, database: str, name: str) -> None:
+    def _crawl_events(self, owner: str, crawl: Crawl, target: dict[str, Any]) -> None:
+        """Look at what the events in the queue are of, or at everything unless the crawl before was a success."""
+        arn, wanted = crawl_events.queue_arn(crawl.crawler), crawl_events.fingerprint(crawl.crawler)
+        listed = self._store.get("listed", owner)
+        trusted = listed is not None and listed["definition"] == wanted
+        self._store.forget("listed", owner)
+        # Taken before anything is listed: what they are of is there by then.
+        events = crawl_events.receive(self._emulator, crawl.caller, arn, crawl.check)
+        if trusted:
+            crawl.say("The crawl is running by consuming Amazon S3 events.")
+        else:
+            crawl.say("Crawl is not running in S3 event mode")
+        for name in target["Tables"]:
+            crawl.check()
+            self._crawl_table(owner, crawl, target["DatabaseName"], name, events.uris if trusted else None)
+        crawl_events.delete(self._emulator, crawl.caller, events)
+        self._store.put("listed", owner, owner, {"definition": wanted})
+
+    def _crawl_table(
+        self, owner: str, crawl: Crawl, database: str, name: str, told: Sequence[str] | None = None
+    ) -> None:
+        """Crawl one table: all of its folders, or only those of the objects in `told`."""
         caller = crawl.caller
         try:
             table = self._partitions.table(caller, database, name)
@@ -324,11 +358,18 @@ class Crawlers:
             raise CrawlError(f"Table {database}.{name}, a target of this crawler, is not in the catalog") from None
         location = table["StorageDescriptor"].get("Location") or ""
         keys = [key["Name"] for key in table.get("PartitionKeys") or []]
-        listed = self._emulator.list_objects(caller, hive.folder(location))
+        if told is None:
+            listed = self._emulator.list_objects(caller, hive.folder(location))
+        else:
+            listed = crawl_events.touched(self._emulator, caller, location, told)
         locations, by_location, strays = hive.partition_folders(location, keys, listed)
         for item in strays:
             crawl.say(f"{item.uri} lies in no folder of the partition keys {keys} of {database}.{name}", "WARN")
-        known = {p.values: p for p in self._partitions.all(caller, database, name)}
+        if told is None:
+            there = self._partitions.all(caller, database, name)
+        else:
+            there = self._partitions.some(caller, database, name, locations)
+        known = {p.values: p for p in there}
         only_new = (crawl.crawler.get("RecrawlPolicy") or {}).get("RecrawlBehavior") == "CRAWL_NEW_FOLDERS_ONLY"
         visited = [where for values, where in locations.items() if not (only_new and values in known)]
         self._check_files(owner, crawl, [item for where in visited for item in by_location[where]])
@@ -355,7 +396,15 @@ class Crawlers:
 
     def _check_files(self, owner: str, crawl: Crawl, items: list[S3Object]) -> None:
         """Read the footers of objects that are new or changed since this crawler last read them."""
-        seen = dict(self._store.query("SELECT uri, etag FROM crawled WHERE owner = ?", (owner,)))
+        seen: dict[str, str] = {}
+        for start in range(0, len(items), 500):
+            uris = [item.uri for item in items[start : start + 500]]
+            places = ", ".join("?" * len(uris))
+            seen.update(
+                self._store.query(
+                    f"SELECT uri, etag FROM crawled WHERE owner = ? AND uri IN ({places})", (owner, *uris)
+                )
+            )
         fresh = [item for item in items if seen.get(item.uri) != item.etag]
         for item in fresh:
             crawl.check()
@@ -385,6 +434,8 @@ def _check_definition(crawler: dict[str, Any]) -> None:
     if not catalog and not s3:
         raise AwsError("InvalidInputException", "A crawler needs at least one target: Targets is empty")
     policy = crawler.get("SchemaChangePolicy") or {}
+    if crawl_events.wanted(crawler):
+        crawl_events.queue_arn(crawler)
     if catalog:
         if s3:
             raise AwsError("InvalidInputException", "Catalog targets cannot be mixed with other targets in one crawler")

@@ -187,9 +187,8 @@ class Emulator:
 
         From worker threads only: on the event loop it would wait for itself.
         """
-        service = {"AWSGlue": "glue", "AmazonAthena": "athena", "Logs_20140328": "logs"}.get(
-            target.split(".")[0], "glue"
-        )
+        services = {"AWSGlue": "glue", "AmazonAthena": "athena", "Logs_20140328": "logs", "AmazonSQS": "sqs"}
+        service = services.get(target.split(".")[0], "glue")
         status, body = self._request(
             caller, service, "POST", "/", json.dumps(data).encode(),
             {"x-amz-target": target, "content-type": "application/x-amz-json-1.1"},

@@ -62,18 +62,36 @@ class Partitions:
 
     def all(self, caller: Caller, database: str, name: str) -> list[Partition]:
         """Every partition of a table, ordered by its values."""
-        rows = self._store.query(
-            "SELECT vals, location, body, created FROM partitions JOIN descriptors ON id = descriptor "
-            "WHERE account = ? AND region = ? AND db = ? AND tbl = ? ORDER BY vals",
-            (caller.account, caller.region, database.lower(), name.lower()),
+        return _read(
+            self._store.query(
+                f"SELECT {_FIELDS} WHERE account = ? AND region = ? AND db = ? AND tbl = ? ORDER BY vals",
+                (caller.account, caller.region, database.lower(), name.lower()),
+            )
         )
-        bodies: dict[str, dict[str, Any]] = {}
-        found = []
-        for values, location, body, created in rows:
-            if body not in bodies:
-                bodies[body] = json.loads(body)
-            found.append(Partition(tuple(json.loads(values)), location, bodies[body], created))
-        return found
+
+    def between(self, caller: Caller, database: str, name: str, first: str, last: str) -> list[Partition]:
+        """Those partitions of a table whose first value is a date from `first` to `last`, or is not written as one.
+
+        Ordered by their values. What it reads does not grow with the table.
+        """
+        of_table = (caller.account, caller.region, database.lower(), name.lower())
+        here = "account = ? AND region = ? AND db = ? AND tbl = ?"
+        bounds = (json.dumps([first])[:-1], json.dumps([last])[:-1] + "\x7f")
+        rows = self._store.query(
+            f"SELECT {_FIELDS} WHERE {here} AND vals BETWEEN ? AND ? AND vals GLOB {_DATED}", (*of_table, *bounds)
+        )
+        rows += self._store.query(f"SELECT {_FIELDS} WHERE {here} AND vals NOT GLOB {_DATED}", of_table)
+        return _read(sorted(rows))
+
+    def some(self, caller: Caller, database: str, name: str, wanted: Iterable[tuple[str, ...]]) -> list[Partition]:
+        """Those of a table's partitions that have these values."""
+        of_table = (caller.account, caller.region, database.lower(), name.lower())
+        rows = [
+            row
+            for values in wanted
+            for row in self._store.query(f"SELECT {_FIELDS} WHERE {_BY_KEY}", (*of_table, json.dumps(list(values))))
+        ]
+        return _read(rows)
 
     def add(self, caller: Caller, table: dict[str, Any], inputs: Iterable[dict[str, Any]]) -> list[tuple[str, ...]]:
         """Add partitions in one transaction; returns the values of those that were there already and stay as they are.
@@ -213,16 +231,8 @@ class Partitions:
         return {"Partitions": found, "UnprocessedKeys": []}
 
     def _find(self, caller: Caller, table: dict[str, Any], values: tuple[str, ...]) -> dict[str, Any] | None:
-        rows = self._store.query(
-            f"SELECT vals, location, body, created FROM partitions JOIN descriptors ON id = descriptor WHERE {_BY_KEY}",
-            self._key(caller, table, values),
-        )
-        if not rows:
-            return None
-        found_values, location, body, created = rows[0]
-        return _shape(
-            caller, table, Partition(tuple(json.loads(found_values)), location, json.loads(body), created), False
-        )
+        rows = self._store.query(f"SELECT {_FIELDS} WHERE {_BY_KEY}", self._key(caller, table, values))
+        return _shape(caller, table, _read(rows)[0], False) if rows else None
 
     def get_many(self, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """GetPartitions, with Expression, Segment, ExcludeColumnSchema and pages."""
@@ -244,7 +254,20 @@ class Partitions:
         return answer
 
 
+_FIELDS = "vals, location, body, created FROM partitions JOIN descriptors ON id = descriptor"
+# As the index partitions_without_date has it; [[] is a bracket.
+_DATED = """'[[]"[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"*'"""
 _BY_KEY = "account = ? AND region = ? AND db = ? AND tbl = ? AND vals = ?"
+
+
+def _read(rows: Iterable[tuple[str, str, str, float]]) -> list[Partition]:
+    bodies: dict[str, dict[str, Any]] = {}
+    found = []
+    for values, location, body, created in rows:
+        if body not in bodies:
+            bodies[body] = json.loads(body)
+        found.append(Partition(tuple(json.loads(values)), location, bodies[body], created))
+    return found
 
 
 def _bounded(items: list[dict[str, Any]], call: str) -> list[dict[str, Any]]:

@@ -15,6 +15,8 @@ CREATE TABLE IF NOT EXISTS descriptors (id INTEGER PRIMARY KEY, body TEXT NOT NU
 CREATE TABLE IF NOT EXISTS partitions (
     account TEXT, region TEXT, db TEXT, tbl TEXT, vals TEXT, location TEXT, descriptor INTEGER NOT NULL, created REAL,
     PRIMARY KEY (account, region, db, tbl, vals)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS partitions_without_date ON partitions (account, region, db, tbl)
+    WHERE vals NOT GLOB '[[]"[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"*';
 CREATE TABLE IF NOT EXISTS records (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT, owner TEXT, id TEXT, body TEXT NOT NULL, UNIQUE (kind, id));
 CREATE INDEX IF NOT EXISTS records_by_owner ON records (kind, owner, seq);

@@ -43,7 +43,8 @@ def crawl(task_id: str, crawler: str, *, trigger_rule: str = "all_success") -> G
         execution_timeout=dt.timedelta(minutes=30),
         # A crawl that ends at once may be marked failed: github.com/apache/airflow/issues/67287, 72716.
         retries=2,
-        retry_delay=dt.timedelta(seconds=5),
+        # What a failed crawl had read of its queue is hidden from the next for half a minute.
+        retry_delay=dt.timedelta(seconds=35),
         # Backfills have a limit of runs of their own, and a crawler cannot run twice at once.
         max_active_tis_per_dag=1,
         trigger_rule=trigger_rule,

@@ -71,23 +71,23 @@ class CaptureQuotesOperator(BaseOperator):
         from b3.hook import B3Hook
 
         trade_date = runs.trade_date(context["dag_run"])
-        until = publication.deadline(trade_date, float(self.deadline_hours))
+        until, at = publication.deadline(trade_date, float(self.deadline_hours)), publication.now()
         # The files of the month and the year come after the daily one: there is no use in them while that is awaited.
-        longer = publication.now() >= until
+        longer = at >= until
         lake = settings.read().lake
         try:
             return asdict(landing.capture_quotes(B3Hook(), aws.s3_client(), lake, trade_date, longer=longer))
         except SourceError as error:
-            self._wait(error, context["ti"], trade_date, until)
+            self._wait(error, context["ti"], trade_date, until, at)
             raise
 
-    def _wait(self, error: SourceError, ti: Any, trade_date: dt.date, until: dt.datetime) -> None:
+    def _wait(self, error: SourceError, ti: Any, trade_date: dt.date, until: dt.datetime, at: dt.datetime) -> None:
         """Defer the task, or raise what ends the waiting."""
         from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 
         kept = ti.xcom_pull(task_ids=ti.task_id, key=ANSWERS) or []
         earlier = [publication.Answer(dt.datetime.fromisoformat(at), said) for at, said in kept]
-        answers = publication.wait(error, earlier, trade_date, until=until, at=publication.now())
+        answers = publication.wait(error, earlier, trade_date, until=until, at=at)
         ti.xcom_push(ANSWERS, [[answer.at.isoformat(timespec="seconds"), answer.said] for answer in answers])
         self.log.warning("not published yet, waiting until %s: %s", until, error)
         self.defer(trigger=TimeDeltaTrigger(self.poll), method_name=self.ask_again.__name__)

@@ -85,9 +85,16 @@ class Lab:
 
 
 @pytest.fixture(scope="session")
-def running_lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Lake]:
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the calls of all runs on the lake are noted."""
+    return tmp_path_factory.mktemp("calls") / "calls.jsonl"
+
+
+@pytest.fixture(scope="session")
+def running_lake(tmp_path_factory: pytest.TempPathFactory, recording: Path) -> Iterator[stack.Lake]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("B3_LOCAL_HOME", str(tmp_path_factory.mktemp("lakes")))
+        environment.setenv("B3_AWS_CALLS", str(recording))
         with stack.lake(home.find(home.REAL)) as lake:
             yield lake
 

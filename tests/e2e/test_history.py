@@ -26,6 +26,8 @@ def archive():
 @pytest.fixture
 def year(lab, archive):
     """The lake with the year in it."""
+    if of_the_year(lab):
+        return lab
     (lab.exchange / f"COTAHIST_A{YEAR}.ZIP").write_bytes(archive)
     lab.capture.readouterr()
     status = history.run(Source("replay", lab.exchange), YEAR, YEAR)
@@ -46,10 +48,9 @@ def test_every_session_of_the_year_arrives_and_the_daily_dag_leaves_it_as_it_is(
     ]
     landed = [key for key in year.objects("landing/quotes/") if str(YEAR) in key]
     assert landed == [f"landing/quotes/COTAHIST_A{YEAR}.ZIP"]
-    for day in (DAYS[0], DAYS[-1]):
-        year.publish(day)
-        outcome = year.run(day)
-        assert outcome.status == 0, outcome.printed
+    year.publish(DAYS[-1])
+    outcome = year.run(DAYS[-1])
+    assert outcome.status == 0, outcome.printed
     assert of_the_year(year) == before
     listed = year.s3.get_paginator("list_object_versions").paginate(Bucket=year.lake.home.bucket)
     versions = [entry["Key"] for page in listed for entry in page.get("Versions", []) if entry["Key"] in before]

@@ -54,6 +54,13 @@ NEEDED_BY_AWS = (
         "https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSGlueServiceRole.html",
     ),
     Needed(
+        "CrawlerRole",
+        ("sqs:GetQueueAttributes", "sqs:ListQueueTags", "sqs:ListDeadLetterSourceQueues", "sqs:SetQueueAttributes",
+         "sqs:PurgeQueue"),
+        "AWS lists them for crawlers that go by S3 events, and Glue refuses one whose role has no access to its queue",
+        "https://docs.aws.amazon.com/glue/latest/dg/crawler-s3-event-notifications.html",
+    ),
+    Needed(
         "RefineRole", ("s3:GetBucketLocation",), "part of AWSGlueServiceRole: Glue looks for the bucket's region",
         "https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSGlueServiceRole.html",
     ),
@@ -240,6 +247,11 @@ def _requirements(call: Call, workgroups: Mapping[str, str]) -> list[Allowed]:
         stream = names.get("logStreamName", "") if operation == "PutLogEvents" else ""
         group = f"log-group:{names.get('logGroupName', '(unknown)')}:log-stream:{stream}"
         return [Allowed(f"logs:{operation}", _arn("logs", group))]
+    if call.service == "sqs":
+        # A queue's address ends in its name.
+        queue = names.get("QueueName") or names.get("QueueUrl", "(unknown)").rpartition("/")[2]
+        action = operation.removesuffix("Batch")
+        return [Allowed(f"sqs:{action}", _arn("sqs", queue))]
     if call.service == "sns":
         return [Allowed(f"sns:{operation}", names.get("TopicArn", "(unknown)"))]
     return [Allowed(f"{call.service}:{operation}", _arn(call.service, names.get("Name", "(unknown)")))]

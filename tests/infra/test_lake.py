@@ -132,12 +132,53 @@ class TestCrawlers:
     def test_add_partitions_to_tables_of_the_catalog_and_change_no_schema(self, properties, crawler, tables):
         found = properties[crawler]
 
+        # AWS takes one target alone where crawlers go by events.
         (target,) = found["Targets"]["CatalogTargets"]
-        assert target == {"DatabaseName": {"Ref": "GlueDatabase"}, "Tables": [{"Ref": table} for table in tables]}
+        assert target["DatabaseName"] == {"Ref": "GlueDatabase"}
+        assert target["Tables"] == [{"Ref": table} for table in tables]
         assert found["SchemaChangePolicy"] == {"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"}
         assert json.loads(found["Configuration"])["CrawlerOutput"] == {
             "Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}
         }
+
+    @pytest.mark.parametrize(
+        ("crawler", "queue", "layer"),
+        [("RawCrawler", "RawEvents", "raw/"), ("RefinedCrawler", "RefinedEvents", "refined/")],
+    )
+    def test_are_told_what_is_written_to_their_tables(self, properties, crawler, queue, layer):
+        (target,) = properties[crawler]["Targets"]["CatalogTargets"]
+        notified = {
+            told["Queue"]["Fn::GetAtt"]: told
+            for told in properties["Bucket"]["NotificationConfiguration"]["QueueConfigurations"]
+        }
+
+        assert target["EventQueueArn"]["Fn::If"][:2] == ["CrawlByEvents", {"Fn::GetAtt": f"{queue}.Arn"}]
+        told = notified[f"{queue}.Arn"]
+        assert told["Event"] == "s3:ObjectCreated:*"
+        assert told["Filter"] == {"S3Key": {"Rules": [{"Name": "prefix", "Value": layer}]}}
+        for table in target["Tables"]:
+            location = properties[table["Ref"]]["TableInput"]["StorageDescriptor"]["Location"]["Fn::Sub"]
+            assert location.startswith(f"s3://${{LakeBucket}}/{layer}")
+
+    @pytest.mark.parametrize("queue", ["RawEvents", "RefinedEvents"])
+    def test_are_told_by_the_lakes_bucket_alone(self, properties, template, queue):
+        policy = properties[f"{queue}Policy"]
+        allowed, denied = policy["PolicyDocument"]["Statement"]
+
+        assert policy["Queues"] == [{"Ref": queue}]
+        assert (allowed["Principal"], allowed["Action"]) == ({"Service": "s3.amazonaws.com"}, "sqs:SendMessage")
+        assert allowed["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::Sub"].endswith(":s3:::${LakeBucket}")
+        assert allowed["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+        assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+        assert f"{queue}Policy" in template["Resources"]["Bucket"]["DependsOn"]
+
+    def test_lose_no_event_to_a_weekend_or_a_crawl_that_failed(self, properties):
+        for queue in ("RawEvents", "RefinedEvents", "UnreadEvents"):
+            assert properties[queue]["MessageRetentionPeriod"] == 14 * 24 * 3600
+            assert properties[queue]["SqsManagedSseEnabled"] is True
+        for queue in ("RawEvents", "RefinedEvents"):
+            redrive = properties[queue]["RedrivePolicy"]
+            assert redrive == {"deadLetterTargetArn": {"Fn::GetAtt": "UnreadEvents.Arn"}, "maxReceiveCount": 20}
 
 
 class TestTheBucket:
@@ -373,6 +414,23 @@ class TestTheStack:
             "error": 30,
         }
 
+    def test_its_crawlers_go_by_what_the_bucket_tells_them(self, outputs, client):
+        glue, sqs, s3 = client("glue"), client("sqs"), client("s3")
+        bucket = outputs["LakeBucket"]
+
+        for name, layer in (("raw", "raw/"), ("refined", "refined/")):
+            crawler = glue.get_crawler(Name=f"b3-{name}")["Crawler"]
+            assert crawler["RecrawlPolicy"] == {"RecrawlBehavior": "CRAWL_EVENT_MODE"}
+            url = sqs.get_queue_url(QueueName=f"b3-{name}-events")["QueueUrl"]
+            sqs.purge_queue(QueueUrl=url)
+            s3.put_object(Bucket=bucket, Key=f"{layer}somewhere/x.txt", Body=b"-")
+            s3.put_object(Bucket=bucket, Key="landing/x.txt", Body=b"-")
+            (message,) = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+            assert json.loads(message["Body"])["Records"][0]["s3"]["object"]["key"] == f"{layer}somewhere/x.txt"
+            (target,) = crawler["Targets"]["CatalogTargets"]
+            assert target["EventQueueArn"].endswith(f":b3-{name}-events")
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
     def test_its_buckets_rules_are_those_of_the_template(self, outputs, client, properties):
         found = client("s3").get_bucket_lifecycle_configuration(Bucket=outputs["LakeBucket"])["Rules"]
 
@@ -449,6 +507,17 @@ class TestAnotherStack:
         apply(client, "update", ANOTHER)
         assert client("glue").get_job(JobName="another-refine")["Job"]["ExecutionClass"] == "STANDARD"
 
+    def test_lets_its_crawlers_list_in_place_of_events(self, stack, client):
+        apply(client, "update", {**ANOTHER, "CrawlBy": "LISTING"})
+        crawler = client("glue").get_crawler(Name="another-raw")["Crawler"]
+
+        assert crawler["RecrawlPolicy"] == {"RecrawlBehavior": "CRAWL_EVERYTHING"}
+        assert "EventQueueArn" not in crawler["Targets"]["CatalogTargets"][0]
+
+        apply(client, "update", ANOTHER)
+        crawler = client("glue").get_crawler(Name="another-raw")["Crawler"]
+        assert crawler["RecrawlPolicy"] == {"RecrawlBehavior": "CRAWL_EVENT_MODE"}
+
     def test_deleted_leaves_the_data_and_nothing_else(self, stack, client):
         client("s3").put_object(Bucket="another-lake", Key="landing/quotes/x.ZIP", Body=b"-")
         topic = describe(client)["AlertTopicArn"]
@@ -464,6 +533,7 @@ class TestAnotherStack:
             lambda: client("glue").get_database(Name="another"),
             lambda: client("athena").get_work_group(WorkGroup="another"),
             lambda: client("sns").get_topic_attributes(TopicArn=topic),
+            lambda: client("sqs").get_queue_url(QueueName="another-raw-events"),
         ):
             with pytest.raises(ClientError, match=r"(?i)not ?found|does not exist|no such"):
                 gone()

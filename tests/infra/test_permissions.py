@@ -89,6 +89,17 @@ class TestARoleThatAllowsTooMuch:
             f"Role allows s3:PutObject on {LAKE}/landing/*, which no recorded call and no requirement of AWS needs"
         ]
 
+    def test_is_noticed_by_a_queue_that_nothing_reads(self):
+        queues = "arn:aws:sqs:us-east-1:000000000000"
+        read = Call("worker", "sqs", "ReceiveMessage", {"QueueUrl": "http://127.0.0.1:1/000000000000/one"})
+        named = Call("worker", "sqs", "DeleteMessageBatch", {"QueueUrl": "http://127.0.0.1:1/000000000000/one"})
+        allowed = [Allowed(f"sqs:{what}Message", f"{queues}:one") for what in ("Receive", "Delete")]
+
+        assert compare([read, named], allowed) == []
+        assert compare([read, named], [*allowed, Allowed("sqs:ReceiveMessage", f"{queues}:other")]) == [
+            f"Role allows sqs:ReceiveMessage on {queues}:other, which no recorded call and no requirement of AWS needs"
+        ]
+
     def test_is_not_one_for_a_resource_that_the_action_does_not_know(self):
         read = Call("worker", "glue", "GetDatabase", {"Name": "b3"})
         allowed = [Allowed("glue:GetDatabase", f"{GLUE}:{kind}") for kind in ("catalog", "database/b3", "table/b3/*")]
@@ -188,6 +199,7 @@ class TestTheStacksRoles:
         assert ("glue-crawler", "glue", "GetTable", "raw_sectors") in wanted
         assert ("glue-crawler", "glue", "ListObjectsV2", "raw/sectors/") in wanted
         assert ("airflow", "athena", "GetTable", "quotes") in wanted
+        assert ("glue-crawler", "glue", "ReceiveMessage") in {one[:3] for one in wanted}
         assert ("airflow", None, "StartCrawler", "b3-raw") in wanted
 
     def test_without_one_of_their_actions_are_found_out(self, allowed, recording):

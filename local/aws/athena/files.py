@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,7 @@ from local.aws.emulator import Emulator, S3Object, split_uri
 from local.aws.errors import AwsError
 from local.aws.hive import folder
 from local.aws.parquet import Footers, NotParquetError, is_data
-from local.aws.partitions import Partitions
+from local.aws.partitions import Partition, Partitions
 
 TEXTS = pa.list_(pa.string())
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -64,7 +66,7 @@ class Files:
         if not base.keys:
             return [Selected(item, ()) for item in self._list(table["StorageDescriptor"].get("Location") or "")]
         _refuse_projection(base)
-        partitions = self._partitions.all(self._caller, table["DatabaseName"], table["Name"])
+        partitions = self._candidates(base)
         kept = _prune(base, [partition.values for partition in partitions], prepare)
         chosen = [partitions[i] for i in kept]
         if not chosen:
@@ -75,6 +77,12 @@ class Files:
             for partition in chosen
             for item in by_folder.get(folder(partition.location), [])
         ]
+
+    def _candidates(self, base: BaseTable) -> list[Partition]:
+        """The partitions that the filters may need: not many, where these give the dates of the first key."""
+        place = (self._caller, base.table["DatabaseName"], base.table["Name"])
+        dates = _dates(base)
+        return self._partitions.between(*place, *dates) if dates else self._partitions.all(*place)
 
     def _list(self, location: str) -> list[S3Object]:
         try:
@@ -209,6 +217,33 @@ def _check_format(base: BaseTable) -> None:
 def _refuse_projection(base: BaseTable) -> None:
     if (base.table.get("Parameters") or {}).get("projection.enabled", "").lower() == "true":
         raise not_supported(f"partition projection, which table {base.table['Name']} has")
+
+
+def _dates(base: BaseTable) -> tuple[str, str] | None:
+    """The first and last date that the filters leave of a first partition key of type date."""
+    name, kind = base.keys[0]
+    if kind.upper() != "DATE":
+        return None
+    firsts, lasts = [], []
+    for condition in base.filters:
+        if isinstance(condition, (exp.EQ, exp.Between)) and _is_column(condition.this, name):
+            low, high = (condition.args.get(end) or condition.expression for end in ("low", "high"))
+            if (first := _date(low)) and (last := _date(high)):
+                firsts.append(first)
+                lasts.append(last)
+    return (max(firsts), min(lasts)) if firsts else None
+
+
+def _is_column(node: exp.Expression, name: str) -> bool:
+    return isinstance(node, exp.Column) and node.name.lower() == name.lower()
+
+
+def _date(node: exp.Expression | None) -> str | None:
+    """The date that CAST('2020-04-30' AS DATE) is."""
+    if isinstance(node, exp.Cast) and node.is_type("date") and (text := node.this.unnest()).is_string:
+        with contextlib.suppress(ValueError):
+            return dt.date.fromisoformat(text.name).isoformat()
+    return None
 
 
 def _prune(base: BaseTable, rows: Sequence[tuple[str, ...]], prepare: Prepare) -> list[int]:

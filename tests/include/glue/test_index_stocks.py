@@ -117,7 +117,7 @@ def found(lake: Lake, prefix: str) -> dict[str, str]:
 
 
 def run_all(lake: Lake, runs: dict[str, list[str]]) -> dict[str, str | None]:
-    """The last line of each run's failure, None of a success; all in one JVM."""
+    """The last line of each run's failure, None of a success, and all that they `printed`; all in one JVM."""
     job = lake.start(
         ROOT / "tests/include/glue/many_runs.py",
         SCRIPT,
@@ -127,7 +127,7 @@ def run_all(lake: Lake, runs: dict[str, list[str]]) -> dict[str, str | None]:
     )
     output, errors = job.communicate(json.dumps(list(runs.values())), timeout=900)
     assert job.returncode == 0, errors
-    return dict(zip(runs, json.loads(output), strict=True))
+    return {**dict(zip(runs, json.loads(output), strict=True)), "printed": errors}
 
 
 FAILURES = {
@@ -185,7 +185,7 @@ def early(lake: Lake) -> dict[str, str | None]:
 
 @pytest.fixture(scope="module")
 def first(lake: Lake, early: dict[str, str | None]) -> dict[str, str]:
-    assert set(early.values()) == {None}
+    assert {line for name, line in early.items() if name != "printed"} == {None}
     return found(lake, index_prefix("day"))
 
 
@@ -390,6 +390,19 @@ def test_what_is_no_constituent_is_deleted(lake: Lake, first: dict[str, str]) ->
     assert lake.versions(gone) == 1
 
 
+def test_objects_are_zstd_and_say_nothing_of_who_wrote_them(lake: Lake, first: dict[str, str]) -> None:
+    for key in first:
+        metadata = lake.read(key).metadata
+        assert metadata.metadata is None
+        assert {metadata.row_group(0).column(n).compression for n in range(metadata.num_columns)} == {"ZSTD"}
+
+
+def test_verdict_counts_what_was_put_and_deleted(early: dict[str, str | None], later: dict[str, str | None]) -> None:
+    verdict = f"s3://{BUCKET}/{index_prefix('day')}: 7 rows in 4 objects from s3://{BUCKET}/{portfolio_key('day')}"
+    assert f"committed {verdict}, 4 put, 1 deleted" in (early["printed"] or "")
+    assert f"unchanged {verdict}, 0 put, 0 deleted" in (later["printed"] or "")
+
+
 def test_rerun_leaves_the_same_objects(lake: Lake, first: dict[str, str], later: dict[str, str | None]) -> None:
     assert later["day"] is None
     assert found(lake, index_prefix("day")) == first
@@ -443,6 +456,8 @@ def test_quotes_are_committed_whatever_becomes_of_the_portfolio(
 def test_without_a_portfolio_only_quotes_are_refined(lake: Lake, later: dict[str, str | None]) -> None:
     assert later["no_portfolio"] is None
     assert found(lake, index_prefix("no_portfolio")) == {}
+    said = f"no index portfolio at s3://{BUCKET}/{portfolio_key('no_portfolio')}: only quotes were refined"
+    assert said in (later["printed"] or "")
 
 
 @pytest.mark.parametrize("name", ["overtaken", "overtaken_new"])

@@ -159,6 +159,37 @@ def test_partition_calls(aws: Aws) -> None:
     assert aws.partitions("parts", "t") == []
 
 
+def test_a_query_by_date_finds_the_partitions_of_these_dates_however_they_are_written(aws: Aws) -> None:
+    aws.database("dated")
+    location = aws.table("dated", "t")
+    for text in ("2020-01-01", "2020-1-2", "2020-01-02", "2020-01-03", "2019-12-31", "2020-01-031"):
+        aws.put(f"dated/t/trade_date={text}/x.parquet", parquet([quote(text, "1.00", 1)]))
+        if text != "2020-01-031":
+            aws.glue.create_partition(
+                DatabaseName="dated", TableName="t",
+                PartitionInput={"Values": [text], "StorageDescriptor": {"Location": f"{location}trade_date={text}/"}},
+            )  # fmt: skip
+
+    def tickers(condition: str) -> list[str | None]:
+        return sorted(row[0] for row in aws.rows(f"SELECT ticker FROM t WHERE {condition}", "dated"))
+
+    assert tickers("trade_date = date '2020-01-02'") == ["2020-01-02", "2020-1-2"]
+    assert tickers("date '2020-01-02' = trade_date") == ["2020-01-02", "2020-1-2"]
+    assert tickers("trade_date BETWEEN date '2020-01-01' AND date '2020-01-02'") == [
+        "2020-01-01", "2020-01-02", "2020-1-2",
+    ]  # fmt: skip
+    assert tickers("trade_date BETWEEN date '2020-01-01' AND date '2020-01-03' AND trade_date = date '2020-01-03'") == [
+        "2020-01-03"
+    ]
+    assert tickers("trade_date = date '2020-01-01' OR trade_date = date '2019-12-31'") == ["2019-12-31", "2020-01-01"]
+    assert tickers("NOT trade_date = date '2020-01-02' AND trade_date < date '2020-01-01'") == ["2019-12-31"]
+    # Partitions of other dates are not even read, whatever they are.
+    aws.glue.create_partition(DatabaseName="dated", TableName="t", PartitionInput={"Values": ["2021-13-45"]})
+    assert tickers("trade_date = date '2020-01-03'") == ["2020-01-03"]
+    assert tickers("trade_date BETWEEN date '2020-01-03' AND date '2020-12-31'") == ["2020-01-03"]
+    assert "HIVE_INVALID_PARTITION_VALUE" in aws.reason("SELECT ticker FROM t", "dated")
+
+
 STACK = {
     "Resources": {
         "Database": {
