@@ -97,6 +97,9 @@ def _components_environment(port: int) -> dict[str, str]:
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        # As infra/mwaa.yaml has it, but sooner: what was killed with its worker is run again.
+        "AIRFLOW__CORE__DEFAULT_TASK_RETRIES": "2",
+        "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "15",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         # On a laptop runs are asked for; else the DAG, unpaused, would start with today's.
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",

@@ -2,13 +2,14 @@
 
 import datetime as dt
 import os
+import shutil
 import zipfile
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from local import daily, home
+from local import daily, history, home
 from local.source import Source
 
 FOLDER = Path(os.environ.get("B3_REAL_FILES", home.ROOT.parent / "shared" / "b3")) / "cotahist"
@@ -37,3 +38,22 @@ def test_a_real_session_arrives_whole(lab):
         rows = lab.query(f"SELECT count(*), sum(financial_volume) FROM {table} WHERE trade_date = date '{date}'")
         assert rows == [["4264", str(volume)]]
         assert len(records) == 4264
+
+
+def test_a_real_month_arrives_whole_by_the_way_of_a_year(lab, tmp_path):
+    month = FOLDER / "COTAHIST_M012021.ZIP"
+    records = records_of(month)
+    volume = sum(Decimal(int(record[170:188])) for record in records) / 100
+    shutil.copy(month, tmp_path / "COTAHIST_A2021.ZIP")  # a year that has gone on to January
+
+    lab.capture.readouterr()
+    status = history.run(Source("replay", tmp_path), 2021, 2021)
+
+    assert status == 0, lab.capture.readouterr().out
+    for table in ("raw_quotes", "quotes"):
+        (row,) = lab.query(
+            f"SELECT count(DISTINCT trade_date), count(*), sum(financial_volume) FROM {table} "
+            "WHERE trade_date BETWEEN date '2021-01-01' AND date '2021-12-31'"
+        )
+        assert row == ["19", "129292", str(volume)]
+    assert len(records) == 129_292
