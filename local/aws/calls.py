@@ -28,7 +28,7 @@ _DELETED_KEY = re.compile(rb"<Key>(.*?)</Key>", re.DOTALL)
 # The parameters that say which resource a call is about.
 _NAMES = (
     "Name", "JobName", "DatabaseName", "TableName", "WorkGroup", "QueryExecutionId", "logGroupName", "logStreamName",
-    "TopicArn", "RoleName", "StackName", "QueueName", "QueueUrl",
+    "TopicArn", "TargetArn", "RoleName", "StackName", "QueueName", "QueueUrl",
 )  # fmt: skip
 # What services look up of their own (a crawler's definition, a job's, a workgroup's) needs nobody's leave.
 _ON_BEHALF = re.compile(

@@ -81,5 +81,7 @@ def athena(folder: str, name: str) -> AthenaOperator:
         deferrable=False,
         sleep_time=0.25,  # type: ignore[arg-type]  # a number of seconds, whatever its annotation says
         max_polling_attempts=2400,
-        retries=0,
+        # Once more for a worker that died; a check that is violated stays so, at the price of one query.
+        retries=1,
+        retry_delay=dt.timedelta(seconds=10),
     )

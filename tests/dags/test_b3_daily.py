@@ -229,8 +229,11 @@ class TestTheGraph:
         """Verbose deferral takes STOPPED for success, in every provider from 9.25 on."""
         assert dag.get_task("refine").verbose is False
 
-    def test_a_violated_check_is_not_tried_again(self, dag):
-        assert {dag.get_task(check).retries for check in VALIDATE} == {0}
+    def test_a_check_outlives_the_worker_it_ran_on(self, dag):
+        """Once more and soon; a violated check fails again, so it is not asked for ever."""
+        tried = {(dag.get_task(check).retries, dag.get_task(check).retry_delay) for check in VALIDATE}
+
+        assert tried == {(1, dt.timedelta(seconds=10))}
 
 
 class TestItsRuns:

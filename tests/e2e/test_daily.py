@@ -185,6 +185,7 @@ def test_a_closed_day_is_refused_with_the_sessions_around_it_and_writes_nothing(
 
 def test_without_b3_the_simulated_exchange_is_used_loudly_and_in_a_lake_of_its_own(lab, capsys, monkeypatch):
     monkeypatch.setattr("local.source.why_out_of_reach", lambda: "no network here")
+    monkeypatch.delenv("B3_AWS_CALLS")  # the recording is of the other lake
     before = lab.objects()
 
     status = daily.main(["--date", DATE.isoformat()])

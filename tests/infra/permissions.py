@@ -253,7 +253,7 @@ def _requirements(call: Call, workgroups: Mapping[str, str]) -> list[Allowed]:
         action = operation.removesuffix("Batch")
         return [Allowed(f"sqs:{action}", _arn("sqs", queue))]
     if call.service == "sns":
-        return [Allowed(f"sns:{operation}", names.get("TopicArn", "(unknown)"))]
+        return [Allowed(f"sns:{operation}", names.get("TopicArn") or names.get("TargetArn", "(unknown)"))]
     return [Allowed(f"{call.service}:{operation}", _arn(call.service, names.get("Name", "(unknown)")))]
 
 

@@ -91,11 +91,12 @@ def test_a_query_is_noted_with_the_id_that_it_got():
     assert call.names == {"WorkGroup": "b3", "QueryExecutionId": "7"}
 
 
-def test_a_call_in_a_form_is_its_action():
-    body = b"Action=Publish&TopicArn=arn%3Aaws%3Asns%3Ax&Message=secret"
+@pytest.mark.parametrize("name", ["TopicArn", "TargetArn"])
+def test_a_call_in_a_form_is_its_action(name):
+    body = f"Action=Publish&{name}=arn%3Aaws%3Asns%3Ax&Message=secret".encode()
 
     assert calls.calls_of(request("POST", "/", service="sns"), body, 200, {}) == [
-        Call("me", "sns", "Publish", {"TopicArn": "arn:aws:sns:x"})
+        Call("me", "sns", "Publish", {name: "arn:aws:sns:x"})
     ]
 
 
