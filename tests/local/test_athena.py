@@ -64,7 +64,9 @@ class TestQuery:
         assert [int(row[0]) for row in found.rows] == list(range(1, 2501))
 
     def test_of_the_catalog_has_no_header_to_drop(self, lake):
-        assert sorted(row[0] for row in athena.query(lake, "SHOW TABLES").rows) == ["quotes", "raw_quotes"]
+        tables = ["index_stocks", "quotes", "raw_index_portfolio", "raw_quotes", "raw_sectors"]
+
+        assert sorted(row[0] for row in athena.query(lake, "SHOW TABLES").rows) == tables
 
     def test_fails_with_athenas_reason(self, lake):
         with pytest.raises(athena.QueryFailed, match="3 keys repeat"):

@@ -242,15 +242,14 @@ class TestNextDeploy:
 
 
 class TestDryRun:
-    def test_changes_nothing(self, plan, account, options, said):
+    def test_changes_nothing(self, plan, account, options, stack_names, said):
         lines = plan()
 
         assert lines[0].startswith(f"+ stack {options.stack}\n")
         assert f"+ stack {options.mwaa_stack}" in "\n".join(lines)
         assert "RequirementsVersion: <new version>" in "\n".join(lines)
         assert all(line.startswith("+ ") for line in lines)
-        stacks = account.cloudformation.describe_stacks()["Stacks"]
-        assert not [stack for stack in stacks if stack["StackName"].startswith(f"{options.stack}-")]
+        assert not [name for name in stack_names() if name.startswith(f"{options.stack}-")]
         assert options.bucket not in {bucket["Name"] for bucket in account.s3.list_buckets()["Buckets"]}
 
 

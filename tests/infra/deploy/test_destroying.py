@@ -12,8 +12,8 @@ from infra.deploy.options import ROOT
 
 
 def stacks_of(account, options) -> list[str]:
-    found = account.cloudformation.describe_stacks()["Stacks"]
-    return [stack["StackName"] for stack in found if stack["StackName"] in options.stacks]
+    pages = account.cloudformation.get_paginator("describe_stacks").paginate()
+    return [stack["StackName"] for page in pages for stack in page["Stacks"] if stack["StackName"] in options.stacks]
 
 
 def buckets_of(account, options) -> set[str]:

@@ -52,14 +52,13 @@ class TestOnTheLocalAws:
     """What CloudFormation does with a saved query, which the local AWS does as well."""
 
     @pytest.fixture
-    def apply(self, account):
+    def apply(self, account, stack_names):
         def run(stack: str, **properties: str) -> str:
             template = {"Resources": {"Query": {"Type": "AWS::Athena::NamedQuery", "Properties": properties}}}
             request = {"StackName": stack, "TemplateBody": json.dumps(template)}
-            there = [item["StackName"] for item in account.cloudformation.describe_stacks()["Stacks"]]
             call, waiter = (
                 (account.cloudformation.update_stack, "stack_update_complete")
-                if stack in there
+                if stack in stack_names()
                 else (account.cloudformation.create_stack, "stack_create_complete")
             )
             call(**request)
