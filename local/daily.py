@@ -37,7 +37,7 @@ ORDER BY index_code, weight_rank
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run and report: 0 if every task succeeded, 1 if one failed, 2 if there is nothing to run."""
+    """Run and report: 0 if no task failed, 1 if one did, 2 if there is nothing to run."""
     parser = argparse.ArgumentParser(prog="make run", description=__doc__)
     parser.add_argument("--date", default="", help="YYYY-MM-DD, by default the last session")
     parser.add_argument("--exchange", default="auto", help="auto, live, simulated, or a folder of B3's files")
@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(chosen: source.Source, date: dt.date, *, script: Path = provision.REFINE_SCRIPT) -> int:
-    """The DAG run and its report; 0 if every task succeeded, else 1.
+    """The DAG run and its report; 0 if every task succeeded or was skipped with a reason, else 1.
 
     Args:
         chosen: where B3's files come from.
@@ -103,7 +103,7 @@ def _run_dag(where: Home, environ: dict[str, str], date: dt.date, watch: stack.S
         if end.error:
             print(f"      {end.error}", flush=True)
     watch.lap("end of the run")
-    outcome = "every task succeeded" if run.succeeded else "FAILED"
+    outcome = "no task failed" if run.succeeded else "FAILED"
     print(f"{DAG} {date}: {outcome}; Airflow's log: {runs.short(run.log)}")
     return run.succeeded
 
