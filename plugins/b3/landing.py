@@ -147,11 +147,10 @@ def _download_longer(hook: B3Hook, s3: Any, where: Lake, name: str) -> tuple[Lan
 def _find_reaching(s3: Any, where: Lake, name: str, trade_date: dt.date) -> LandedFile | None:
     """The landed file of that name, if its last session is `trade_date` or a later one."""
     key = lake.landing_quotes_key(name)
-    landed = find(s3, where, key)
-    if landed is None:
+    metadata = _metadata(s3, where, key)
+    if metadata is None or metadata.get(LAST_SESSION, "") < trade_date.isoformat():
         return None
-    reaches = s3.head_object(Bucket=where.bucket, Key=key)["Metadata"].get(LAST_SESSION, "")
-    return landed if reaches >= trade_date.isoformat() else None
+    return _landed(where, key, metadata)
 
 
 def _verify(
@@ -172,13 +171,22 @@ def find(s3: Any, where: Lake, key: str) -> LandedFile | None:
     Raises:
         SourceError: an object lies there that does not say where it came from.
     """
+    metadata = _metadata(s3, where, key)
+    return None if metadata is None else _landed(where, key, metadata)
+
+
+def _metadata(s3: Any, where: Lake, key: str) -> dict[str, str] | None:
+    """The user metadata of the object under `key`, None where there is none."""
     try:
-        head = s3.head_object(Bucket=where.bucket, Key=key)
+        return s3.head_object(Bucket=where.bucket, Key=key)["Metadata"]
     except s3.exceptions.ClientError as error:
         if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
             return None
         raise
-    metadata = head["Metadata"]
+
+
+def _landed(where: Lake, key: str, metadata: dict[str, str]) -> LandedFile:
+    """The file that the metadata under `key` tells of."""
     missing = ORIGIN - metadata.keys()
     if missing:
         raise SourceError(

@@ -52,17 +52,6 @@ def copy_of_the_repository(target: Path) -> Path:
 
 
 @pytest.fixture
-def stack_names(account: Account) -> Callable[[], set[str]]:
-    """The names of all stacks, of which an answer has a hundred at most."""
-
-    def look() -> set[str]:
-        pages = account.cloudformation.get_paginator("describe_stacks").paginate()
-        return {stack["StackName"] for page in pages for stack in page["Stacks"]}
-
-    return look
-
-
-@pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     return copy_of_the_repository(tmp_path / "checkout")
 

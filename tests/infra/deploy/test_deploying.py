@@ -16,6 +16,7 @@ from infra.deploy.errors import DeployError
 from infra.deploy.options import ROOT
 from infra.deploy.templates import parse
 from tests.infra.deploy.conftest import MWAA
+from tests.infra.deploy.stack_names import stack_names
 
 KEY = "include/sql/validate/key_is_unique.sql"
 
@@ -242,14 +243,14 @@ class TestNextDeploy:
 
 
 class TestDryRun:
-    def test_changes_nothing(self, plan, account, options, stack_names, said):
+    def test_changes_nothing(self, plan, account, options, said):
         lines = plan()
 
         assert lines[0].startswith(f"+ stack {options.stack}\n")
         assert f"+ stack {options.mwaa_stack}" in "\n".join(lines)
         assert "RequirementsVersion: <new version>" in "\n".join(lines)
         assert all(line.startswith("+ ") for line in lines)
-        assert not [name for name in stack_names() if name.startswith(f"{options.stack}-")]
+        assert not [name for name in stack_names(account) if name.startswith(f"{options.stack}-")]
         assert options.bucket not in {bucket["Name"] for bucket in account.s3.list_buckets()["Buckets"]}
 
 

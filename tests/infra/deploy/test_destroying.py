@@ -9,11 +9,11 @@ from infra.deploy import destroying
 from infra.deploy.__main__ import main
 from infra.deploy.errors import DeployError
 from infra.deploy.options import ROOT
+from tests.infra.deploy.stack_names import stack_names
 
 
 def stacks_of(account, options) -> list[str]:
-    pages = account.cloudformation.get_paginator("describe_stacks").paginate()
-    return [stack["StackName"] for page in pages for stack in page["Stacks"] if stack["StackName"] in options.stacks]
+    return sorted(stack_names(account) & set(options.stacks))
 
 
 def buckets_of(account, options) -> set[str]:

@@ -5,6 +5,7 @@ import pytest
 from infra.deploy import queries
 from infra.deploy.errors import DeployError
 from infra.deploy.options import ROOT
+from tests.infra.deploy.stack_names import stack_names
 
 
 @pytest.fixture
@@ -52,13 +53,13 @@ class TestOnTheLocalAws:
     """What CloudFormation does with a saved query, which the local AWS does as well."""
 
     @pytest.fixture
-    def apply(self, account, stack_names):
+    def apply(self, account):
         def run(stack: str, **properties: str) -> str:
             template = {"Resources": {"Query": {"Type": "AWS::Athena::NamedQuery", "Properties": properties}}}
             request = {"StackName": stack, "TemplateBody": json.dumps(template)}
             call, waiter = (
                 (account.cloudformation.update_stack, "stack_update_complete")
-                if stack in stack_names()
+                if stack in stack_names(account)
                 else (account.cloudformation.create_stack, "stack_create_complete")
             )
             call(**request)
