@@ -45,7 +45,7 @@ airflow: setup ## A command of Airflow's own on the same lake: ARGS="dags list" 
 airflow: export B3_ARGS = $(ARGS)
 
 test: setup lint ## Every test: [TESTS=tests/plugins]
-	@$(PYTHON) -m pytest $(TESTS)
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-compose: ## docker compose up for real, a run over REST, down; skipped with a reason where no engine can start
 	@$(PYTHON3) -m local.setup airflow aws

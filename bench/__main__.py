@@ -43,7 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="peers, separated by commas")
     options = parser.parse_args(arguments)
     peers = options.only.split(",") if options.only else PEERS
-    setup.make(setup.BENCH)
+    for environment in dict.fromkeys(map(_environment, peers)):
+        setup.make(environment)
     folder = Path(os.environ.get("B3_LOCAL_HOME", ROOT / ".local")) / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     source = annual_file.make(folder)
@@ -85,7 +86,7 @@ def measure(name: str, source: Path) -> Figures:
         RuntimeError: it failed; with the last line of what it said.
     """
     own = name in OURS
-    command = [str(setup.AIRFLOW.python if own else setup.BENCH.python), str(HERE / "parsers.py")]
+    command = [str(_environment(name).python), str(HERE / "parsers.py")]
     if name == "ours, 1 core":
         command = ["taskset", "--cpu-list", str(min(os.sched_getaffinity(0))), *command]
     environ = os.environ | {"PYTHONPATH": str(ROOT / "plugins") if own else ""}
@@ -105,10 +106,17 @@ def measure(name: str, source: Path) -> Figures:
     return Figures(seconds, float(said["megabytes"]), int(said["records"]))
 
 
+def _environment(name: str) -> setup.Environment:
+    if name in OURS:
+        return setup.AIRFLOW
+    return setup.BENCH_B3FILEPARSER if name == "b3fileparser" else setup.BENCH
+
+
 def _version(name: str) -> str:
     if name in OURS:
         return f"arrow {version('pyarrow').partition('.')[0]}" if name != "floor" else ""
-    locked = (HERE / "requirements.txt").read_text().splitlines()
+    (requirements,) = _environment(name).requirements
+    locked = requirements.read_text().splitlines()
     package = name.partition(".")[0]
     return next((line.partition("==")[2] for line in locked if line.startswith(f"{package}==")), "?")
 

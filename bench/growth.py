@@ -3,7 +3,8 @@
     PYTHONPATH=plugins .venv/bin/python -m bench.growth
 
 Each lake lies on a local AWS of its own, made from infra/lake.yaml. Its history is small copies of one day, registered
-with BatchCreatePartition; the days after it are written, crawled and checked as b3_daily does.
+with BatchCreatePartition; the days after it are written, crawled and checked as b3_daily does. What is done instead of
+these crawls is measured too: registering the day's partitions by a call, and crawlers that list.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import contextlib
 import datetime as dt
 import io
+import itertools
 import os
 import statistics
 import tempfile
@@ -37,6 +39,7 @@ from local.home import ROOT, SIMULATED, Home
 from local.stack import CREDENTIALS, Lake
 
 FIRST_NEW_DAY = dt.date(2024, 3, 4)
+LISTED_DAYS = 3
 DAYS = (1, 250, 2500)
 TICKERS = ("ABCD3", "EFGH4", "IJKL3", "MNOP11", "QRST3")
 CHECKS = ROOT / "include" / "sql" / "validate"
@@ -101,13 +104,37 @@ class Grown:
                 for where, body in objects.items():
                     pool.submit(self._put, where.replace(str(past[0]), str(day)), body)
         for table in TABLES:
-            wanted = [item for day in past for item in self._partitions(table, day)]
-            for start in range(0, len(wanted), 100):
-                answer = self._glue.batch_create_partition(
-                    DatabaseName=self._database, TableName=table, PartitionInputList=wanted[start : start + 100]
-                )
-                assert not answer["Errors"], answer["Errors"]
+            self._register(table, past)
         self._s3.put_bucket_notification_configuration(Bucket=self._bucket, NotificationConfiguration=told)
+
+    def _register(self, table: str, days: Sequence[dt.date]) -> None:
+        wanted = [item for day in days for item in self._partitions(table, day)]
+        for start in range(0, len(wanted), 100):
+            answer = self._glue.batch_create_partition(
+                DatabaseName=self._database, TableName=table, PartitionInputList=wanted[start : start + 100]
+            )
+            assert not answer["Errors"], answer["Errors"]
+
+    def register(self, day: dt.date, layer: str) -> None:
+        """Register one day's partitions of a layer, raw or refined, without a crawler."""
+        for table in self._tables_of(layer):
+            self._register(table, [day])
+
+    def unregister(self, day: dt.date, layer: str) -> None:
+        """Take one day's partitions of a layer out of the catalog."""
+        for table in self._tables_of(layer):
+            values = [{"Values": partition["Values"]} for partition in self._partitions(table, day)]
+            self._glue.batch_delete_partition(DatabaseName=self._database, TableName=table, PartitionsToDelete=values)
+
+    def _tables_of(self, layer: str) -> list[str]:
+        return [name for name, table in self.tables.items() if f"/{layer}/" in table["StorageDescriptor"]["Location"]]
+
+    def crawl_by_listing(self) -> None:
+        """Let the crawlers look at whole tables, as with CrawlBy=LISTING."""
+        for name in ("raw", "refined"):
+            self._glue.update_crawler(
+                Name=f"{self._database}-{name}", RecrawlPolicy={"RecrawlBehavior": "CRAWL_EVERYTHING"}
+            )
 
     def _put(self, key: str, body: bytes) -> None:
         self._s3.put_object(Bucket=self._bucket, Key=key, Body=body)
@@ -212,13 +239,19 @@ def _arrow(glue: str) -> pa.DataType:
 
 def measure(days: Sequence[int], new_days: int) -> list[Costs]:
     """What each of `new_days` days more takes in lakes of so many days, taken in turns: other load hits all alike."""
-    following = sessions.sessions(FIRST_NEW_DAY, FIRST_NEW_DAY + dt.timedelta(days=3 * new_days + 7))
+    span = dt.timedelta(days=2 * (new_days + LISTED_DAYS) + 14)
+    following = iter(sessions.sessions(FIRST_NEW_DAY, FIRST_NEW_DAY + span))
     with contextlib.ExitStack() as running:
         lakes = [running.enter_context(_grown(number)) for number in days]
-        for number, day in enumerate(following[: new_days + 1]):
+        for number, day in enumerate(itertools.islice(following, new_days + 1)):
             for grown, costs in lakes:
                 # The first day warms up what the servers load only once.
                 _one_more_day(grown, day, costs if number else Costs(costs.days, costs.server))
+        for grown, _ in lakes:
+            grown.crawl_by_listing()
+        for day in itertools.islice(following, LISTED_DAYS):
+            for grown, costs in lakes:
+                _one_more_day_by_listing(grown, day, costs)
     return [costs for _, costs in lakes]
 
 
@@ -243,13 +276,24 @@ def _one_more_day(grown: Grown, day: dt.date, costs: Costs) -> None:
     for path in sorted(CHECKS.glob("*.sql")):
         with costs.of(f"validate.{path.stem}"):
             costs.scanned[path.stem] = grown.check(path.stem, day)
+    for name in ("raw", "refined"):
+        grown.unregister(day, name)
+        with costs.of(f"instead: register {name}"):
+            grown.register(day, name)
+
+
+def _one_more_day_by_listing(grown: Grown, day: dt.date, costs: Costs) -> None:
+    for name in ("raw", "refined"):
+        grown.write(day, name)
+        with costs.of(f"instead: crawl_{name} by listing"):
+            grown.crawl(name)
 
 
 def report(lakes: Sequence[Costs]) -> str:
     """The costs side by side, each with its ratio to that of the first lake."""
     first = lakes[0]
     steps = list(first.seconds)
-    daily = [step for step in steps if not step.startswith(("first", "write"))]
+    daily = [step for step in steps if not step.startswith(("first", "write", "instead"))]
     lines = [f"{'one more day, medians':45}" + "".join(f"{costs.days:>14,} days     " for costs in lakes)]
 
     def line(name: str, form: str, values: Sequence[float]) -> str:

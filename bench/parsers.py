@@ -1,6 +1,6 @@
 """The parsers that are compared: `python parsers.py NAME ZIP PARQUET` reads a COTAHIST ZIP and writes typed Parquet.
 
-Each imports what it needs itself, and prints how many records it wrote. They run in an environment of their own, but
+Each imports what it needs itself, and prints how many records it wrote. They run in environments of their own, but
 for `ours` and `floor`.
 """
 
@@ -82,11 +82,11 @@ def b3cotahist(source: Path, target: Path) -> int:
 
 
 def b3fileparser(source: Path, target: Path) -> int:
-    """https://pypi.org/project/b3fileparser: floats."""
-    from b3fileparser.b3parser import read_b3_file
+    """https://pypi.org/project/b3fileparser, with polars: floats."""
+    from b3fileparser.b3parser import B3Parser
 
-    frame = read_b3_file(str(source))
-    frame.to_parquet(target, compression="zstd")
+    frame = B3Parser.create_parser(engine="polars").read_b3_file(str(source))
+    frame.write_parquet(target, compression="zstd")
     return len(frame)
 
 

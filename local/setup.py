@@ -1,9 +1,10 @@
 """Makes the environments that everything local runs in: `python3 -m local.setup [NAME …]`.
 
 Three, because their needs contradict each other: Airflow (`.venv`, Python 3.12 as on MWAA), the AWS emulator
-(`.venv-aws`: it pins botocore) and Spark (`.venv-spark`, Python 3.11 as on Glue). Two more are made by the commands
-that need them: the template checker and the benchmarks' peers. Each is stamped with a hash of what it was made from,
-so a second call is instant and a changed lock file makes it anew. Needs nothing but Python.
+(`.venv-aws`: it pins botocore) and Spark (`.venv-spark`, Python 3.11 as on Glue). More are made by the commands that
+need them: for the template checker, and for the benchmarks' peers, of which one needs an old polars. Each is stamped
+with a hash of what it was made from, so a second call is instant and a changed lock file makes it anew. Needs nothing
+but Python.
 """
 
 from __future__ import annotations
@@ -55,9 +56,15 @@ CHECKOV = Environment(
     "checkov", ROOT / ".venv-checkov", ("3.12", "3.11"), (ROOT / "infra" / "checkov-requirements.txt",)
 )
 BENCH = Environment("bench", ROOT / ".venv-bench", ("3.12", "3.11"), (ROOT / "bench" / "requirements.txt",))
+BENCH_B3FILEPARSER = Environment(
+    "bench-b3fileparser",
+    ROOT / ".venv-bench-b3fileparser",
+    ("3.12", "3.11"),
+    (ROOT / "bench" / "b3fileparser-requirements.txt",),
+)
 AIRFLOW_COMMAND = AIRFLOW.folder / "bin" / "airflow"
 DEFAULT = (AIRFLOW, AWS, SPARK)
-ENVIRONMENTS = {environment.name: environment for environment in (*DEFAULT, CHECKOV, BENCH)}
+ENVIRONMENTS = {environment.name: environment for environment in (*DEFAULT, CHECKOV, BENCH, BENCH_B3FILEPARSER)}
 
 
 def main(names: list[str]) -> int:

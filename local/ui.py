@@ -17,7 +17,8 @@ from types import FrameType
 from local import home, setup, source, stack
 from local.home import ROOT, Home
 
-COMPONENTS = ("api-server", "scheduler", "triggerer", "dag-processor")
+API_SERVER = "api-server"
+COMPONENTS = (API_SERVER, "scheduler", "triggerer", "dag-processor")
 _START_SECONDS = 180
 _STOP_SECONDS = 20
 
@@ -63,9 +64,12 @@ def serve(chosen: source.Source, port: int) -> int:
         environ |= _components_environment(port)
         components: dict[str, subprocess.Popen[bytes]] = {}
         open_things.callback(_end, components)
+        # The server first: a task that the scheduler starts earlier cannot reach it, and a try is lost.
         for name in COMPONENTS:
             components[name] = _start(name, where, environ)
-        _wait_until_healthy(port, components, where)
+            if name == API_SERVER:
+                _wait_until_healthy(port, components, where, 1)
+        _wait_until_healthy(port, components, where, len(COMPONENTS))
         print(f"ui: http://localhost:{port} is ready (no login); b3_daily can be triggered for a date. Ctrl-C ends it.")
         print(f"ui: logs in {where.logs}", flush=True)
         while True:
@@ -132,11 +136,11 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
         return
 
 
-def _wait_until_healthy(port: int, components: dict[str, subprocess.Popen[bytes]], where: Home) -> None:
+def _wait_until_healthy(port: int, components: dict[str, subprocess.Popen[bytes]], where: Home, number: int) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         _check_alive(components, where)
-        if _healthy_components(port) >= len(COMPONENTS):
+        if _healthy_components(port) >= number:
             return
         time.sleep(1)
     raise RuntimeError(f"Airflow was not healthy after {_START_SECONDS} seconds")

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
+import psutil
 import pytest
 
 from local import airflow_command, setup, stack
@@ -24,7 +25,8 @@ from local.source import Source
 TRIGGERED = dt.date(2024, 3, 20)
 BACKFILLED = (dt.date(2024, 3, 21), dt.date(2024, 3, 22))
 START_SECONDS = 120
-RUN_SECONDS = 240
+RUN_SECONDS = 300
+STOP_SECONDS = 60
 
 
 def free_port() -> int:
@@ -34,19 +36,39 @@ def free_port() -> int:
 
 
 class Ui:
-    """A running `make ui`, and its REST API."""
+    """`make ui` on lakes and an exchange of its own, and its REST API."""
 
-    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
-        self.process = process
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(self, lakes: Path, exchange: Path) -> None:
+        self.lakes = lakes
+        self.exchange = exchange
+        self._port = free_port()
+
+    def start(self) -> None:
+        """Start it, and wait until it says that it is ready."""
+        environ = {**os.environ, "PYTHONPATH": "plugins", "B3_LOCAL_HOME": str(self.lakes)}
+        command = [str(setup.AIRFLOW.python), "-m", "local.ui", "--exchange", str(self.exchange)]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, env=environ | {"B3_UI_PORT": str(self._port)},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        said = read_until(self.process, "is ready")
+        assert "is ready" in said, said
         self._token = self._call("/auth/token")["access_token"]
+
+    def kill(self) -> None:
+        """End it as a power cut would; its components follow when they see that it is gone."""
+        components = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.kill()
+        self.process.wait()
+        _, left = psutil.wait_procs(components, timeout=STOP_SECONDS)
+        assert not left
 
     def _call(self, path: str, body: dict | None = None) -> dict:
         headers = {"Content-Type": "application/json"}
         if hasattr(self, "_token"):
             headers["Authorization"] = f"Bearer {self._token}"
         data = json.dumps(body).encode() if body else None
-        request = urllib.request.Request(f"{self.url}{path}", data, headers)
+        request = urllib.request.Request(f"http://127.0.0.1:{self._port}{path}", data, headers)
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
@@ -57,6 +79,15 @@ class Ui:
         """State by day of the logical date."""
         found = self._call("/api/v2/dags/b3_daily/dagRuns")["dag_runs"]
         return {run["logical_date"][:10]: run["state"] for run in found}
+
+    def tasks_under_way(self) -> set[str]:
+        """Names of the tasks that a worker has just now."""
+        return {
+            task["task_id"]
+            for task in self._call("/api/v2/dags/b3_daily/dagRuns/~/taskInstances?state=running&limit=100")[
+                "task_instances"
+            ]
+        }
 
     def wait_for_runs(self, count: int) -> dict[str, str]:
         deadline = time.monotonic() + RUN_SECONDS
@@ -83,19 +114,13 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def ui(lakes: Path, exchange: Path) -> Iterator[Ui]:
-    port = free_port()
-    environ = {**os.environ, "PYTHONPATH": "plugins", "B3_LOCAL_HOME": str(lakes), "B3_UI_PORT": str(port)}
-    command = [str(setup.AIRFLOW.python), "-m", "local.ui", "--exchange", str(exchange)]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    running = Ui(lakes, exchange)
     try:
-        said = read_until(process, "is ready")
-        assert "is ready" in said, said
-        yield Ui(process, port)
+        running.start()
+        yield running
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(60)
+        running.process.send_signal(signal.SIGINT)
+        running.process.wait(60)
 
 
 def read_until(process: subprocess.Popen[str], words: str) -> str:
@@ -143,19 +168,26 @@ def test_a_run_triggered_through_the_rest_api_goes_green(ui, lakes):
     assert rows_of(lakes, TRIGGERED) == str(expected)
 
 
-def test_airflows_own_backfill_makes_the_sessions_at_once(ui, lakes, exchange, monkeypatch):
+def test_airflows_own_backfill_killed_in_the_middle_goes_on_to_all_sessions(ui, lakes, exchange, monkeypatch):
     monkeypatch.setenv("B3_LOCAL_HOME", str(lakes))
     first, last = BACKFILLED
     # In São Paulo's time, as the schedule is: its 22:30 is the next day in UTC.
     backfill = f"backfill create --dag-id b3_daily --from-date {first}T00:00:00-03:00 --to-date {last}T23:00:00-03:00"
 
     status = airflow_command.run(Source("replay", exchange), [*backfill.split(), "--max-active-runs", "2"])
-
     assert status == 0
+    deadline = time.monotonic() + RUN_SECONDS
+    while not {"refine", "validate.key_is_unique"} & ui.tasks_under_way() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert set(ui.runs().values()) == {"success", "running"}
+    ui.kill()
+    ui.start()
+
     runs = ui.wait_for_runs(3)
     assert [state for day, state in sorted(runs.items())] == ["success"] * 3, runs
     for date in BACKFILLED:
-        assert rows_of(lakes, date)
+        expected = len(market.session_records(date).splitlines()) - 2
+        assert rows_of(lakes, date) == str(expected)
 
 
 def test_told_to_stop_it_leaves_nothing_running(ui, lakes):

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -30,7 +29,6 @@ from tests.include.glue.lake import (
     ROOT,
     SCRIPT,
     Lake,
-    local_lake,
     parquet_bytes,
     quote,
     raw_file,
@@ -162,18 +160,6 @@ CORRECTED = [row for row in PORTFOLIO if row["ticker"] != "IDLE3"]
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
-    with local_lake(tmp_path_factory.mktemp("lake")) as lake:
-        yield lake
-
-
-@pytest.fixture(scope="module")
-def gate(lake: Lake) -> Iterator[Gate]:
-    with Gate(lake.endpoint).serving() as gate:
-        yield gate
-
-
-@pytest.fixture(scope="module")
 def early(lake: Lake) -> dict[str, str | None]:
     """A first run of each lake that later ones come back to."""
     names = ("day", "corrected", "killed")
@@ -285,9 +271,6 @@ def rows(lake: Lake, first: dict[str, str]) -> dict[tuple[str, str], dict[str, A
     }
 
 
-# ----------------------------------------------------------------------------------------------- what the rows say
-
-
 def test_columns_are_those_of_the_table(lake: Lake, first: dict[str, str]) -> None:
     class Template(yaml.SafeLoader):
         pass
@@ -366,9 +349,6 @@ def test_each_row_knows_how_many_its_index_has(rows: dict[tuple[str, str], dict[
 def test_all_rows_of_a_date_name_both_raw_objects(lake: Lake, rows: dict[tuple[str, str], dict[str, Any]]) -> None:
     etags = f"{lake.etag(lake.raw('day'))} {lake.etag(portfolio_key('day'))}"
     assert {row["generation"] for row in rows.values()} == {hashlib.sha256(etags.encode()).hexdigest()[:16]}
-
-
-# --------------------------------------------------------------------------------------------- how it is committed
 
 
 def test_objects_carry_the_metadata_of_the_portfolio(
@@ -492,9 +472,6 @@ def test_arguments_of_the_indexes_come_together(lake: Lake) -> None:
     _, errors = job.communicate(timeout=60)
     assert job.returncode == 2
     assert "expected portfolio, index_target, last_rebalance or none of them, found last_rebalance" in errors
-
-
-# ------------------------------------------------------------------------------------------------ a simulated day
 
 
 def test_simulated_day_agrees_with_pandas_to_the_cent(lake: Lake, later: dict[str, str | None]) -> None:

@@ -12,7 +12,6 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -28,7 +27,6 @@ from tests.include.glue.lake import (
     ROOT,
     SCRIPT,
     Lake,
-    local_lake,
     parquet_bytes,
     quote,
     raw_file,
@@ -183,18 +181,6 @@ BAD = {
     "empty_object": (LAST, b"", "SparkFailed: expected Spark to refine s3://lake/raw/empty_object/"),
     "not_parquet": (SECOND, b"<html>not found</html>", "SparkFailed: expected Spark to refine s3://lake/raw/not_parquet/"),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
-    with local_lake(tmp_path_factory.mktemp("lake")) as lake:
-        yield lake
-
-
-@pytest.fixture(scope="module")
-def gate(lake: Lake) -> Iterator[Gate]:
-    with Gate(lake.endpoint).serving() as gate:
-        yield gate
 
 
 @pytest.fixture(scope="module")

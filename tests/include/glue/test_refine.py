@@ -16,7 +16,6 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
 from pathlib import Path
@@ -37,7 +36,6 @@ from tests.include.glue.lake import (
     ROOT,
     SCRIPT,
     Lake,
-    local_lake,
     parquet_bytes,
     quote,
     raw_file,
@@ -171,15 +169,6 @@ ALL_ROWS = [
     *kindred_rows(),
     *option_rows(),
 ]
-
-
-@pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
-    with local_lake(tmp_path_factory.mktemp("lake")) as found:
-        yield found
-
-
-# -------------------------------------------------------------------------------------------------- the runs
 
 
 @dataclass(frozen=True)
@@ -332,9 +321,6 @@ def rows(refined: pq.ParquetFile) -> dict[str, dict[str, Any]]:
     return {row["ticker"]: row for row in refined.read().to_pylist()}
 
 
-# --------------------------------------------------------------------------------------------- what is in the file
-
-
 def test_columns_are_the_declared_ones_in_order(refined: pq.ParquetFile) -> None:
     assert [(field.name, field.type) for field in refined.schema_arrow] == [
         *((field.name, field.type) for field in RAW_SCHEMA),
@@ -415,9 +401,6 @@ def test_every_column_chunk_is_zstd_and_lists_its_encodings_in_order(refined: pq
         chunk = refined.metadata.row_group(group).column(column)
         assert chunk.compression == "ZSTD"
         assert list(chunk.encodings) == sorted(chunk.encodings, key=numbers.__getitem__)
-
-
-# --------------------------------------------------------------------------------------------- how it is committed
 
 
 def test_first_run_says_what_it_did_and_leaves_no_staging(lake: Lake, first: First) -> None:

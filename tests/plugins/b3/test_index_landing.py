@@ -510,7 +510,9 @@ class TestTheSectorClassification:
         assert body("landing/sectors/2026-10-05.xlsx") == sent
 
     @pytest.mark.parametrize(
-        ("sent", "kind"), [(HTML, NotB3Data), (BOOK[:-30], Truncated), (workbook(ROWS[:4]), BadLayout)]
+        ("sent", "kind"),
+        [(HTML, NotB3Data), (BOOK[:-30], Truncated), (workbook(ROWS[:4]), BadLayout)],
+        ids=["HTML page", "truncated workbook", "workbook without companies"],
     )
     def test_that_is_something_else_is_kept_apart(self, capture, versions, lake, sent, kind):
         with pytest.raises(kind) as error:
