@@ -19,7 +19,8 @@ TESTS ?= tests
 AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
-.PHONY: test-mwaa cost help setup run history query ui airflow test test-compose lint deploy destroy constraints clean
+.PHONY: help setup run history query ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
+  constraints clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,8 +45,11 @@ airflow: setup ## A command of Airflow's own on the same lake: ARGS="dags list" 
 	@$(PYTHON) -m local.airflow_command --args "$$B3_ARGS" --exchange "$(EXCHANGE)"
 airflow: export B3_ARGS = $(ARGS)
 
-test: setup lint ## Every test: [TESTS=tests/plugins]
+test: setup lint ## Linters, then every test but those of test-compose and test-mwaa: [TESTS=tests/plugins]
 	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+
+test-dags: setup ## Whether the DAGs import and are wired as they should be, and nothing else
+	@$(PYTHON) -m pytest tests/dags
 
 test-compose: ## docker compose up for real, a run over REST, down; skipped with a reason where no engine can start
 	@$(PYTHON3) -m local.setup airflow aws
@@ -58,7 +62,7 @@ cost: setup ## What it costs on AWS, into docs/cost.md: [MEASURE=YYYY-MM-DD]
 	@$(if $(MEASURE),$(PYTHON) -m local.cost.measure "$(MEASURE)")
 	@$(PYTHON) -m local.cost.report
 
-bench: setup ## The parser against others, as ratios; what one more day costs in a lake of 1, 250 and 2,500
+bench: setup ## The parser against others, as ratios; what one more day costs in a lake of 1, 250 and 2,500 days
 	@$(PYTHON) -m bench
 	@$(PYTHON) -m bench.growth
 
@@ -79,7 +83,7 @@ destroy: ## Delete what deploy made; asks for the stack's name: STACK=… BUCKET
 	@$(PYTHON3) -m local.setup airflow
 	@$(PYTHON) -m infra.deploy destroy --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(WITH_DATA),--with-data)
 
-constraints: ## Resolve every version anew, as of the dates above
+constraints: ## Resolve every version anew, as of the dates in the Makefile and local/mwaa/versions.py
 	@$(PYTHON3) -m local.lock $(AIRFLOW_DATE) $(LOCAL_DATE)
 	@$(PYTHON3) -m local.mwaa.lock
 

@@ -1,7 +1,8 @@
 """`make bench`: our parser against others and against the floor, on the same annual file, printed as ratios.
 
-Each runs in a process of its own, the one after the other; of several rounds the fastest counts. Seconds are wall
-time from start to end of the process, Parquet written; memory is the most that the process held.
+Each runs in a process of its own, the one after the other: ours and the floor three times, of which the fastest counts,
+the others once. The file is invented: see bench/annual_file.py. Seconds are wall time from start to end of the process,
+Parquet written; memory is the most that the process held.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make run", description=__doc__)
     parser.add_argument("--date", default="", help="YYYY-MM-DD, by default the last session")
     parser.add_argument("--exchange", default="auto", help="auto, live, simulated, or a folder of B3's files")
+    parser.add_argument("--no-report", action="store_true", help="leave out the queries that show what came of it")
     options = parser.parse_args(arguments)
     try:
         chosen = source.choose(options.exchange)
@@ -56,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         chosen = replace(chosen, today=date)
     source.announce(chosen, f"{DAG} for {date}")
     try:
-        return run(chosen, date)
+        return run(chosen, date, report=not options.no_report)
     except RuntimeError as error:
         print(f"run: {error}", file=sys.stderr)
         return 1
@@ -65,13 +66,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def run(chosen: source.Source, date: dt.date, *, script: Path = provision.REFINE_SCRIPT) -> int:
+def run(chosen: source.Source, date: dt.date, *, script: Path = provision.REFINE_SCRIPT, report: bool = True) -> int:
     """The DAG run and its report; 0 if every task succeeded or was skipped with a reason, else 1.
 
     Args:
         chosen: where B3's files come from.
         date: the session.
         script: the Glue script that the stack's job runs.
+        report: whether to show what came of it.
     """
     where = home.find(chosen.data)
     home.remember(where)
@@ -82,7 +84,7 @@ def run(chosen: source.Source, date: dt.date, *, script: Path = provision.REFINE
     ):
         watch.lap("servers and stack")
         succeeded = _run_dag(where, environ, date, watch)
-        if succeeded:
+        if succeeded and report:
             _report(lake, date)
             watch.lap("report")
     print("\nwhere the time went (seconds)")

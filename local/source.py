@@ -21,7 +21,7 @@ from local.exchange import launch
 
 _DAILY_FILE = re.compile(r"COTAHIST_D(\d{2})(\d{2})(\d{4})\.ZIP")
 _PORTFOLIO = re.compile(rf"{INDEX_METHODS['portfolio_day']}\.([A-Z0-9]+)\.json")
-# B3 publishes a session's file between 19:54 and 22:44, São Paulo time.
+# B3 publishes a session's file by 22:11, São Paulo time, and those of the month and the year by 22:44.
 _PUBLISHED_AT = dt.time(22, 45)
 
 

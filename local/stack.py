@@ -185,7 +185,6 @@ def airflow_environment(running: Lake, database_url: str, b3_host: str, chosen: 
         "B3_LAKE_BUCKET": running.outputs["LakeBucket"],
         "B3_GLUE_DATABASE": running.outputs["GlueDatabase"],
         "B3_GLUE_JOB": running.outputs["GlueJob"],
-        "B3_GLUE_ROLE_ARN": running.outputs["GlueRoleArn"],
         "B3_ALERT_TOPIC_ARN": running.outputs.get("AlertTopicArn", ""),
         "B3_INDEXES": chosen.indexes,
         "B3_ATHENA_WORKGROUP": running.outputs["AthenaWorkgroup"],

@@ -70,7 +70,8 @@ def serve(chosen: source.Source, port: int) -> int:
             if name == API_SERVER:
                 _wait_until_healthy(port, components, where, 1)
         _wait_until_healthy(port, components, where, len(COMPONENTS))
-        print(f"ui: http://localhost:{port} is ready (no login); b3_daily can be triggered for a date. Ctrl-C ends it.")
+        print(f"ui: http://localhost:{port} is ready (no login). Trigger b3_daily for a date, b3_history for a year;")
+        print("ui: Ctrl-C ends it.")
         print(f"ui: logs in {where.logs}", flush=True)
         while True:
             _check_alive(components, where)
@@ -105,7 +106,7 @@ def _components_environment(port: int) -> dict[str, str]:
         "AIRFLOW__CORE__DEFAULT_TASK_RETRIES": "2",
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "15",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        # On a laptop runs are asked for; else the DAG, unpaused, would start with today's.
+        # On a laptop runs are asked for; else the DAGs, unpaused, would start with today's.
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
     }

@@ -20,6 +20,13 @@ def steps(file: Path) -> list[dict[str, Any]]:
     return [step for job in workflow(file)["jobs"].values() for step in job["steps"]]
 
 
+def recipe(target: str) -> list[str]:
+    """A target of the Makefile: what it needs, and its commands."""
+    found = re.search(rf"^{target}:(.*?)##.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert found, target
+    return [found[1].strip(), *(line.strip() for line in found[2].splitlines())]
+
+
 def test_there_are_those_that_check_and_that_deploy():
     assert [file.name for file in WORKFLOWS] == ["ci.yml", "deploy.yml"]
 
@@ -87,10 +94,19 @@ def test_checks_run_on_every_push_the_dags_first_and_only_the_newest():
     assert ci["on"]["push"] == {"branches": ["**"]}
     assert ci["concurrency"]["cancel-in-progress"] is True
     assert {name for name, job in ci["jobs"].items() if job.get("needs") == "dags"} == {"test", "mwaa"}
-    assert "tests/dags" in ci["jobs"]["dags"]["steps"][-1]["run"]
-    linted = " ".join(step.get("run", "") for step in ci["jobs"]["templates"]["steps"])
-    assert "cfn-lint infra" in linted
-    assert "checkov --directory infra" in linted
+    assert ci["jobs"]["dags"]["steps"][-1]["run"] == "make test-dags"
+    assert recipe("test-dags") == ["setup", "@$(PYTHON) -m pytest tests/dags"], "nothing comes before the DAGs"
+
+
+def test_templates_are_linted_as_make_lint_does_by_the_versions_that_are_locked():
+    ci = workflow(ROOT / ".github" / "workflows" / "ci.yml")
+    linted = [step["run"] for step in ci["jobs"]["templates"]["steps"] if "run" in step]
+    locally = [line.removeprefix("@") for line in recipe("lint") if "cfn-lint" in line or "checkov " in line]
+
+    assert len(locally) == 2
+    for command in locally:
+        assert command.removeprefix(".venv/bin/") in linted
+    assert not [command for command in linted if "==" in command]
 
 
 def test_checks_run_on_the_versions_of_mwaa_that_are_supported():

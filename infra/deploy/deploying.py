@@ -80,6 +80,8 @@ class Deployment:
                     objects.apply(self._s3, [change], self._say)
                 else:
                     self._apply_stack(change)
+        if self._options.mwaa and (there := self._present(self._options.mwaa_stack)):
+            self._say(f"Airflow's UI: {there.outputs['WebserverUrl']}")
 
     def _apply_stack(self, change: StackChange) -> None:
         if change.replaces_failed:

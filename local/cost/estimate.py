@@ -69,8 +69,13 @@ def mwaa_month(prices: PriceList) -> Decimal:
     return HOURS_A_MONTH * prices["mwaa_small_hour"] + prices["mwaa_database_gb_month"]
 
 
+def network_month(prices: PriceList) -> Decimal:
+    """The one NAT gateway that MWAA is given, and its address, without the data that goes through."""
+    return HOURS_A_MONTH * (prices["nat_gateway_hour"] + prices["public_address_hour"])
+
+
 def registering(measured: Measured, prices: PriceList) -> Decimal:
-    """The same partitions registered by a call for each, in place of the crawls."""
+    """The same partitions registered in place of the crawls, each reckoned as a request, though a call takes many."""
     return sum(measured.partitions.values()) * prices["glue_catalog_million_requests"] / 1_000_000
 
 

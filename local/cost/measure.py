@@ -1,7 +1,7 @@
 """Counts what one session's run uses: `python -m local.cost.measure DATE`.
 
-On a simulated exchange and a lake of its own. The run is that of `make run`; what it used is asked of the local AWS
-afterwards, by the calls that AWS has for it.
+On a simulated exchange and a lake of its own. The run is that of `make run`, without the report at its end; what it
+used is asked of the local AWS afterwards, by the calls that AWS has for it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Measured:
         job_seconds: of the Glue job's run, here.
         workers: of the job, as the template says.
         crawls: crawler runs.
-        query_bytes: bytes that each Athena query scanned, those of `make run`'s report among them.
+        query_bytes: bytes that each of the run's Athena queries scanned.
         objects: versions in the bucket afterwards by their first folder; each was one PUT.
         stored_bytes: their size.
         s3_reads: different GET and HEAD requests that the run made: repeated ones are not counted.
@@ -77,7 +77,7 @@ def main(session: str) -> int:
         calls = Path(folder, "calls.jsonl")
         os.environ["B3_LOCAL_HOME"] = folder
         environ = {**os.environ, "B3_AWS_CALLS": str(calls)}
-        command = [sys.executable, "-m", "local.daily", "--date", session, "--exchange", "simulated"]
+        command = [sys.executable, "-m", "local.daily", "--date", session, "--exchange", "simulated", "--no-report"]
         if subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode:
             print("cost: the run failed, so there is nothing to count: see its output above", file=sys.stderr)
             return 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -17,17 +16,10 @@ GUESSED_JOB_SECONDS = (60, 120, 300)
 FULL_SCAN_GB = 100
 
 
-def main(check: bool = False) -> int:
-    """Write the document; with `check`, only say whether it is up to date (1 if not)."""
-    text = document(measure.read(), prices.read())
-    if check:
-        if FILE.read_text(encoding="utf-8") == text:
-            return 0
-        print(f"cost: expected {FILE.relative_to(ROOT)} as `make cost` writes it, found another", file=sys.stderr)
-        return 1
-    FILE.write_text(text, encoding="utf-8")
+def main() -> None:
+    """Write the document."""
+    FILE.write_text(document(measure.read(), prices.read()), encoding="utf-8")
     print(f"cost: wrote {FILE.relative_to(ROOT)}")
-    return 0
 
 
 def document(measured: Measured, listed: PriceList) -> str:
@@ -38,7 +30,8 @@ def document(measured: Measured, listed: PriceList) -> str:
     flex = estimate.job(measured.job_seconds, measured.workers, listed["glue_flex_dpu_hour"], listed)
     crawls, calls = measured.crawls * estimate.crawl(listed), estimate.registering(measured, listed)
     scan = FULL_SCAN_GB * 1024**3
-    month = estimate.mwaa_month(listed) + SESSIONS_A_MONTH * run
+    fixed = estimate.mwaa_month(listed) + estimate.network_month(listed)
+    month = fixed + SESSIONS_A_MONTH * run
     lines = [
         "# What it costs",
         "",
@@ -51,14 +44,15 @@ def document(measured: Measured, listed: PriceList) -> str:
         "",
         f"- Seconds of the Glue job ({measured.job_seconds}) are those of Spark on this machine, not of "
         f"{measured.workers} G.1X workers. Up to 60 seconds the bill is the same: Glue bills a minute at least.",
-        "- Bytes scanned are what the local Athena counts: the column chunks that a query reads. AWS bills 10 MB at "
-        f"least; the largest of these queries scanned {_mb(max(measured.query_bytes))}.",
+        "- Bytes scanned are what the local Athena counts: whole files of the partitions that a query reads, where AWS "
+        "counts the columns that it reads. AWS bills 10 MB at least; the largest of these queries scanned "
+        f"{_mb(max(measured.query_bytes))}.",
         "- S3 writes are the objects' versions. Reads, lists and catalog calls are counted once for each different "
         "request, so AWS would bill more of them: ten times all S3 requests would add "
         f"{_usd(9 * parts['S3 requests'])} to a session.",
         "- A crawl is billed as ten minutes, whatever it takes. How many DPUs it uses AWS tells only afterwards.",
-        "- Log storage, SNS, CloudWatch metrics and the network that mwaa.yaml makes are left out. A NAT gateway or "
-        "VPC endpoints, where it has them, are billed by the hour whether a DAG runs or not: look them up first.",
+        "- Log storage, SNS, SQS and CloudWatch's metrics and alarms are left out, as is what goes through the NAT "
+        f"gateway, {listed['nat_gateway_gb']} a GB. What goes to S3 does not: mwaa.yaml's endpoint for it is free.",
         "",
         "## A session",
         "",
@@ -75,11 +69,13 @@ def document(measured: Measured, listed: PriceList) -> str:
                 ("keeping that year, a month", _usd(estimate.storage_month([SESSIONS_A_YEAR * kept], listed))),
                 (f"MWAA, mw1.small with its one worker, a month of {HOURS_A_MONTH} hours",
                  _usd(estimate.mwaa_month(listed))),
-                (f"a month in all: MWAA and {SESSIONS_A_MONTH} sessions", _usd(month)),
+                ("its NAT gateway with one address, without the data; NatGateways=2 doubles it",
+                 _usd(estimate.network_month(listed))),
+                (f"a month in all: MWAA, NAT gateway and {SESSIONS_A_MONTH} sessions", _usd(month)),
             ],
         ),
         "",
-        f"MWAA is {estimate.mwaa_month(listed) / month:.0%} of the month. It is billed by the hour, runs or not.",
+        f"MWAA and its NAT gateway are {fixed / month:.0%} of the month. They are billed by the hour, runs or not.",
         "",
         "If the Glue job took longer on AWS, a session would cost:",
         "",
@@ -98,7 +94,8 @@ def document(measured: Measured, listed: PriceList) -> str:
             ("choice", "$", "instead of", "$", "a year"),
             [
                 _choice("crawlers register the partitions", crawls,
-                        f"a call for each of {sum(measured.partitions.values())} partitions", calls),
+                        f"registering {sum(measured.partitions.values())} partitions, each reckoned as a request",
+                        calls),
                 _choice("execution class STANDARD", parts["Glue job"], "FLEX (GlueExecutionClass)", flex),
                 _choice("quotes by trade date, one object", Decimal(0),
                         f"by trade date and ticker, {measured.quotes:,} objects",
@@ -165,4 +162,4 @@ def _mb(size: int) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(check="--check" in sys.argv[1:]))
+    main()

@@ -81,7 +81,8 @@ class _Wanted:
 
 _QUOTES = _Wanted(
     "a ZIP file",
-    empty="B3 answers so on days without a session and before publication (19:54 to 22:44, São Paulo).",
+    empty="B3 answers so on days without a session and before publication: of a session's file from 19:54 to 22:11, "
+    "of the month's and the year's up to 22:44, São Paulo.",
     missing="No session on that day, not published yet, or no longer served as a daily file.",
 )
 # An index of 100 rows takes 15 KB, the workbook of all companies 50 KB.
@@ -125,10 +126,8 @@ class B3Hook(BaseHook):
     Without such a connection, or without Airflow, B3's public host is used with those defaults.
     """
 
-    conn_name_attr = "conn_id"
     default_conn_name = "b3_default"
     conn_type = "http"
-    hook_name = "B3"
 
     def __init__(self, conn_id: str = default_conn_name, *, connection: Any = None) -> None:
         super().__init__()
@@ -182,14 +181,13 @@ class B3Hook(BaseHook):
         session = self.get_conn()
         return self._fetch(session, f"{self.base_url}{QUOTES_PATH}{file_name}", sink, _QUOTES)
 
-    def download_index(self, method: str, *, index: str, page: int = 1, page_size: int = 120) -> tuple[bytes, Download]:
+    def download_index(self, method: str, *, index: str, page: int = 1) -> tuple[bytes, Download]:
         """One page of an index's portfolio, as B3 sends it: JSON in pt-br, that of the day with its sectors.
 
         Args:
             method: B3's name of the endpoint, one of the values of `b3.site.INDEX_METHODS`.
             index: B3's code of the index, as `IBOV`.
             page: the page's number, from 1; what `b3.portfolio.page_count` says of the first gives the others.
-            page_size: rows a page.
 
         Raises:
             ValueError: a method B3 does not have.
@@ -198,7 +196,7 @@ class B3Hook(BaseHook):
             TransientError: B3 could not be reached or failed, at every one of the tries.
             SourceError: any other status.
         """
-        path = index_path(method, index=index, page=page, page_size=page_size)
+        path = index_path(method, index=index, page=page)
         session = self.get_conn()
         return self._fetch_whole(session, self.listed_url + path, _INDEX)
 

@@ -27,16 +27,17 @@ INDEX_METHODS = {
 LANGUAGE = "pt-br"
 # Of the two forms of GetPortfolioDay, the one whose rows carry their sector.
 BY_SECTOR = "2"
+# Rows a page, as B3's own pages ask for.
+PAGE_SIZE = 120
 
 
-def index_path(method: str, *, index: str, page: int = 1, page_size: int = 120) -> str:
+def index_path(method: str, *, index: str, page: int = 1) -> str:
     """Path of one page of an index's portfolio.
 
     Args:
         method: one of the values of INDEX_METHODS.
         index: B3's code of the index, as `IBOV`.
         page: the page's number, from 1.
-        page_size: rows a page; B3's own pages ask for 120.
 
     Raises:
         ValueError: a method B3 does not have.
@@ -47,12 +48,12 @@ def index_path(method: str, *, index: str, page: int = 1, page_size: int = 120) 
         query = {
             "language": LANGUAGE,
             "pageNumber": page,
-            "pageSize": page_size,
+            "pageSize": PAGE_SIZE,
             "index": index,
             "segment": BY_SECTOR,
         }
     else:
-        query = {"pageNumber": page, "pageSize": page_size, "language": LANGUAGE, "index": index}
+        query = {"pageNumber": page, "pageSize": PAGE_SIZE, "language": LANGUAGE, "index": index}
     return f"{INDEX_PATH}{method}/{_token(query)}"
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 from typing import Any
 
 import pytest
@@ -19,6 +20,13 @@ def role(template) -> dict[str, Any]:
 
 
 class TestTheDeployRole:
+    def test_is_told_by_the_variable_that_the_workflow_reads(self, template):
+        workflow = (GITHUB.parents[1] / ".github" / "workflows" / "deploy.yml").read_text()
+        variable = re.search(r"role-to-assume: \$\{\{ vars\.(\w+) \}\}", workflow)
+
+        assert variable
+        assert template["Outputs"]["DeployRoleArn"]["Description"].endswith(f"variable {variable[1]}")
+
     def test_is_for_one_environment_of_one_repository(self, role):
         (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
 

@@ -99,7 +99,7 @@ def open_text(source: Source, name: str | None = None) -> Iterator[Text]:
                 source=label,
                 expected="a COTAHIST file",
                 found="0 bytes",
-                hint="B3 publishes a session's file by 22:30 São Paulo time; try again later.",
+                hint="B3 publishes a session's file between 19:54 and 22:11, São Paulo time; try again later.",
             )
         if magic.startswith(b"PK") or b"PK\3\4".startswith(magic):
             with _open_member(stream, label) as text:

@@ -26,6 +26,8 @@ Resources:
       Name: !Sub /told/${AWS::StackName}
       Type: String
       Value: !Sub "${AirflowVersion} ${CodeBucket} ${RequirementsVersion} ${PluginsVersion}"
+Outputs:
+  WebserverUrl: {Value: !Sub "https://ui-of-${AWS::StackName}"}
 """
 QUERIES = {
     "analysis/sessions.sql": "-- The sessions that\n-- the lake has.\nSELECT DISTINCT trade_date FROM quotes\n",

@@ -87,6 +87,11 @@ class TestFirstDeploy:
             assert parameters[name] == account.s3.head_object(Bucket=options.code, Key=key)["VersionId"]
         assert parameters["AirflowVersion"] == "3.3.1"
 
+    def test_says_in_the_end_where_airflows_ui_is(self, deploy, options, said):
+        deploy()
+
+        assert said[-1] == f"Airflow's UI: https://ui-of-{options.mwaa_stack}"
+
     def test_puts_code_where_mwaa_takes_it_from(self, deploy, account, options):
         """A bucket that is versioned, and that the public cannot reach."""
         deploy()
@@ -347,10 +352,13 @@ class TestSmokeTest:
         assert "fails" in said[0]
 
 
-def test_the_stand_in_for_mwaa_has_the_real_template_s_parameters():
-    real = set(parse((ROOT / "infra" / "mwaa.yaml").read_text())["Parameters"])
+def test_the_stand_in_for_mwaa_has_the_real_template_s_parameters_and_outputs():
+    template = parse((ROOT / "infra" / "mwaa.yaml").read_text())
+    stand_in = yaml.load(MWAA.replace("!Sub", ""), yaml.SafeLoader)
+    real = set(template["Parameters"])
 
-    assert set(yaml.load(MWAA.replace("!Sub", ""), yaml.SafeLoader)["Parameters"]) <= real
+    assert set(stand_in["Parameters"]) <= real
+    assert set(stand_in["Outputs"]) == set(template["Outputs"])
     assert OWN - {"LakeBucket", "RefineScriptKey"} <= real
 
 

@@ -54,6 +54,17 @@ def test_mwaa_is_billed_whether_anything_runs_or_not():
     assert estimate.mwaa_month(LISTED) == 730 * Decimal("0.49") + Decimal("0.10")
 
 
+def test_its_nat_gateway_and_the_address_of_it_are_billed_by_the_hour_as_well():
+    assert estimate.network_month(LISTED) == Decimal("36.50")
+
+
+def test_the_month_in_all_has_mwaa_its_nat_gateway_and_the_sessions():
+    run = sum(estimate.session(RUN, LISTED).values())
+    month = Decimal("357.80") + Decimal("36.50") + 21 * run
+
+    assert f"| a month in all: MWAA, NAT gateway and 21 sessions | {month:.2f} |" in report.document(RUN, LISTED)
+
+
 def test_a_price_that_is_not_exact_is_refused(tmp_path):
     file = tmp_path / "prices.yaml"
     file.write_text("region: x\nas_of: 2026-11-21\nprices:\n  a: {usd: 0.1, unit: u, page: p, checked: c}\n")

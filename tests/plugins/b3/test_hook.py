@@ -224,22 +224,22 @@ class TestAPageOfAnIndex:
     @pytest.mark.parametrize(
         ("method", "query"),
         [
-            ("GetPortfolioDay", '{"language":"pt-br","pageNumber":2,"pageSize":50,"index":"SMLL","segment":"2"}'),
-            ("GetTheoricalPortfolio", '{"pageNumber":2,"pageSize":50,"language":"pt-br","index":"SMLL"}'),
-            ("GetQuartelyPreview", '{"pageNumber":2,"pageSize":50,"language":"pt-br","index":"SMLL"}'),
+            ("GetPortfolioDay", '{"language":"pt-br","pageNumber":2,"pageSize":120,"index":"SMLL","segment":"2"}'),
+            ("GetTheoricalPortfolio", '{"pageNumber":2,"pageSize":120,"language":"pt-br","index":"SMLL"}'),
+            ("GetQuartelyPreview", '{"pageNumber":2,"pageSize":120,"language":"pt-br","index":"SMLL"}'),
         ],
     )
     def test_is_asked_for_as_b3s_own_pages_ask(self, exchange, hook_to, method, query):
         exchange.will(Answer(body=self.PAGE))
 
-        hook_to(exchange.url).download_index(method, index="SMLL", page=2, page_size=50)
+        hook_to(exchange.url).download_index(method, index="SMLL", page=2)
 
         (request,) = exchange.requests
         assert request.path.rpartition("/")[0] == f"/indexProxy/indexCall/{method}"
         assert query_of(request.path) == query
         assert request.headers["User-Agent"] == USER_AGENT
 
-    def test_is_the_first_of_120_rows_unless_said_otherwise(self, exchange, hook_to):
+    def test_is_the_first_unless_said_otherwise(self, exchange, hook_to):
         exchange.will(Answer(body=self.PAGE))
 
         hook_to(exchange.url).download_index("GetTheoricalPortfolio", index="IBOV")
