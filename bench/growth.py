@@ -180,7 +180,7 @@ class Grown:
         """Run a file of validate/ for one day; returns the bytes scanned. Raises athena.QueryFailed."""
         environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
         sql = environment.from_string((CHECKS / f"{name}.sql").read_text()).render(
-            trade_date=lambda run: day, period=lambda run: Period(day, day), dag_run=None, ti=_Written(day)
+            trade_date=lambda run: day, period=lambda run, ti: Period(day, day), dag_run=None, ti=_Written(day)
         )
         return athena.query(self._lake, sql).bytes_scanned
 

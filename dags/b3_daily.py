@@ -24,14 +24,15 @@ midnight UTC, and it starts at 22:30 São Paulo time, after B3 publishes. A run 
 the trigger form (or its conf); left empty, it is for the day of its logical date: midnight UTC names that day, any
 other instant is read in São Paulo. For a closed day it fails, and names the sessions around it.
 
-**Late files.** Where B3 has not published yet (a 404, an empty answer or a web page), `scrape` asks again every ten
-minutes and holds no slot meanwhile; its XCom `answers` says what B3 answered so far. At noon of the day after the
-session it fails, with each answer and its time. Older sessions are not waited for.
+**Late files.** Where B3 has not published yet (a 404, an empty answer or a web page) or fails to answer, `scrape` asks
+again every ten minutes and holds no slot meanwhile; its XCom `answers` says what B3 answered so far. At noon of the day
+after the session it fails, with each answer and its time. Older sessions are not waited for.
 
 **Portfolios** belong to the session that B3 names in them, not to the day of the call, and B3 serves only the current
-one. What is captured lands under its own session; a run for which there is none skips `indexes.*`, says why, and its
-quotes go on. So a backfill of old dates has quotes and no invented portfolios. When `indexes.*` or `sectors.*` fail,
-the quotes go on as well, and the run fails in the end by the checks that need them.
+one. What is captured lands under its own session; a run for which there is none skips `indexes.*` and with them
+`sectors.*`, says why, and its quotes go on. The sector classification carries no date: it is taken only while B3's
+portfolios are the session's. So a backfill of old dates has quotes and no invented portfolios. When `indexes.*` or
+`sectors.*` fail, the quotes go on as well, and the run fails in the end by the checks that need them.
 
 **Backfills.** `airflow backfill create --dag-id b3_daily --from-date 2020-04-27 --to-date 2020-05-05` makes the six
 sessions of these days, both ends included; `trade_date` of its conf is not used.
@@ -56,7 +57,7 @@ crawlers, one at a time, and at the Glue job, two.
 
 **Settings**: `B3_LAKE_BUCKET`, `B3_GLUE_DATABASE`, `B3_GLUE_JOB`, `B3_ATHENA_WORKGROUP`, `B3_INDEXES`,
 `B3_ALERT_TOPIC_ARN`, `B3_PUBLICATION_DEADLINE_HOURS`; connections `aws_default` and `b3_default`. How often a task is
-tried again is Airflow's own setting `core.default_task_retries`.
+tried again is Airflow's own setting `core.default_task_retries`, but for crawls (ten times) and queries (once).
 """
 
 from __future__ import annotations
@@ -138,13 +139,18 @@ def upload_indexes(landed: list[dict], dag_run) -> dict:
 
 @task(task_id="scrape")
 def scrape_sectors(dag_run, ti) -> dict:
-    """Bring the sector classification to landing/; skip where it did not change."""
+    """Bring the sector classification to landing/; skip where it did not change, or B3 is at another session."""
     from dataclasses import asdict
 
     from b3 import index_landing
+    from b3.errors import OtherSession
     from b3.hook import B3Hook
 
-    landed = index_landing.capture_sectors(B3Hook(), aws.s3_client(), settings.read().lake, runs.trade_date(dag_run))
+    where, trade_date = settings.read().lake, runs.trade_date(dag_run)
+    try:
+        landed = index_landing.capture_sectors(B3Hook(), aws.s3_client(), where, trade_date)
+    except OtherSession as reason:
+        raise skip(reason, ti) from reason
     if landed is None:
         raise skip("the sector classification is the one that was landed last", ti)
     return asdict(landed)
@@ -166,8 +172,8 @@ def upload_sectors(landed: dict, dag_run) -> dict:
 def calendar_agrees(ti) -> None:
     """Fail if B3 announces other trading holidays than the calendar has; skip if B3 does not say."""
     from b3 import holidays
-    from b3.errors import NotPublished
-    from b3.hook import B3Hook, TransientError
+    from b3.errors import NotPublished, TransientError
+    from b3.hook import B3Hook
 
     try:
         holidays.check(B3Hook())
@@ -184,8 +190,8 @@ with DAG(
     start_date=pendulum.datetime(1986, 1, 2),
     catchup=False,
     max_active_runs=1,
-    # A run may wait for B3 until noon of the next day, see b3.publication.
-    dagrun_timeout=dt.timedelta(hours=24),
+    # A run may wait for B3 from its session's midnight until noon of the next day, see b3.publication.
+    dagrun_timeout=dt.timedelta(hours=40),
     params={
         "trade_date": Param(
             None,
@@ -196,6 +202,7 @@ with DAG(
         )
     },
     default_args={"owner": "market-data", "on_failure_callback": alerts.publish},
+    on_failure_callback=alerts.publish_timeout,
     tags=["b3", "market-data"],
     template_searchpath=[str(SQL)],
     user_defined_macros={

@@ -15,11 +15,12 @@
 The partitions are those that `b3_daily` writes, byte for byte; what is there already is left alone.
 
 **Which year.** `year` of the run's conf where given, else that of the logical date. B3 has files from 1986 on. A
-scheduled run takes the year that has just ended, and so picks up what B3 corrected in it.
+scheduled run takes the year that has just ended, and so picks up what B3 corrected in it. In the current year the file
+ends a session or so ago, and so do the checks.
 
 **Several years**: `airflow backfill create --dag-id b3_history --from-date 2020-01-01 --to-date 2024-01-01` makes the
-runs of 2020 to 2023, one after the other. A year is complete or can be run again: killed anywhere, it goes on with the
-copy in `landing/` and writes what is missing.
+runs of 2020 to 2023, one after the other; `year` of its conf is not used. A year is complete or can be run again:
+killed anywhere, it goes on with the copy in `landing/` and writes what is missing.
 
 **When it fails**: as `b3_daily`.
 """
@@ -45,7 +46,8 @@ def sessions_of(uploaded: dict) -> str:
     from b3 import sessions
 
     dates = [dt.date.fromisoformat(partition["trade_date"]) for partition in uploaded["partitions"]]
-    return ",".join(f"{date}:{sessions.previous_session(date)}" for date in dates)
+    before = [sessions.previous_session(dates[0]), *dates[:-1]]
+    return ",".join(f"{date}:{previous}" for date, previous in zip(dates, before, strict=True))
 
 
 @task
@@ -82,10 +84,11 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=dt.timedelta(hours=12),
     default_args={"owner": "market-data", "on_failure_callback": alerts.publish},
+    on_failure_callback=alerts.publish_timeout,
     params={"year": Param(None, type=["null", "integer"], minimum=1986, title="Year", description="1986 or later")},
     tags=["b3", "market-data"],
     template_searchpath=[str(SQL)],
-    user_defined_macros={"settings": settings.read, "period": period.of_year, "sessions_of": sessions_of},
+    user_defined_macros={"settings": settings.read, "period": period.of_uploaded_year, "sessions_of": sessions_of},
     render_template_as_native_obj=False,
 ):
     uploaded = upload(scrape())
@@ -95,7 +98,7 @@ with DAG(
             "--sessions": "{{ sessions_of(ti.xcom_pull(task_ids='upload')) }}",
             "--source": "{{ settings().lake.all_raw_quotes }}",
             "--target": "{{ settings().lake.all_refined_quotes }}",
-            "--staging": "{{ settings().lake.refine_year_staging(period(dag_run).first.year) }}",
+            "--staging": "{{ settings().lake.refine_year_staging(period(dag_run, ti).first.year) }}",
         }
     )
     crawl_refined = aws.crawl("crawl_refined", "{{ settings().refined_crawler }}")

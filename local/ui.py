@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import secrets
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from types import FrameType
 
@@ -19,6 +21,7 @@ from local.home import ROOT, Home
 
 API_SERVER = "api-server"
 COMPONENTS = (API_SERVER, "scheduler", "triggerer", "dag-processor")
+DAGS = {"b3_daily", "b3_history"}
 _START_SECONDS = 180
 _STOP_SECONDS = 20
 
@@ -68,8 +71,9 @@ def serve(chosen: source.Source, port: int) -> int:
         for name in COMPONENTS:
             components[name] = _start(name, where, environ)
             if name == API_SERVER:
-                _wait_until_healthy(port, components, where, 1)
-        _wait_until_healthy(port, components, where, len(COMPONENTS))
+                _wait(lambda: _healthy_components(port) >= 1, "a healthy API server", components, where)
+        _wait(lambda: _healthy_components(port) >= len(COMPONENTS), "Airflow healthy", components, where)
+        _wait(lambda: _known_dags(port) >= DAGS, f"{' and '.join(sorted(DAGS))} in Airflow", components, where)
         print(f"ui: http://localhost:{port} is ready (no login). Trigger b3_daily for a date, b3_history for a year;")
         print("ui: Ctrl-C ends it.")
         print(f"ui: logs in {where.logs}", flush=True)
@@ -137,23 +141,37 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
         return
 
 
-def _wait_until_healthy(port: int, components: dict[str, subprocess.Popen[bytes]], where: Home, number: int) -> None:
+def _wait(
+    until: Callable[[], bool], expected: str, components: dict[str, subprocess.Popen[bytes]], where: Home
+) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         _check_alive(components, where)
-        if _healthy_components(port) >= number:
-            return
+        with suppress(OSError):
+            if until():
+                return
         time.sleep(1)
-    raise RuntimeError(f"Airflow was not healthy after {_START_SECONDS} seconds")
+    raise RuntimeError(
+        f"expected {expected} after {_START_SECONDS} seconds, found otherwise: see the logs in {where.logs}"
+    )
 
 
 def _healthy_components(port: int) -> int:
     # The server counts as the metadata database here: it is what answers.
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v2/monitor/health", timeout=5) as answer:
-            return answer.read().count(b'"healthy"')
-    except OSError:
-        return 0
+    return _ask(port, "/api/v2/monitor/health").count(b'"healthy"')
+
+
+def _known_dags(port: int) -> set[str]:
+    token = json.loads(_ask(port, "/auth/token"))["access_token"]
+    found = json.loads(_ask(port, "/api/v2/dags", Authorization=f"Bearer {token}"))
+    return {dag["dag_id"] for dag in found["dags"]}
+
+
+def _ask(port: int, path: str, **headers: str) -> bytes:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        body: bytes = answer.read()
+    return body
 
 
 def _check_alive(components: dict[str, subprocess.Popen[bytes]], where: Home) -> None:

@@ -708,11 +708,16 @@ def commit(s3: Any, content: bytes, target: S3Path, metadata: dict[str, str], fo
             raise
         if is_there():  # put by another run from the same source, or by this one's first attempt
             return False
-        raise Overtaken(
-            f"expected {target} as this run found it ({'ETag ' + former if former else 'no object'}), found that "
-            f"another run has replaced it since: run the job again if the other one did not use the newest raw objects"
-        ) from error
+        raise overtaken(str(target), former) from error
     return True
+
+
+def overtaken(target: str, former: str | None) -> Overtaken:
+    """The error of a run that found `target` with this ETag, None for no object, and finds another one now."""
+    return Overtaken(
+        f"expected {target} as this run found it ({'ETag ' + former if former else 'no object'}), found that another "
+        "run has replaced it since: run the job again if the other one did not use the newest raw objects"
+    )
 
 
 class ThriftFooter:
@@ -852,6 +857,11 @@ def commit_index_stocks(run: Run, quotes: RawObject, raw: DataFrame) -> None:
 
     changed = sum(in_parallel(commit_one, wanted))
     unwanted = former.keys() - {target.key for target in wanted}
+    # S3 deletes several at once without conditions: look once more, right before.
+    now = etags_below(s3, args.index_target) if unwanted else {}
+    for key in sorted(unwanted & now.keys()):
+        if now[key] != former[key]:
+            raise overtaken(f"s3://{args.index_target.bucket}/{key}", former[key])
     delete(s3, args.index_target.bucket, sorted(unwanted))
     print(
         f"{'committed' if changed or unwanted else 'unchanged'} {args.index_target}: {rows} rows in {len(wanted)} "

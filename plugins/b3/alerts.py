@@ -20,7 +20,29 @@ def publish(context: Mapping[str, Any], *, aws_conn_id: str = "aws_default") -> 
         context: of a task that failed for good, as Airflow gives it to `on_failure_callback`.
         aws_conn_id: connection to publish with.
     """
-    subject, message = describe(context)
+    _publish(*describe(context), aws_conn_id)
+
+
+def publish_timeout(context: Mapping[str, Any], *, aws_conn_id: str = "aws_default") -> None:
+    """Publish that a run was ended by its dagrun_timeout, as `publish` does; other failed runs had a task that did.
+
+    Args:
+        context: of a DAG run that failed, as Airflow gives it to a DAG's `on_failure_callback`.
+        aws_conn_id: connection to publish with.
+    """
+    if context.get("reason") != "timed_out":
+        return
+    dag, run_id = context["dag"], context["run_id"]
+    _publish(
+        _subject(f"{dag.dag_id} timed out in {run_id}"),
+        f"Expected the run to end within {dag.dagrun_timeout}; it was ended then, and its open tasks were skipped.\n\n"
+        f"DAG {dag.dag_id}, run {run_id}. See in the Airflow UI where it stood; what `scrape` waited for is in its "
+        "XCom `answers`. Clear the run to let it go on.",
+        aws_conn_id,
+    )
+
+
+def _publish(subject: str, message: str, aws_conn_id: str) -> None:
     try:
         topic = settings.read().alert_topic_arn
         if topic is None:
@@ -37,11 +59,15 @@ def describe(context: Mapping[str, Any]) -> tuple[str, str]:
     """Subject, in ASCII and of at most 100 characters, and text of the alert for a failed task."""
     task = context["ti"]
     error = context.get("exception")
-    subject = f"{task.dag_id} {task.task_id} failed in {task.run_id}".encode("ascii", "replace").decode()
+    subject = _subject(f"{task.dag_id} {task.task_id} failed in {task.run_id}")
     said = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error or "no reason given")
     message = (
         f"{said}\n\n"
         f"DAG {task.dag_id}, task {task.task_id}, run {task.run_id}, try {task.try_number}.\n"
         "The task's log has the rest; the DAG's page in the Airflow UI says what to do when it fails."
     )
-    return subject[:_LONGEST_SUBJECT], message
+    return subject, message
+
+
+def _subject(text: str) -> str:
+    return text.encode("ascii", "replace").decode()[:_LONGEST_SUBJECT]

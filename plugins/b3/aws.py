@@ -41,11 +41,12 @@ def crawl(task_id: str, crawler: str, *, trigger_rule: str = "all_success") -> G
         deferrable=True,
         poll_interval=1,
         execution_timeout=dt.timedelta(minutes=30),
-        # A crawl that ends at once may be marked failed: github.com/apache/airflow/issues/67287, 72716.
-        retries=2,
+        # A crawler cannot run twice at once: another DAG's crawl is waited out. And a crawl that ends at once may be
+        # marked failed: github.com/apache/airflow/issues/67287, 72716.
+        retries=10,
         # What a failed crawl had read of its queue is hidden from the next for half a minute.
         retry_delay=dt.timedelta(seconds=35),
-        # Backfills have a limit of runs of their own, and a crawler cannot run twice at once.
+        # Backfills have a limit of runs of their own.
         max_active_tis_per_dag=1,
         trigger_rule=trigger_rule,
     )
@@ -60,8 +61,9 @@ def refine(arguments: dict[str, str]) -> GlueJobOperator:
         aws_conn_id=CONNECTION,
         deferrable=True,
         verbose=False,
+        # Longer than any GlueTimeoutMinutes: a run that is given up on goes on beside the one that is tried instead.
         waiter_delay=2,
-        waiter_max_attempts=1800,
+        waiter_max_attempts=18_300,
         update_config=False,
         max_active_tis_per_dag=2,
     )

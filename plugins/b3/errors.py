@@ -35,6 +35,19 @@ def _restore(cls: type[SourceError], args: tuple[Any, ...], state: dict[str, Any
     return error
 
 
+class TransientError(SourceError):
+    """B3 answered, or failed to, in a way that may pass: worth another try later.
+
+    Args:
+        retry_after: when B3 says to come back, in seconds.
+        fields: as of `SourceError`.
+    """
+
+    def __init__(self, *, retry_after: float | None = None, **fields: Any) -> None:
+        super().__init__(**fields)
+        self.retry_after = retry_after
+
+
 class NotPublished(SourceError):
     """B3 has nothing there yet: a 404, or an answer of zero bytes."""
 

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 import requests
 import tenacity
 
-from b3.errors import NotB3Data, NotPublished, NotServed, SourceError
+from b3.errors import NotB3Data, NotPublished, NotServed, SourceError, TransientError
 from b3.site import (
     HOLIDAYS_PATH,
     LISTED_HOST,
@@ -104,14 +104,6 @@ _HOLIDAYS = _Wanted(
     missing="B3 has no such address: see whether it moved its page of trading holidays.",
     limit=16 << 20,
 )
-
-
-class TransientError(SourceError):
-    """B3 answered, or failed to, in a way that may pass: worth another try later."""
-
-    def __init__(self, *, retry_after: float | None = None, **fields: Any) -> None:
-        super().__init__(**fields)
-        self.retry_after = retry_after
 
 
 class B3Hook(BaseHook):

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 # An index may have no preview.
 _REQUIRED = ("portfolio_day", "theoretical")
+_MAIN_INDEX = "IBOV"
 _SECTORS_FILE = "GetDownloadIndustryClassification.xlsx"
 # The widest index has a few hundred rows, of 120 a page.
 _MOST_PAGES = 50
@@ -139,7 +140,8 @@ def capture_portfolios(
 def capture_sectors(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date) -> LandedFile | None:
     """Bring the sector classification to landing/sectors/ if it differs from the newest there up to `trade_date`.
 
-    Run again for the same session, it gives that session's file again; if B3 fails to answer then, as it landed.
+    It carries no date, and B3 serves the current one alone. So it is taken only while B3's portfolios are those of
+    `trade_date`; afterwards, and where B3 fails to answer, that session's file is used as it landed.
 
     Args:
         hook: where to fetch from.
@@ -151,25 +153,43 @@ def capture_sectors(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date) -> 
         The file of that session; None if the classification is as on an earlier one.
 
     Raises:
+        OtherSession: B3 is at another session, and nothing has landed for `trade_date`.
         SourceError: and its subclasses: B3's answer is missing, or no sector classification; what came is kept in
             landing/rejected/.
     """
     key = lake.landing_sectors_key(trade_date)
     newest = _newest_sectors_key(s3, where, key)
     former = find(s3, where, newest) if newest else None
+    own = former if newest == key else None
     try:
+        current = _current_session(hook, s3, where)
+        if current != trade_date:
+            raise OtherSession(
+                source="B3's sector classification",
+                expected=f"that of {trade_date}",
+                found=f"B3 at the session {current}",
+                hint="The newest one that landed up to a session is that session's.",
+            )
         body, download = hook.download_sector_workbook()
     except SourceError as error:
-        if newest != key or former is None:
+        if own is None:
             raise
-        log.warning("using %s as landed: %s", former.uri, error)
-        return former
+        log.warning("using %s as landed: %s", own.uri, error)
+        return own
     with _rejecting(s3, where, _SECTORS_FILE, body, download):
         sectors.read_workbook(body, source=download.url)
-    if former is not None and newest != key and former.sha256 == download.sha256:
+    if former is not None and own is None and former.sha256 == download.sha256:
         log.info("the sector classification is still that of %s", former.uri)
         return None
     return keep(s3, where, key, io.BytesIO(body), download)
+
+
+def _current_session(hook: B3Hook, s3: Any, where: Lake) -> dt.date:
+    """The session that B3 is at, as the portfolio of its main index names it."""
+    method = INDEX_METHODS["portfolio_day"]
+    body, download = hook.download_index(method, index=_MAIN_INDEX)
+    with _rejecting(s3, where, f"{method}.{_MAIN_INDEX}.json", body, download):
+        return portfolio.header_date(body, source=download.url)
 
 
 def _newest_sectors_key(s3: Any, where: Lake, last: str) -> str | None:

@@ -29,19 +29,22 @@ class Period:
         return str(self.first) if self.first == self.last else f"{self.first} to {self.last}"
 
 
-def of_session(dag_run: Any) -> Period:
-    """The session of a run of b3_daily."""
+def of_session(dag_run: Any, ti: Any = None) -> Period:
+    """The session of a run of b3_daily; `ti` is not used."""
     date = runs.trade_date(dag_run)
     return Period(date, date)
 
 
 def of_year(dag_run: Any) -> Period:
-    """The year of a run of b3_history: `year` of its conf where that is given, else that of its logical date.
+    """The year of a run of b3_history.
+
+    It is `year` of the run's conf where that is given. Otherwise, and in scheduled and backfilled runs always, it is
+    that of the logical date.
 
     Raises:
         ValueError: the conf's year is no year since 1986, or the run has neither.
     """
-    given = (dag_run.conf or {}).get("year")
+    given = None if dag_run.run_type in runs.BY_LOGICAL_DATE else (dag_run.conf or {}).get("year")
     if given is None:
         found = runs.trade_date(dag_run).year
     elif str(given).isdecimal():
@@ -51,3 +54,17 @@ def of_year(dag_run: Any) -> Period:
     if not FIRST_YEAR <= found <= dt.MAXYEAR:
         raise ValueError(f"expected year in the run's conf, {FIRST_YEAR} or later, found {given!r}: trigger it again")
     return Period(dt.date(found, 1, 1), dt.date(found, 12, 31))
+
+
+def of_uploaded_year(dag_run: Any, ti: Any) -> Period:
+    """The year of a run of b3_history, up to the last session that its task `upload` wrote.
+
+    What comes after that is not in the year's file yet, and is b3_daily's.
+
+    Args:
+        dag_run: the run.
+        ti: a task instance of the run after `upload`.
+    """
+    year, uploaded = of_year(dag_run), ti.xcom_pull(task_ids="upload")["partitions"]
+    last = max((dt.date.fromisoformat(partition["trade_date"]) for partition in uploaded), default=year.last)
+    return Period(year.first, last)

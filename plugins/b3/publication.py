@@ -6,10 +6,10 @@ import datetime as dt
 from dataclasses import dataclass
 from itertools import groupby
 
-from b3.errors import NotB3Data, NotPublished, SourceError
+from b3.errors import NotB3Data, NotPublished, SourceError, TransientError
 from b3.sessions import SAO_PAULO
 
-# B3 publishes from 19:54 to 22:11, São Paulo.
+# B3 publishes a session's file from 19:54 to 22:11, São Paulo; those of the month and the year up to 22:44.
 PUBLISHED_AT = dt.time(22, 30)
 DEADLINE_HOURS = 36
 POLL = dt.timedelta(minutes=10)
@@ -54,7 +54,7 @@ def wait(
     """Whether to ask B3 again: all its answers so far if so, an exception if not.
 
     Not published, as B3 says by a 404, by no byte or by a web page, is worth waiting for from the session's day until
-    the deadline. Anything else is broken, and waiting mends nothing.
+    the deadline, and so is a B3 that fails to answer. Anything else is broken, and waiting mends nothing.
 
     Args:
         error: what came of asking B3.
@@ -68,7 +68,7 @@ def wait(
         SourceError: `error` itself, where it is not one to wait for, or the session is too old or yet to come.
     """
     answers = [*earlier, Answer(at, error.found)]
-    if not isinstance(error, NotPublished | NotB3Data):
+    if not isinstance(error, NotPublished | NotB3Data | TransientError):
         if earlier:
             error.add_note(f"before that, B3 had not published: {_told(earlier)}")
         raise error

@@ -14,8 +14,8 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from b3 import cotahist, lake
-from b3.errors import NotPublished
+from b3 import cotahist, lake, sessions
+from b3.errors import CalendarDiffers, NotPublished
 from b3.lake import Lake
 from b3.landing import LandedFile, open_landed
 
@@ -75,6 +75,8 @@ def write_year(s3: Any, where: Lake, landed: LandedFile) -> RawQuotes:
     Memory is bounded by a session, not by the file. Killed half-way, it leaves whole partitions.
 
     Raises:
+        CalendarDiffers: up to its last session the file has not those of the calendar; nothing is written then. Before
+            2000, where the calendar is not sure, the file's are taken.
         SourceError: and its subclasses: the landed file is damaged; nothing is written then.
     """
     return _write_sessions(s3, where, landed, None)
@@ -84,6 +86,8 @@ def _write_sessions(s3: Any, where: Lake, landed: LandedFile, only: dt.date | No
     with tempfile.TemporaryFile() as source:
         open_landed(s3, where, landed, source)
         with cotahist.by_session(source, only=only, name=landed.uri) as found:
+            if only is None:
+                _check_calendar(found.dates(), landed.uri)
 
             def write(date: dt.date) -> RawPartition:
                 records, parquet = found.table(date), io.BytesIO()
@@ -94,6 +98,28 @@ def _write_sessions(s3: Any, where: Lake, landed: LandedFile, only: dt.date | No
             with ThreadPoolExecutor(_WRITERS) as pool:
                 partitions = list(pool.map(write, found.dates()))
             return RawQuotes(partitions, found.summary.trailer_records - 2)
+
+
+def _check_calendar(dates: list[dt.date], source: str) -> None:
+    """Raise CalendarDiffers unless `dates` of a year are its sessions up to the last of them."""
+    if not dates:
+        return
+    expected = sessions.sessions(dt.date(dates[0].year, 1, 1), dates[-1])
+    absent, unknown = sorted(set(expected) - set(dates)), sorted(set(dates) - set(expected))
+    if not absent and not unknown:
+        return
+    found = "; ".join(
+        f"{what} {', '.join(map(str, days))}" for what, days in (("without", absent), ("with", unknown)) if days
+    )
+    if dates[0].year < sessions.CALENDAR_IS_SURE_FROM:
+        log.warning("%s is not as the calendar, which is not sure of that year: it is %s", source, found)
+        return
+    raise CalendarDiffers(
+        source=source,
+        expected=f"the sessions of {dates[0].year} up to {dates[-1]}",
+        found=found,
+        hint="If B3 did trade so, upgrade exchange_calendars. If not, delete the file from landing/ and clear scrape.",
+    )
 
 
 def _put(

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 FIRST_YEAR = 1986
+# From this year on the calendar is known to have B3's sessions, no more and no less.
+CALENDAR_IS_SURE_FROM = 2000
 REBALANCE_MONTHS = (1, 5, 9)
 _BLOCK = 5
 

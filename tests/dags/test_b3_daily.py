@@ -22,6 +22,7 @@ from b3 import publication
 
 ROOT = Path(__file__).resolve().parents[2]
 DAGS = ROOT / "dags"
+LAKE = ROOT / "infra" / "lake.yaml"
 STEPS = ["scrape", "upload", "crawl_raw", "refine", "crawl_refined"]
 BESIDE = ["indexes.scrape", "indexes.upload", "sectors.scrape", "sectors.upload", "calendar_agrees"]
 CHECKS = [
@@ -212,10 +213,22 @@ class TestTheGraph:
 
     def test_every_failure_is_told(self, dag):
         assert {task.on_failure_callback[0].__name__ for task in dag.tasks} == {"publish"}
+        assert dag.on_failure_callback.__name__ == "publish_timeout"
 
     def test_waits_for_glue_without_a_worker(self, dag):
         assert [dag.get_task(task).deferrable for task in ("crawl_raw", "refine", "crawl_refined")] == [True] * 3
         assert not any(dag.get_task(check).deferrable for check in VALIDATE)
+
+    def test_outwaits_any_run_that_the_stack_allows(self, dag):
+        refine = dag.get_task("refine")
+        (longest,) = re.findall(r"GlueTimeoutMinutes:.*?MaxValue: (\d+)", LAKE.read_text(), re.DOTALL)
+
+        assert refine.waiter_delay * refine.waiter_max_attempts > int(longest) * 60
+
+    def test_waits_out_a_crawl_of_the_other_dag(self, dag):
+        crawl = dag.get_task("crawl_raw")
+
+        assert crawl.retries * crawl.retry_delay >= dt.timedelta(minutes=5)
 
     def test_changes_nothing_of_the_stack(self, dag):
         refine = dag.get_task("refine")
@@ -284,7 +297,8 @@ class TestItsRuns:
     def test_may_wait_for_b3_until_noon_of_the_next_day(self, dag):
         session = dt.date(2024, 3, 14)
 
-        assert publication.due(session) + dag.dagrun_timeout > publication.deadline(session)
+        triggered_at_midnight = publication.due(session, dt.time())
+        assert triggered_at_midnight + dag.dagrun_timeout > publication.deadline(session)
 
     @pytest.mark.parametrize("given", [None, "2020-04-30"])
     def test_take_a_trade_date_from_the_trigger_form(self, dag, given):

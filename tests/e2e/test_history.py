@@ -12,12 +12,12 @@ from local.exchange import market
 from local.source import Source
 
 YEAR = 2011
-DAYS = sessions.sessions(dt.date(YEAR, 12, 20), dt.date(YEAR, 12, 31))
+DAYS = sessions.sessions(dt.date(YEAR, 1, 1), dt.date(YEAR, 1, 12))
 
 
 @pytest.fixture(scope="module")
 def archive():
-    """B3's file of a year that had its last sessions only."""
+    """B3's file of a year that has gone on to its first sessions."""
     out = io.BytesIO()
     market.write_archive(out, f"COTAHIST_A{YEAR}.ZIP", DAYS)
     return out.getvalue()

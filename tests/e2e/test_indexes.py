@@ -8,7 +8,9 @@ from decimal import Decimal
 import pytest
 
 from b3 import sessions
+from local.aws import calls
 from local.exchange import indexes, market
+from tests.infra import permissions
 
 DATE = dt.date(2024, 5, 16)
 FOLLOWING = sessions.next_session(DATE)
@@ -152,3 +154,10 @@ def test_the_answers_are_kept_as_sent(exchange):
                 (exchange.exchange / f"{method}.IBOV.json").read_bytes()
             )
         assert kept["Metadata"]["source"] == "replay"
+
+
+def test_all_that_was_called_is_allowed_and_no_role_of_the_template_allows_more(exchange, recording):
+    """Of these runs: a session captured with its indexes, and run again."""
+    ensure(exchange)
+
+    assert permissions.compare(calls.read(recording), permissions.roles(exchange.lake.endpoint)) == []

@@ -4,14 +4,14 @@ WITH
     SELECT trade_date, count(*) AS records, sum(quantity) AS quantity, sum(financial_volume) AS volume,
            sum(open + high + low + average + close) AS prices
     FROM raw_quotes
-    WHERE {{ period(dag_run).sql }}
+    WHERE {{ period(dag_run, ti).sql }}
     GROUP BY trade_date
   ),
   refined AS (
     SELECT trade_date, count(*) AS records, sum(quantity) AS quantity, sum(financial_volume) AS volume,
            sum(open + high + low + average + close) AS prices
     FROM quotes
-    WHERE {{ period(dag_run).sql }}
+    WHERE {{ period(dag_run, ti).sql }}
     GROUP BY trade_date
   ),
   wrong AS (
@@ -33,7 +33,7 @@ WITH
 SELECT CASE
          WHEN count(*) = 0 THEN 1
          ELSE CAST(
-           'of {{ period(dag_run) }}, ' || CAST(count(*) AS varchar) || ' sessions differ between raw_quotes and quotes: '
+           'of {{ period(dag_run, ti) }}, ' || CAST(count(*) AS varchar) || ' sessions differ between raw_quotes and quotes: '
            || CAST(min(trade_date) AS varchar) || ' has ' || min_by(expected, trade_date)
            || ' in raw_quotes; expected the same of quotes, found ' || min_by(found, trade_date)
            || '; run refine again' AS integer)

@@ -9,7 +9,7 @@ WITH
   landed AS (
     SELECT trade_date, count(*) AS records, sum(financial_volume) AS volume
     FROM raw_quotes
-    WHERE {{ period(dag_run).sql }}
+    WHERE {{ period(dag_run, ti).sql }}
     GROUP BY trade_date
   ),
   wrong AS (
@@ -21,7 +21,7 @@ WITH
 SELECT CASE
          WHEN count(*) = 0 THEN 1
          ELSE CAST(
-           'raw_quotes of {{ period(dag_run) }} differs from the source file on ' || CAST(count(*) AS varchar) || ' sessions, as on '
+           'raw_quotes of {{ period(dag_run, ti) }} differs from the source file on ' || CAST(count(*) AS varchar) || ' sessions, as on '
            || CAST(min(trade_date) AS varchar) || ': '
            || coalesce(CAST(min_by(found, trade_date) AS varchar), 'no') || ' rows and a volume of '
            || coalesce(CAST(min_by(found_volume, trade_date) AS varchar), 'null') || '; expected '

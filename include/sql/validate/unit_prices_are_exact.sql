@@ -3,7 +3,7 @@ WITH
   wrong AS (
     SELECT ticker, quote_factor, close, unit_close
     FROM quotes
-    WHERE {{ period(dag_run).sql }}
+    WHERE {{ period(dag_run, ti).sql }}
       AND coalesce(
             unit_open * quote_factor = open
             AND unit_high * quote_factor = high
@@ -17,7 +17,7 @@ WITH
 SELECT CASE
          WHEN count(*) = 0 THEN 1
          ELSE CAST(
-           CAST(count(*) AS varchar) || ' rows of quotes on {{ period(dag_run) }} have a unit price that is not '
+           CAST(count(*) AS varchar) || ' rows of quotes on {{ period(dag_run, ti) }} have a unit price that is not '
            || 'the price by the quote factor, as ' || coalesce(max(ticker), '?') || ' (close '
            || coalesce(CAST(max_by(close, ticker) AS varchar), 'null') || ', quote factor '
            || coalesce(CAST(max_by(quote_factor, ticker) AS varchar), 'null') || ', unit close '

@@ -5,7 +5,7 @@ WITH
   wrong AS (
     SELECT ticker, quantity, financial_volume
     FROM quotes
-    WHERE {{ period(dag_run).sql }}
+    WHERE {{ period(dag_run, ti).sql }}
       AND coalesce(
             quantity > 0
             AND CASE
@@ -19,7 +19,7 @@ WITH
 SELECT CASE
          WHEN count(*) = 0 THEN 1
          ELSE CAST(
-           CAST(count(*) AS varchar) || ' rows of quotes on {{ period(dag_run) }} have a volume that their quantity '
+           CAST(count(*) AS varchar) || ' rows of quotes on {{ period(dag_run, ti) }} have a volume that their quantity '
            || 'and prices do not explain, as ' || coalesce(max(ticker), '?') || ' (quantity '
            || coalesce(CAST(max_by(quantity, ticker) AS varchar), 'null') || ', volume '
            || coalesce(CAST(max_by(financial_volume, ticker) AS varchar), 'null')

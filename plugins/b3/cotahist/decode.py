@@ -154,7 +154,12 @@ def _distinct(records: Records, field: Field) -> pa.Array:
         valid = np.diff(np.frombuffer(strings.buffers()[1], np.int32, len(keys) + 1)) > 0
         if not (field.optional or valid.all()):
             raise wrong(int(valid.argmin()), "text")
-        return pa.DictionaryArray.from_arrays(_array(pa.int32(), indices, valid[indices]), strings)
+        present = valid[indices]
+        if not valid.all():
+            # A blank key would stay in the dictionary, and with it in Parquet, without a row that has it.
+            strings = strings.filter(pa.array(valid))
+            indices = np.maximum(np.cumsum(valid, dtype=np.int32) - 1, 0)[indices]
+        return pa.DictionaryArray.from_arrays(_array(pa.int32(), indices, present), strings)
 
     parse, expected = (
         (_parse_days, "a date YYYYMMDD") if pa.types.is_date(field.type) else (_parse_int, "digits or blanks")

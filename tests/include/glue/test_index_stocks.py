@@ -156,6 +156,7 @@ BAD_PORTFOLIOS = {
     "not_parquet": PORTFOLIO,
 }
 FORMER = b"what a ticker held before"
+READMITTED = index_prefix("readmitted") + "ticker=GONE3/index_stocks.parquet"
 CORRECTED = [row for row in PORTFOLIO if row["ticker"] != "IDLE3"]
 
 
@@ -214,11 +215,14 @@ def later(lake: Lake, gate: Gate, killed: dict[str, str]) -> dict[str, str | Non
     put_day(lake, "overtaken", PORTFOLIO)
     put_day(lake, "overtaken_new", PORTFOLIO)
     lake.put(lake.refined("overtaken"), FORMER)
+    put_day(lake, "readmitted", PORTFOLIO)
+    lake.put(READMITTED, FORMER)
     put_simulated_day(lake)
     runs = {
         **{name: arguments(lake, name) for name in ("day", "corrected", "killed", "no_portfolio", *FAILURES)},
         "overtaken": arguments(lake, "overtaken"),
         "overtaken_new": arguments(lake, "overtaken_new"),
+        "readmitted": arguments(lake, "readmitted"),
         "simulated": arguments(
             lake,
             "simulated",
@@ -232,12 +236,14 @@ def later(lake: Lake, gate: Gate, killed: dict[str, str]) -> dict[str, str | Non
     def overtake() -> None:
         for name, hold in holds.items():
             hold.arrived.wait()
-            lake.put(lake.refined(name), b"what a newer run put")
+            lake.put(READMITTED if name == "readmitted" else lake.refined(name), b"what a newer run put")
             hold.release()
 
+    places = {"overtaken": "/refined/overtaken/", "overtaken_new": "/refined/overtaken_new/"}
+    places["readmitted"] = "/index_stocks/readmitted/"
     holds = {
-        name: gate.hold(lambda method, path, name=name: method == "PUT" and f"/refined/{name}/" in path)
-        for name in ("overtaken", "overtaken_new")
+        name: gate.hold(lambda method, path, place=place: method == "PUT" and place in path)
+        for name, place in places.items()
     }
     threading.Thread(target=overtake, daemon=True).start()
     return run_all(replace(lake, environ={**lake.environ, "AWS_ENDPOINT_URL": gate.endpoint}), runs)
@@ -447,6 +453,12 @@ def test_run_that_was_held_up_does_not_replace_what_a_newer_one_put(
     assert (later[name] or "succeeded").startswith(f"Overtaken: expected s3://lake/{lake.refined(name)} as this run")
     newer = lake.s3.get_object(Bucket=BUCKET, Key=lake.refined(name))["Body"].read()
     assert newer == b"what a newer run put"
+
+
+def test_run_that_was_held_up_does_not_delete_what_a_newer_one_put(lake: Lake, later: dict[str, str | None]) -> None:
+    said = later["readmitted"] or "succeeded"
+    assert said.startswith(f"Overtaken: expected s3://lake/{READMITTED} as this run found it"), said
+    assert lake.s3.get_object(Bucket=BUCKET, Key=READMITTED)["Body"].read() == b"what a newer run put"
 
 
 @pytest.mark.parametrize(

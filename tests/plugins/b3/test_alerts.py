@@ -1,3 +1,4 @@
+import datetime as dt
 import json
 from types import SimpleNamespace
 
@@ -75,3 +76,30 @@ class TestPublish:
         alerts.publish(failed())
 
         assert "expected to publish this alert" in caplog.text
+
+
+def ended(reason):
+    return {
+        "dag": SimpleNamespace(dag_id="b3_daily", dagrun_timeout=dt.timedelta(hours=40)),
+        "run_id": "manual__1",
+        "reason": reason,
+    }
+
+
+class TestPublishTimeout:
+    def test_tells_which_run_was_ended_and_what_to_do(self, topic, monkeypatch):
+        monkeypatch.setenv("B3_ALERT_TOPIC_ARN", topic.arn)
+
+        alerts.publish_timeout(ended("timed_out"))
+
+        (message,) = topic.received()
+        assert message["Subject"] == "b3_daily timed out in manual__1"
+        assert message["Message"].startswith("Expected the run to end within 1 day, 16:00:00; it was ended then")
+        assert "DAG b3_daily, run manual__1." in message["Message"]
+
+    def test_is_silent_where_a_task_failed_which_was_told_by_itself(self, topic, monkeypatch):
+        monkeypatch.setenv("B3_ALERT_TOPIC_ARN", topic.arn)
+
+        alerts.publish_timeout(ended("task_failure"))
+
+        assert topic.received() == []

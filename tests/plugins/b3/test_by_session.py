@@ -38,6 +38,19 @@ def test_each_session_is_written_with_the_bytes_of_its_daily_file(archive):
             assert parquet_of(found, day) == of_the_day.getvalue()
 
 
+def test_the_bytes_are_the_same_where_text_is_blank():
+    first, second = dt.date(2020, 4, 29), dt.date(2020, 4, 30)
+    blanks = dict.fromkeys(("CODBDI", "NOMRES", "ESPECI", "MODREF", "INDOPC", "CODISI"), "")
+    of_first = [record(DATPRE=first, CODNEG="A", **blanks), record(DATPRE=first, CODNEG="B")]
+    of_second = [record(DATPRE=second, CODNEG=name, **blanks) for name in ("C", "D")]
+
+    with cotahist.by_session(build_file([*of_first, *of_second])) as found:
+        for day, lines in ((first, of_first), (second, of_second)):
+            of_the_day = io.BytesIO()
+            cotahist.write_parquet(build_file(lines), of_the_day, trade_date=day)
+            assert parquet_of(found, day) == of_the_day.getvalue()
+
+
 def test_no_row_and_no_cent_is_lost(archive):
     whole = cotahist.read_table(archive)
 

@@ -17,6 +17,7 @@ FIELDS = {
     "kind",
     [
         errors.SourceError,
+        errors.TransientError,
         errors.NotPublished,
         errors.NoPortfolio,
         errors.OtherSession,

@@ -3,8 +3,7 @@ import datetime as dt
 import pytest
 
 from b3 import holidays, sessions
-from b3.errors import BadLayout, CalendarDiffers, NotServed
-from b3.hook import TransientError
+from b3.errors import BadLayout, CalendarDiffers, NotServed, TransientError
 from local.exchange import holiday_page
 from tests.plugins.b3.exchange import Answer
 

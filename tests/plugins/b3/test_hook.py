@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from airflow.sdk import Connection
 
-from b3.errors import NotB3Data, NotPublished, NotServed, SourceError
-from b3.hook import USER_AGENT, B3Hook, TransientError
+from b3.errors import NotB3Data, NotPublished, NotServed, SourceError, TransientError
+from b3.hook import USER_AGENT, B3Hook
 from b3.site import HOLIDAYS_PATH, INDEX_METHODS, LISTED_HOST, QUOTES_HOST, SITE_HOST
 from local.exchange import server
 from local.exchange.simulation import Simulation

@@ -13,8 +13,16 @@ from pathlib import Path
 import pytest
 
 from b3 import index_landing
-from b3.errors import BadLayout, NoPortfolio, NotB3Data, NotPublished, OtherSession, SourceError, Truncated
-from b3.hook import TransientError
+from b3.errors import (
+    BadLayout,
+    NoPortfolio,
+    NotB3Data,
+    NotPublished,
+    OtherSession,
+    SourceError,
+    TransientError,
+    Truncated,
+)
 from b3.index_landing import LandedPortfolio
 from b3.landing import LandedFile
 from b3.site import INDEX_METHODS
@@ -436,8 +444,9 @@ class TestTheSectorClassification:
 
     @pytest.fixture
     def capture(self, exchange, hook_to, s3, lake):
-        def run(answer, date=DATE):
-            exchange.will(answer if isinstance(answer, Answer) else Answer(body=answer))
+        def run(answer, date=DATE, at=None):
+            portfolio = pages.day(header=pages.day_header(date=f"{at or date:%d/%m/%y}"))
+            exchange.will(Answer(body=portfolio), answer if isinstance(answer, Answer) else Answer(body=answer))
             return index_landing.capture_sectors(hook_to(exchange.url, attempts=1), s3, lake, date)
 
         return run
@@ -447,10 +456,11 @@ class TestTheSectorClassification:
 
         assert landed == LandedFile(
             lake.uri("landing/sectors/2026-10-05.xlsx"),
-            exchange.url + exchange.requests[0].path,
+            exchange.url + exchange.requests[1].path,
             hashlib.sha256(self.BOOK).hexdigest(),
             "b3",
         )
+        assert asked(exchange.requests[0].path) == ("GetPortfolioDay", "IBOV", 1)
         assert versions() == {"landing/sectors/2026-10-05.xlsx": 1}
         assert body("landing/sectors/2026-10-05.xlsx") == self.BOOK
 
@@ -490,6 +500,29 @@ class TestTheSectorClassification:
         capture(self.BOOK, NEXT)
 
         assert capture(self.BOOK).uri.endswith("/2026-10-05.xlsx")
+
+    @pytest.mark.parametrize("at", [NEXT, dt.date(2027, 3, 1)])
+    def test_is_not_taken_for_a_session_that_has_passed(self, capture, exchange, versions, at):
+        with pytest.raises(OtherSession, match=rf"expected that of {DATE}; found B3 at the session {at}"):
+            capture(self.BOOK, at=at)
+
+        assert versions() == {}
+        assert len(exchange.requests) == 1
+
+    def test_of_a_session_that_has_passed_is_the_one_that_landed(self, capture, versions):
+        first = capture(self.BOOK)
+
+        assert capture(self.CHANGED, at=NEXT) == first
+
+        assert versions() == {"landing/sectors/2026-10-05.xlsx": 1}
+
+    def test_whose_session_b3_does_not_tell_is_not_taken(self, capture, exchange, hook_to, s3, lake, versions):
+        exchange.will(Answer(body=HTML))
+
+        with pytest.raises(NotB3Data):
+            index_landing.capture_sectors(hook_to(exchange.url, attempts=1), s3, lake, DATE)
+
+        assert versions() == {rejected(HTML, "GetPortfolioDay.IBOV.json"): 1}
 
     def test_is_found_among_more_files_than_one_listing_gives(self, capture, s3, lake, monkeypatch):
         capture(self.CHANGED, dt.date(2026, 1, 5))

@@ -5,8 +5,8 @@ import io
 import pytest
 
 from b3 import landing
-from b3.errors import BadLayout, ClosedDay, NotB3Data, NotPublished, SourceError, Truncated, WrongDate
-from b3.hook import Download, TransientError
+from b3.errors import BadLayout, ClosedDay, NotB3Data, NotPublished, SourceError, TransientError, Truncated, WrongDate
+from b3.hook import Download
 from b3.landing import LandedFile
 from tests.plugins.b3.cotahist_lines import build_file, build_zip, record
 from tests.plugins.b3.exchange import Answer

@@ -26,6 +26,7 @@ from tests.plugins.b3.cotahist_lines import build_file, build_zip, record
 SENT = build_zip(build_file([record()]))
 NOT_FOUND = (404, b"")
 EMPTY = (200, b"")
+FAILED = (503, b"")
 PAGE = (200, b"<html><head><title>B3</title></head></html>")
 FILE = (200, SENT)
 CUT_SHORT = (200, SENT[:-40])
@@ -187,15 +188,16 @@ def run(airflow, settings_of_a_task, exchange: LateExchange) -> Callable[..., Ou
 
 class TestALateFile:
     def test_is_waited_for_without_a_slot_and_then_taken(self, run, exchange, lake):
-        outcome = run(NOT_FOUND, EMPTY, FILE)
+        outcome = run(NOT_FOUND, EMPTY, FAILED, FILE)
 
         assert outcome.state == "success"
-        assert outcome.states.count("deferred") == 2
-        assert exchange.asked == 3
+        assert outcome.states.count("deferred") == 3
+        assert exchange.asked == 4
         assert outcome.uploaded == f"s3://{lake.bucket}/landing/quotes/COTAHIST_D30042020.ZIP"
         assert outcome.answers == [
             ["2020-04-30T22:30:00-03:00", "status 404 Not Found"],
             ["2020-04-30T22:40:00-03:00", "status 200 and not one byte"],
+            ["2020-04-30T22:50:00-03:00", "status 503 Service Unavailable"],
         ]
 
     def test_fails_after_the_deadline_with_each_answer_and_its_time(self, run, exchange):

@@ -19,8 +19,8 @@ def test_several_days_are_a_range_of_partitions():
     assert str(Period(DAY, LATER)) == "2020-04-30 to 2020-12-31"
 
 
-def a_run(logical_date: dt.datetime | None = None, **conf: object) -> SimpleNamespace:
-    return SimpleNamespace(run_id="manual__1", run_type="manual", logical_date=logical_date, conf=conf)
+def a_run(logical_date: dt.datetime | None = None, run_type: str = "manual", **conf: object) -> SimpleNamespace:
+    return SimpleNamespace(run_id=f"{run_type}__1", run_type=run_type, logical_date=logical_date, conf=conf)
 
 
 MIDNIGHT = dt.datetime(2020, 4, 30, tzinfo=dt.UTC)
@@ -39,3 +39,22 @@ def test_a_run_of_the_history_is_for_its_year(run):
 def test_a_year_that_b3_has_no_file_of_is_refused(year):
     with pytest.raises(ValueError, match=r"expected year in the run's conf, 1986 or later, found .*: trigger it again"):
         period.of_year(a_run(year=year))
+
+
+@pytest.mark.parametrize("run_type", ["backfill", "scheduled"])
+def test_a_conf_that_several_runs_share_names_no_year(run_type):
+    assert period.of_year(a_run(MIDNIGHT, run_type, year=2005)).first == dt.date(2020, 1, 1)
+
+
+class TestTheYearThatIsUploaded:
+    @staticmethod
+    def after(*dates: dt.date) -> Period:
+        uploaded = {"partitions": [{"trade_date": date.isoformat()} for date in dates]}
+        ti = SimpleNamespace(xcom_pull=lambda task_ids: {"upload": uploaded}[task_ids])
+        return period.of_uploaded_year(a_run(year=2020), ti)
+
+    def test_ends_with_the_last_session_of_its_file(self):
+        assert self.after(dt.date(2020, 1, 2), DAY, dt.date(2020, 4, 29)) == Period(dt.date(2020, 1, 1), DAY)
+
+    def test_is_whole_where_the_file_has_no_session(self):
+        assert self.after() == Period(dt.date(2020, 1, 1), LATER)

@@ -4,8 +4,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from b3 import publication
-from b3.errors import BadLayout, NotB3Data, NotPublished, NotServed, SourceError, Truncated, WrongDate
-from b3.hook import TransientError
+from b3.errors import BadLayout, NotB3Data, NotPublished, NotServed, SourceError, TransientError, Truncated, WrongDate
 from b3.publication import Answer
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
@@ -42,9 +41,9 @@ def test_the_deadline_is_noon_of_the_next_day_even_when_clocks_change():
 
 
 class TestBeforeTheDeadline:
-    @pytest.mark.parametrize("kind", [NotPublished, NotServed, NotB3Data])
+    @pytest.mark.parametrize("kind", [NotPublished, NotServed, NotB3Data, TransientError])
     @pytest.mark.parametrize("at", ["2020-04-30T00:00", "2020-04-30T22:30", "2020-05-01T11:59"])
-    def test_what_is_not_published_is_waited_for(self, kind, at):
+    def test_what_is_not_published_or_may_pass_is_waited_for(self, kind, at):
         assert wait(error(kind), at) == [Answer(sao_paulo(at), "status 404 Not Found")]
 
     def test_every_answer_is_kept(self):
@@ -54,7 +53,7 @@ class TestBeforeTheDeadline:
         assert [answer.said for answer in second] == ["status 404 Not Found", "not one byte"]
         assert first == second[:1]
 
-    @pytest.mark.parametrize("kind", [Truncated, BadLayout, WrongDate, TransientError, SourceError])
+    @pytest.mark.parametrize("kind", [Truncated, BadLayout, WrongDate, SourceError])
     def test_what_is_broken_is_not_waited_for(self, kind):
         broken = error(kind)
 

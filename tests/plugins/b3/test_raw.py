@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from b3 import cotahist, raw
-from b3.errors import NotPublished, SourceError, Truncated, WrongDate
+from b3.errors import CalendarDiffers, NotPublished, SourceError, Truncated, WrongDate
 from b3.landing import LandedFile
 from b3.raw import RawPartition
 from tests.plugins.b3.cotahist_lines import build_file, build_zip, record
@@ -150,56 +150,34 @@ def test_a_landed_file_that_is_wrong_is_named_and_readers_see_the_former_partiti
 
 
 BEFORE, AFTER = dt.date(2020, 4, 29), dt.date(2020, 5, 4)
-# Not sorted by trade date, as B3's files of some years are.
-OF_THE_YEAR = [
-    (DATE, "SINT0", 3502000),
-    (AFTER, "SINT0", 11),
-    (BEFORE, "SINT0", 22),
-    (DATE, "SINT1", 1),
-    (AFTER, "SINT9", 33),
-    (DATE, "SINT2", 999_999_999_999_999_999),
-]
-YEAR = build_zip(
-    build_file([record(DATPRE=date, CODNEG=ticker, VOLTOT=volume) for date, ticker, volume in OF_THE_YEAR])
-)
+
+
+def put_file(s3, lake, name: str, records: list[bytes], **trailer: int) -> LandedFile:
+    """A file in landing/, as scrape leaves it."""
+    key, sent = f"landing/quotes/{name}", build_zip(build_file(records, **trailer))
+    found = LandedFile(lake.uri(key), f"https://b3.example/{name}", hashlib.sha256(sent).hexdigest(), "b3")
+    s3.put_object(Bucket=lake.bucket, Key=key, Body=sent, Metadata=found.metadata())
+    return found
+
+
+@pytest.fixture
+def etags(s3, lake):
+    return lambda: {
+        entry["Key"]: entry["ETag"]
+        for entry in s3.list_objects_v2(Bucket=lake.bucket, Prefix="raw/").get("Contents", [])
+    }
 
 
 class TestAFileOfManySessions:
     @pytest.fixture
     def landed(self, s3, lake):
-        key = "landing/quotes/COTAHIST_A2020.ZIP"
-        found = LandedFile(
-            lake.uri(key), "https://b3.example/COTAHIST_A2020.ZIP", hashlib.sha256(YEAR).hexdigest(), "b3"
+        of_the_day = [record(CODNEG=f"SINT{i}", VOLTOT=volume) for i, volume in enumerate(VOLUMES)]
+        return put_file(
+            s3,
+            lake,
+            "COTAHIST_A2020.ZIP",
+            [record(DATPRE=AFTER), *of_the_day[:2], record(DATPRE=BEFORE), *of_the_day[2:]],
         )
-        s3.put_object(Bucket=lake.bucket, Key=key, Body=YEAR, Metadata=found.metadata())
-        return found
-
-    @pytest.fixture
-    def etags(self, s3, lake):
-        return lambda: {
-            entry["Key"]: entry["ETag"]
-            for entry in s3.list_objects_v2(Bucket=lake.bucket, Prefix="raw/").get("Contents", [])
-        }
-
-    def test_becomes_a_partition_for_each(self, landed, etags, s3, lake):
-        written = raw.write_year(s3, lake, landed)
-
-        assert [(part.trade_date, part.rows, part.financial_volume) for part in written.partitions] == [
-            ("2020-04-29", 1, "0.22"),
-            ("2020-04-30", 3, "10000000000035020.00"),
-            ("2020-05-04", 2, "0.44"),
-        ]
-        assert written.source_records == 6
-        assert sorted(etags()) == [f"raw/quotes/trade_date={date}/quotes.parquet" for date in (BEFORE, DATE, AFTER)]
-
-    def test_gives_the_bytes_that_the_daily_file_gives(self, landed, land, etags, s3, lake):
-        raw.write_year(s3, lake, landed)
-        of_the_year = etags()[KEY]
-        s3.delete_object(Bucket=lake.bucket, Key=KEY)
-
-        raw.write_quotes(s3, lake, land(SENT), DATE)
-
-        assert etags()[KEY] == of_the_year
 
     def test_leaves_alone_what_the_daily_file_gave(self, landed, land, partition, s3, lake):
         raw.write_quotes(s3, lake, land(SENT), DATE)
@@ -222,12 +200,77 @@ class TestAFileOfManySessions:
 
         assert etags() == {}
 
-    def test_that_is_damaged_writes_nothing(self, landed, etags, s3, lake):
-        sent = build_zip(build_file([record(DATPRE=BEFORE), record(DATPRE=AFTER)], trailer_records=9))
-        damaged = LandedFile(landed.uri, landed.url, hashlib.sha256(sent).hexdigest(), "b3")
-        s3.put_object(Bucket=lake.bucket, Key="landing/quotes/COTAHIST_A2020.ZIP", Body=sent)
 
+class TestAYear:
+    """Its file may have gone on to its first sessions only."""
+
+    NAME = "COTAHIST_A2020.ZIP"
+    FIRST, SECOND, THIRD = dt.date(2020, 1, 2), dt.date(2020, 1, 3), dt.date(2020, 1, 6)
+    # Not sorted by trade date, as B3's files of some years are.
+    RECORDS = [  # noqa: RUF012
+        record(DATPRE=date, CODNEG=ticker, VOLTOT=volume)
+        for date, ticker, volume in [
+            (SECOND, "SINT0", 3502000),
+            (THIRD, "SINT0", 11),
+            (FIRST, "SINT0", 22),
+            (SECOND, "SINT1", 1),
+            (THIRD, "SINT9", 33),
+            (SECOND, "SINT2", 999_999_999_999_999_999),
+        ]
+    ]
+
+    def test_becomes_a_partition_for_each_session(self, etags, s3, lake):
+        written = raw.write_year(s3, lake, put_file(s3, lake, self.NAME, self.RECORDS))
+
+        assert [(part.trade_date, part.rows, part.financial_volume) for part in written.partitions] == [
+            ("2020-01-02", 1, "0.22"),
+            ("2020-01-03", 3, "10000000000035020.00"),
+            ("2020-01-06", 2, "0.44"),
+        ]
+        assert written.source_records == 6
+        assert sorted(etags()) == [
+            f"raw/quotes/trade_date={date}/quotes.parquet" for date in (self.FIRST, self.SECOND, self.THIRD)
+        ]
+
+    def test_gives_the_bytes_that_the_daily_file_gives(self, etags, s3, lake):
+        raw.write_year(s3, lake, put_file(s3, lake, self.NAME, self.RECORDS))
+        key = f"raw/quotes/trade_date={self.SECOND}/quotes.parquet"
+        of_the_year = etags()[key]
+        s3.delete_object(Bucket=lake.bucket, Key=key)
+
+        daily = put_file(s3, lake, "COTAHIST_D03012020.ZIP", [line for line in self.RECORDS if b"20200103" in line])
+        raw.write_quotes(s3, lake, daily, self.SECOND)
+
+        assert etags()[key] == of_the_year
+
+    def test_that_is_damaged_writes_nothing(self, etags, s3, lake):
         with pytest.raises(Truncated):
-            raw.write_year(s3, lake, damaged)
+            raw.write_year(s3, lake, put_file(s3, lake, self.NAME, self.RECORDS, trailer_records=9))
 
         assert etags() == {}
+
+    @pytest.mark.parametrize(
+        ("dates", "found"),
+        [
+            ([FIRST, THIRD], "found without 2020-01-03. "),
+            ([FIRST, SECOND, dt.date(2020, 1, 4)], "found with 2020-01-04. "),
+        ],
+        ids=["a session is missing", "a session on a closed day"],
+    )
+    def test_with_other_sessions_than_the_calendar_is_refused(self, etags, s3, lake, dates, found):
+        landed = put_file(s3, lake, self.NAME, [record(DATPRE=date) for date in dates])
+
+        with pytest.raises(CalendarDiffers) as raised:
+            raw.write_year(s3, lake, landed)
+
+        assert found in str(raised.value)
+        assert etags() == {}
+
+    def test_of_which_the_calendar_is_not_sure_is_taken_with_a_warning(self, etags, s3, lake, caplog):
+        dates = [dt.date(1990, 1, 2), dt.date(1990, 1, 4)]
+        landed = put_file(s3, lake, "COTAHIST_A1990.ZIP", [record(DATPRE=date) for date in dates])
+
+        raw.write_year(s3, lake, landed)
+
+        assert len(etags()) == 2
+        assert "COTAHIST_A1990.ZIP is not as the calendar" in caplog.text
