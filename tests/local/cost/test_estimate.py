@@ -87,3 +87,9 @@ def test_the_document_is_the_one_that_the_figures_and_prices_give():
 
 def test_the_document_follows_the_figures():
     assert report.document(RUN, LISTED) != report.document(replace(RUN, crawls=0), LISTED)
+
+
+def test_the_measured_queries_are_the_dags_one_for_each_check_and_view():
+    files = [file for folder in ("validate", "views") for file in (report.ROOT / "include/sql" / folder).glob("*.sql")]
+
+    assert len(measure.read().query_bytes) == len(files)
