@@ -138,7 +138,7 @@ def polars(source: Path, target: Path) -> int:
 
 
 def duckdb(source: Path, target: Path) -> int:
-    """DuckDB over the lines: exact decimals."""
+    """DuckDB over the lines: decimals, by way of doubles."""
     import duckdb as db
 
     text = target.with_suffix(".txt")

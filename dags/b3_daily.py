@@ -47,7 +47,7 @@ crawlers, one at a time, and at the Glue job, two.
 * `scrape`, *NotPublished*: B3 did not publish by noon of the day after, or no longer serves the daily file. Clear the
   task once B3 has the file.
 * Any scrape, *Truncated*, *NotB3Data*, *BadLayout* or *WrongDate*: B3 sent something else. The bytes are in
-  `landing/rejected/`, nothing downstream changed. Clear the task later, portfolios the same day.
+  `landing/rejected/`, nothing downstream changed. Clear the task later; `indexes.*` and `sectors.*` the same day.
 * `refine`: the job run's log group is `/aws-glue/jobs/<job>/error`; readers still see the former partition.
 * `validate.*`: the tables already show the new partition; treat the trade date as suspect until the check passes.
   `…_partition_is_there` right after a green crawl: where the crawlers go by S3 events, the event came later than the
@@ -146,9 +146,9 @@ def scrape_sectors(dag_run, ti) -> dict:
     from b3.errors import OtherSession
     from b3.hook import B3Hook
 
-    where, trade_date = settings.read().lake, runs.trade_date(dag_run)
+    chosen, trade_date = settings.read(), runs.trade_date(dag_run)
     try:
-        landed = index_landing.capture_sectors(B3Hook(), aws.s3_client(), where, trade_date)
+        landed = index_landing.capture_sectors(B3Hook(), aws.s3_client(), chosen.lake, trade_date, chosen.indexes[0])
     except OtherSession as reason:
         raise skip(reason, ti) from reason
     if landed is None:

@@ -12,7 +12,8 @@
 | `crawl_refined` | lets Glue register the partitions | table `quotes` |
 | `validate.*` | the checks of `b3_daily` on quotes, each one query over the year | |
 
-The partitions are those that `b3_daily` writes, byte for byte; what is there already is left alone.
+The partitions are those that `b3_daily` writes, byte for byte; what is there already is left alone. Before 2000, where
+the calendar is not sure, `previous_session` is the one before in the file, and `b3_daily` may have another.
 
 **Which year.** `year` of the run's conf where given, else that of the logical date. B3 has files from 1986 on. A
 scheduled run takes the year that has just ended, and so picks up what B3 corrected in it. In the current year the file
@@ -22,7 +23,10 @@ ends a session or so ago, and so do the checks.
 runs of 2020 to 2023, one after the other; `year` of its conf is not used. A year is complete or can be run again:
 killed anywhere, it goes on with the copy in `landing/` and writes what is missing.
 
-**When it fails**: as `b3_daily`.
+**When it fails**: as `b3_daily`, and
+
+* `upload`, *CalendarDiffers*: the file lacks a session, or has one on a day that the calendar has as closed. Nothing
+  was written; the message says which, and what to do.
 """
 
 from __future__ import annotations

@@ -71,9 +71,9 @@ def serve(chosen: source.Source, port: int) -> int:
         for name in COMPONENTS:
             components[name] = _start(name, where, environ)
             if name == API_SERVER:
-                _wait(lambda: _healthy_components(port) >= 1, "a healthy API server", components, where)
-        _wait(lambda: _healthy_components(port) >= len(COMPONENTS), "Airflow healthy", components, where)
-        _wait(lambda: _known_dags(port) >= DAGS, f"{' and '.join(sorted(DAGS))} in Airflow", components, where)
+                _wait(lambda: _unhealthy(port) & {"metadatabase"}, components, where)
+        _wait(lambda: _unhealthy(port), components, where)
+        _wait(lambda: DAGS - _known_dags(port), components, where)
         print(f"ui: http://localhost:{port} is ready (no login). Trigger b3_daily for a date, b3_history for a year;")
         print("ui: Ctrl-C ends it.")
         print(f"ui: logs in {where.logs}", flush=True)
@@ -141,24 +141,27 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
         return
 
 
-def _wait(
-    until: Callable[[], bool], expected: str, components: dict[str, subprocess.Popen[bytes]], where: Home
-) -> None:
+def _wait(missing: Callable[[], set[str]], components: dict[str, subprocess.Popen[bytes]], where: Home) -> None:
+    """Wait until nothing is missing of what Airflow is to have."""
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         _check_alive(components, where)
-        with suppress(OSError):
-            if until():
-                return
+        try:
+            found = missing()
+        except OSError as error:
+            found = {f"an answer of its API ({error})"}
+        if not found:
+            return
         time.sleep(1)
     raise RuntimeError(
-        f"expected {expected} after {_START_SECONDS} seconds, found otherwise: see the logs in {where.logs}"
+        f"expected Airflow to be there after {_START_SECONDS} seconds, found it without {', '.join(sorted(found))}: "
+        f"see the logs in {where.logs}"
     )
 
 
-def _healthy_components(port: int) -> int:
-    # The server counts as the metadata database here: it is what answers.
-    return _ask(port, "/api/v2/monitor/health").count(b'"healthy"')
+def _unhealthy(port: int) -> set[str]:
+    health = json.loads(_ask(port, "/api/v2/monitor/health"))
+    return {name for name, of in health.items() if of["status"] != "healthy"}
 
 
 def _known_dags(port: int) -> set[str]:

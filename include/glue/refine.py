@@ -857,9 +857,10 @@ def commit_index_stocks(run: Run, quotes: RawObject, raw: DataFrame) -> None:
 
     changed = sum(in_parallel(commit_one, wanted))
     unwanted = former.keys() - {target.key for target in wanted}
-    # S3 deletes several at once without conditions: look once more, right before.
+    # The deletes carry no condition: look once more, right before.
     now = etags_below(s3, args.index_target) if unwanted else {}
-    for key in sorted(unwanted & now.keys()):
+    unwanted &= now.keys()
+    for key in sorted(unwanted):
         if now[key] != former[key]:
             raise overtaken(f"s3://{args.index_target.bucket}/{key}", former[key])
     delete(s3, args.index_target.bucket, sorted(unwanted))

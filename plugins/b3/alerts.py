@@ -36,8 +36,7 @@ def publish_timeout(context: Mapping[str, Any], *, aws_conn_id: str = "aws_defau
     _publish(
         _subject(f"{dag.dag_id} timed out in {run_id}"),
         f"Expected the run to end within {dag.dagrun_timeout}; it was ended then, and its open tasks were skipped.\n\n"
-        f"DAG {dag.dag_id}, run {run_id}. See in the Airflow UI where it stood; what `scrape` waited for is in its "
-        "XCom `answers`. Clear the run to let it go on.",
+        f"DAG {dag.dag_id}, run {run_id}. See in the Airflow UI where it stood, and clear the run to let it go on.",
         aws_conn_id,
     )
 

@@ -61,11 +61,11 @@ class NoPortfolio(NotPublished):
 
 
 class OtherSession(SourceError):
-    """B3 serves the portfolios of another session than the one asked for, and none of that one has landed."""
+    """B3 is at another session than the one asked for, and what it serves undated has not landed for that one."""
 
 
 class CalendarDiffers(SourceError):
-    """B3 announces other days without trading than the calendar that runs go by."""
+    """B3 announces, or had, other sessions than the calendar that runs go by."""
 
 
 class ClosedDay(SourceError):

@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 
 # An index may have no preview.
 _REQUIRED = ("portfolio_day", "theoretical")
-_MAIN_INDEX = "IBOV"
 _SECTORS_FILE = "GetDownloadIndustryClassification.xlsx"
 # The widest index has a few hundred rows, of 120 a page.
 _MOST_PAGES = 50
@@ -137,7 +136,7 @@ def capture_portfolios(
     return landed
 
 
-def capture_sectors(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date) -> LandedFile | None:
+def capture_sectors(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, index: str) -> LandedFile | None:
     """Bring the sector classification to landing/sectors/ if it differs from the newest there up to `trade_date`.
 
     It carries no date, and B3 serves the current one alone. So it is taken only while B3's portfolios are those of
@@ -148,6 +147,7 @@ def capture_sectors(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date) -> 
         s3: a boto3 S3 client.
         where: the lake.
         trade_date: the session.
+        index: B3's code of the one whose portfolio tells at which session B3 is.
 
     Returns:
         The file of that session; None if the classification is as on an earlier one.
@@ -162,7 +162,7 @@ def capture_sectors(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date) -> 
     former = find(s3, where, newest) if newest else None
     own = former if newest == key else None
     try:
-        current = _current_session(hook, s3, where)
+        current = _current_session(hook, s3, where, index)
         if current != trade_date:
             raise OtherSession(
                 source="B3's sector classification",
@@ -184,11 +184,11 @@ def capture_sectors(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date) -> 
     return keep(s3, where, key, io.BytesIO(body), download)
 
 
-def _current_session(hook: B3Hook, s3: Any, where: Lake) -> dt.date:
-    """The session that B3 is at, as the portfolio of its main index names it."""
+def _current_session(hook: B3Hook, s3: Any, where: Lake, index: str) -> dt.date:
+    """The session that B3 is at, as the portfolio of an index names it."""
     method = INDEX_METHODS["portfolio_day"]
-    body, download = hook.download_index(method, index=_MAIN_INDEX)
-    with _rejecting(s3, where, f"{method}.{_MAIN_INDEX}.json", body, download):
+    body, download = hook.download_index(method, index=index)
+    with _rejecting(s3, where, f"{method}.{index}.json", body, download):
         return portfolio.header_date(body, source=download.url)
 
 

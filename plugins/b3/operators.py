@@ -89,5 +89,5 @@ class CaptureQuotesOperator(BaseOperator):
         earlier = [publication.Answer(dt.datetime.fromisoformat(at), said) for at, said in kept]
         answers = publication.wait(error, earlier, trade_date, until=until, at=at)
         ti.xcom_push(ANSWERS, [[answer.at.isoformat(timespec="seconds"), answer.said] for answer in answers])
-        self.log.warning("not published yet, waiting until %s: %s", until, error)
+        self.log.warning("B3 had no file to give, waiting until %s: %s", until, error)
         self.defer(trigger=TimeDeltaTrigger(self.poll), method_name=self.ask_again.__name__)

@@ -66,5 +66,4 @@ def of_uploaded_year(dag_run: Any, ti: Any) -> Period:
         ti: a task instance of the run after `upload`.
     """
     year, uploaded = of_year(dag_run), ti.xcom_pull(task_ids="upload")["partitions"]
-    last = max((dt.date.fromisoformat(partition["trade_date"]) for partition in uploaded), default=year.last)
-    return Period(year.first, last)
+    return Period(year.first, max(dt.date.fromisoformat(partition["trade_date"]) for partition in uploaded))

@@ -70,7 +70,7 @@ def wait(
     answers = [*earlier, Answer(at, error.found)]
     if not isinstance(error, NotPublished | NotB3Data | TransientError):
         if earlier:
-            error.add_note(f"before that, B3 had not published: {_told(earlier)}")
+            error.add_note(f"before that, B3 had no file to give: {_told(earlier)}")
         raise error
     if at.astimezone(SAO_PAULO).date() < trade_date:
         error.add_note(
@@ -85,7 +85,7 @@ def wait(
         source=error.source,
         expected=f"the file of {trade_date} by {_clock(until)}, São Paulo",
         found=_told(answers),
-        hint="Clear the task once B3 has published: see whether it announces a delay.",
+        hint="Clear the task once B3 gives the file: see whether it announces a delay.",
     ) from error
 
 

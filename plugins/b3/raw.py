@@ -77,6 +77,7 @@ def write_year(s3: Any, where: Lake, landed: LandedFile) -> RawQuotes:
     Raises:
         CalendarDiffers: up to its last session the file has not those of the calendar; nothing is written then. Before
             2000, where the calendar is not sure, the file's are taken.
+        NotPublished: it has no session yet.
         SourceError: and its subclasses: the landed file is damaged; nothing is written then.
     """
     return _write_sessions(s3, where, landed, None)
@@ -101,9 +102,14 @@ def _write_sessions(s3: Any, where: Lake, landed: LandedFile, only: dt.date | No
 
 
 def _check_calendar(dates: list[dt.date], source: str) -> None:
-    """Raise CalendarDiffers unless `dates` of a year are its sessions up to the last of them."""
+    """Raise CalendarDiffers unless `dates` of a year are its sessions up to the last of them, NotPublished if none."""
     if not dates:
-        return
+        raise NotPublished(
+            source=source,
+            expected="the sessions of a year",
+            found="not one record",
+            hint="Delete the file from landing/ and run scrape again, from the second session of the year on.",
+        )
     expected = sessions.sessions(dt.date(dates[0].year, 1, 1), dates[-1])
     absent, unknown = sorted(set(expected) - set(dates)), sorted(set(dates) - set(expected))
     if not absent and not unknown:

@@ -157,7 +157,9 @@ def test_the_answers_are_kept_as_sent(exchange):
 
 
 def test_all_that_was_called_is_allowed_and_no_role_of_the_template_allows_more(exchange, recording):
-    """Of these runs: a session captured with its indexes, and run again."""
+    """A session captured with its indexes, and run again."""
     ensure(exchange)
+    outcome = exchange.run(DATE)
 
+    assert outcome.status == 0, outcome.printed
     assert permissions.compare(calls.read(recording), permissions.roles(exchange.lake.endpoint)) == []

@@ -178,7 +178,7 @@ class TestCrawlers:
             assert properties[queue]["SqsManagedSseEnabled"] is True
         for queue in ("RawEvents", "RefinedEvents"):
             redrive = properties[queue]["RedrivePolicy"]
-            assert redrive == {"deadLetterTargetArn": {"Fn::GetAtt": "UnreadEvents.Arn"}, "maxReceiveCount": 20}
+            assert redrive == {"deadLetterTargetArn": {"Fn::GetAtt": "UnreadEvents.Arn"}, "maxReceiveCount": 200}
 
 
 class TestTheBucket:

@@ -444,15 +444,15 @@ class TestTheSectorClassification:
 
     @pytest.fixture
     def capture(self, exchange, hook_to, s3, lake):
-        def run(answer, date=DATE, at=None):
+        def run(answer, date=DATE, at=None, index="IBOV"):
             portfolio = pages.day(header=pages.day_header(date=f"{at or date:%d/%m/%y}"))
             exchange.will(Answer(body=portfolio), answer if isinstance(answer, Answer) else Answer(body=answer))
-            return index_landing.capture_sectors(hook_to(exchange.url, attempts=1), s3, lake, date)
+            return index_landing.capture_sectors(hook_to(exchange.url, attempts=1), s3, lake, date, index)
 
         return run
 
     def test_lands_under_the_session_with_its_origin(self, capture, exchange, versions, body, lake):
-        landed = capture(self.BOOK)
+        landed = capture(self.BOOK, index="SMLL")
 
         assert landed == LandedFile(
             lake.uri("landing/sectors/2026-10-05.xlsx"),
@@ -460,7 +460,7 @@ class TestTheSectorClassification:
             hashlib.sha256(self.BOOK).hexdigest(),
             "b3",
         )
-        assert asked(exchange.requests[0].path) == ("GetPortfolioDay", "IBOV", 1)
+        assert asked(exchange.requests[0].path) == ("GetPortfolioDay", "SMLL", 1)
         assert versions() == {"landing/sectors/2026-10-05.xlsx": 1}
         assert body("landing/sectors/2026-10-05.xlsx") == self.BOOK
 
@@ -520,7 +520,7 @@ class TestTheSectorClassification:
         exchange.will(Answer(body=HTML))
 
         with pytest.raises(NotB3Data):
-            index_landing.capture_sectors(hook_to(exchange.url, attempts=1), s3, lake, DATE)
+            index_landing.capture_sectors(hook_to(exchange.url, attempts=1), s3, lake, DATE, "IBOV")
 
         assert versions() == {rejected(HTML, "GetPortfolioDay.IBOV.json"): 1}
 

@@ -251,7 +251,7 @@ class TestWhatIsNotWaitedFor:
             ask(CUT_SHORT, "2020-04-30T22:40-03:00")
 
         assert raised.value.__notes__[-1] == (
-            "before that, B3 had not published: status 404 Not Found at 2020-04-30 22:30"
+            "before that, B3 had no file to give: status 404 Not Found at 2020-04-30 22:30"
         )
 
     @pytest.mark.parametrize(

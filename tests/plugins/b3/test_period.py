@@ -55,6 +55,3 @@ class TestTheYearThatIsUploaded:
 
     def test_ends_with_the_last_session_of_its_file(self):
         assert self.after(dt.date(2020, 1, 2), DAY, dt.date(2020, 4, 29)) == Period(dt.date(2020, 1, 1), DAY)
-
-    def test_is_whole_where_the_file_has_no_session(self):
-        assert self.after() == Period(dt.date(2020, 1, 1), LATER)

@@ -68,7 +68,9 @@ class TestBeforeTheDeadline:
         with pytest.raises(Truncated) as raised:
             wait(error(Truncated), "2020-04-30T22:40", earlier)
 
-        assert raised.value.__notes__ == ["before that, B3 had not published: status 404 Not Found at 2020-04-30 22:30"]
+        assert raised.value.__notes__ == [
+            "before that, B3 had no file to give: status 404 Not Found at 2020-04-30 22:30"
+        ]
 
     def test_a_session_yet_to_come_is_not_waited_for(self):
         with pytest.raises(NotServed) as raised:
@@ -104,7 +106,7 @@ class TestFromTheDeadlineOn:
             "https://b3/COTAHIST_D30042020.ZIP: expected the file of 2020-04-30 by 2020-05-01 12:00, São Paulo; found "
             "status 404 Not Found at 2020-04-30 22:30, 2020-04-30 22:40; status 200 and not one byte at "
             "2020-04-30 22:50; a web page titled 'B3' at 2020-05-01 12:00. "
-            "Clear the task once B3 has published: see whether it announces a delay."
+            "Clear the task once B3 gives the file: see whether it announces a delay."
         )
         assert raised.value.__cause__ is last
 

@@ -266,6 +266,12 @@ class TestAYear:
         assert found in str(raised.value)
         assert etags() == {}
 
+    def test_without_a_session_is_refused(self, etags, s3, lake):
+        with pytest.raises(NotPublished, match=r"COTAHIST_A2020\.ZIP: expected the sessions of a year; found not one"):
+            raw.write_year(s3, lake, put_file(s3, lake, self.NAME, []))
+
+        assert etags() == {}
+
     def test_of_which_the_calendar_is_not_sure_is_taken_with_a_warning(self, etags, s3, lake, caplog):
         dates = [dt.date(1990, 1, 2), dt.date(1990, 1, 4)]
         landed = put_file(s3, lake, "COTAHIST_A1990.ZIP", [record(DATPRE=date) for date in dates])
