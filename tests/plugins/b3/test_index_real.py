@@ -19,6 +19,7 @@ from b3 import cotahist, index_landing, index_raw
 from b3.errors import BadLayout, Truncated
 from b3.portfolio import header_date, read_table
 from b3.sectors import read_workbook, root, split_label
+from tests.plugins.b3 import index_pages as pages
 from tests.plugins.b3.exchange import Answer
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -143,9 +144,10 @@ def test_captured_and_written_to_raw_every_row_weight_and_quantity_is_as_its_sou
 
 def test_the_workbook_captured_and_written_to_raw_has_all_its_companies(exchange, hook_to, s3, lake, workbook):
     date = dt.date(2025, 4, 7)
-    exchange.will(Answer(body=WORKBOOK.read_bytes()))
+    portfolio = pages.day(header=pages.day_header(date=f"{date:%d/%m/%y}"))
+    exchange.will(Answer(body=portfolio), Answer(body=WORKBOOK.read_bytes()))
 
-    landed = index_landing.capture_sectors(hook_to(exchange.url, attempts=1), s3, lake, date)
+    landed = index_landing.capture_sectors(hook_to(exchange.url, attempts=1), s3, lake, date, "IBOV")
     written = index_raw.write_sectors(s3, lake, landed, date)
 
     key = written.uri.removeprefix(lake.uri(""))
