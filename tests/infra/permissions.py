@@ -243,6 +243,10 @@ def _requirements(call: Call, workgroups: Mapping[str, str]) -> list[Allowed]:
     if call.service == "athena":
         workgroup = names.get("WorkGroup") or workgroups.get(names.get("QueryExecutionId", ""), "(unknown)")
         return [Allowed(f"athena:{operation}", _arn("athena", f"workgroup/{workgroup}"))]
+    if call.service == "cloudformation":
+        # By its name or its id, which has the name before the last part.
+        stack = names.get("StackName", "(unknown)").rpartition("stack/")[2].partition("/")[0]
+        return [Allowed(f"cloudformation:{operation}", _arn("cloudformation", f"stack/{stack}/id"))]
     if call.service == "logs":
         stream = names.get("logStreamName", "") if operation == "PutLogEvents" else ""
         group = f"log-group:{names.get('logGroupName', '(unknown)')}:log-stream:{stream}"
@@ -280,5 +284,7 @@ def _glue_resources(call: Call) -> list[str]:
     if "Database" in operation:
         return ["catalog", f"database/{names.get('DatabaseName') or names.get('Name', '(unknown)')}".lower()]
     database = names.get("DatabaseName", "(unknown)").lower()
+    if operation == "GetTables":
+        return ["catalog", f"database/{database}", f"table/{database}/any"]
     table = (names.get("TableName") or names.get("Name", "(unknown)")).lower()
     return ["catalog", f"database/{database}", f"table/{database}/{table}"]

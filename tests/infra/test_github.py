@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.infra.templates import GITHUB, load, policies, strings
+from infra.deploy.options import Options
+from tests.infra.templates import GITHUB, LAKE, load, policies, strings
 
 INLINE_POLICIES_LIMIT = 10_240  # characters without white space, of all inline policies of a role
 
@@ -63,6 +64,23 @@ class TestTheDeployRole:
         }
 
         assert written == {"${LakeBucket}/code/*", "${LakeBucket}/athena/*", "${CodeBucket}/*"}
+
+    def test_reaches_no_stack_and_no_role_but_the_lakes(self, template):
+        """Not its own either, of which it could change whom it trusts."""
+        stacks, roles = (
+            {
+                text.rpartition(kind)[2]
+                for _, statement in policies(template)
+                for text in strings(statement["Resource"])
+                if kind in text and "service-role" not in text
+            }
+            for kind in (":stack/", ":role/")
+        )
+
+        options = Options(stack="${LakeStack}", bucket="")
+        assert stacks == {f"{name}/*" for name in options.stacks}
+        made = [name for name, one in load(LAKE)["Resources"].items() if one["Type"] == "AWS::IAM::Role"]
+        assert roles == {f"${{LakeStack}}-{name}-*" for name in made}
 
     def test_fits_what_iam_takes(self, role):
         text = json.dumps([policy["PolicyDocument"] for policy in role["Policies"]], separators=(",", ":"))
