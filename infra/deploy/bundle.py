@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import io
+import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from infra.deploy.errors import DeployError
 
 # What tools leave behind; everything else below a folder is deployed.
 LEFTOVERS = ("__pycache__", "*.pyc", "*.pyo", ".*_cache", ".DS_Store", "*.swp", "*~", ".git*")
+CONSTRAINTS_LINE = re.compile(rb'^(--constraint "/usr/local/airflow/dags/)constraints\.txt(?="$)', re.MULTILINE)
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 _ORDINARY_FILE = 0o100644
 _UNIX = 3
@@ -24,20 +26,23 @@ class Bundle:
 
     Attributes:
         script: the Glue script.
-        requirements: requirements.txt.
+        requirements: requirements.txt, which names the constraints.
         plugins: plugins.zip.
-        dags: the DAG folder as MWAA gets it, by path below it: the DAGs, include/ and constraints.txt.
+        dags: the DAG folder as MWAA gets it, by path below it: the DAGs, include/ and the constraints.
+        constraints: path of the constraints below the DAG folder; others have another one, so that the requirements
+            that an environment was told keep theirs until it is told of new ones.
     """
 
     script: bytes
     requirements: bytes
     plugins: bytes
     dags: dict[str, bytes]
+    constraints: str
 
     @property
     def script_key(self) -> str:
         """Key of the script in the lake's bucket; another content has another key."""
-        return f"code/glue/refine-{hashlib.sha256(self.script).hexdigest()[:16]}.py"
+        return f"code/glue/refine-{_digest(self.script)}.py"
 
 
 def make(root: Path, airflow: str | None = None) -> Bundle:
@@ -52,12 +57,15 @@ def make(root: Path, airflow: str | None = None) -> Bundle:
     """
     dags = {path: body for path, body in files(root / "dags").items() if path.partition("/")[0] != "include"}
     dags |= {f"include/{path}": body for path, body in files(root / "include").items()}
-    dags["constraints.txt"] = constraints(root, airflow)
+    pinned = constraints(root, airflow)
+    name = f"constraints-{_digest(pinned)}.txt"
+    dags[name] = pinned
     return Bundle(
         script=_read(root / "include" / "glue" / "refine.py"),
-        requirements=_read(root / "requirements.txt"),
+        requirements=requirements(root, name),
         plugins=plugins_zip(root / "plugins"),
         dags=dict(sorted(dags.items())),
+        constraints=name,
     )
 
 
@@ -111,6 +119,26 @@ def constraints(root: Path, airflow: str | None) -> bytes:
         f"expected constraints for Airflow {airflow}, found {' and '.join(tried) or 'no constraints.txt'} in {root}: "
         f"put those of that version in constraints-{airflow}.txt, or deploy the version that is pinned"
     )
+
+
+def requirements(root: Path, constraints: str) -> bytes:
+    """requirements.txt, its line on constraints naming the file `constraints` of the DAG folder.
+
+    Raises:
+        DeployError: it has no such line: MWAA would install by constraints of its own.
+    """
+    body = _read(root / "requirements.txt")
+    named = CONSTRAINTS_LINE.sub(rb"\g<1>" + constraints.encode(), body)
+    if named == body:
+        raise DeployError(
+            f'expected a line --constraint "/usr/local/airflow/dags/constraints.txt" in {root / "requirements.txt"}, '
+            "found none: MWAA would install by its own"
+        )
+    return named
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:16]
 
 
 def _read(path: Path) -> bytes:

@@ -20,11 +20,13 @@ from infra.deploy.stacks import StackChange
 
 Change = ObjectChange | StackChange
 Say = Callable[[str], None]
-CONSTRAINTS = "dags/constraints.txt"
 REQUIREMENTS = "requirements.txt"
 PLUGINS = "plugins.zip"
 # Parameters of the templates that a deploy gives itself.
-OWN = {"LakeBucket", "RefineScriptKey", "LakeStack", "CodeBucket", "RequirementsVersion", "PluginsVersion"}
+OWN = {
+    "LakeBucket", "RefineScriptKey", "LakeStack", "CodeBucket", "RequirementsVersion", "PluginsVersion",
+    "AirflowVersion",
+}  # fmt: skip
 TO_COME = "<new version>"
 
 
@@ -46,6 +48,7 @@ class Deployment:
         self._s3, self._cloudformation = account.s3, account.cloudformation
         self._templates = {name: self._template(name) for name in ["lake", "code", *(["mwaa"] if options.mwaa else [])]}
         self._check_parameters()
+        self._check_environment()
         lake, code = self._present(options.stack), self._present(options.code_stack)
         self._lake_is_there = self._owned(options.bucket, options.stack, lake, "LakeBucket")
         self._owned(options.code, options.code_stack, code, "CodeBucket")
@@ -121,7 +124,7 @@ class Deployment:
 
     def _packages(self) -> Sequence[ObjectChange]:
         wanted = {
-            CONSTRAINTS: self._bundle.dags["constraints.txt"],
+            self._constraints: self._bundle.dags[self._bundle.constraints],
             REQUIREMENTS: self._bundle.requirements,
             PLUGINS: self._bundle.plugins,
         }
@@ -145,8 +148,12 @@ class Deployment:
         ordered = sorted(self._bundle.dags.items(), key=lambda item: (not item[0].startswith("include/"), item[0]))
         wanted = {f"dags/{path}": body for path, body in ordered}
         there = objects.present(self._s3, self._options.code, ["dags/"], wanted)
-        # The constraints are a package's: they have been there since before MWAA was told.
-        return [change for change in objects.plan(self._options.code, wanted, there) if change.key != CONSTRAINTS]
+        # The constraints are a package's: they have been there since before MWAA was told. Former ones go now.
+        return [change for change in objects.plan(self._options.code, wanted, there) if change.key != self._constraints]
+
+    @property
+    def _constraints(self) -> str:
+        return f"dags/{self._bundle.constraints}"
 
     def _stack(self, template: str, name: str, given: dict[str, str]) -> Sequence[Change]:
         content, text = self._templates[template]
@@ -193,11 +200,20 @@ class Deployment:
         declared = {key for content, _ in self._templates.values() for key in content.get("Parameters", {})}
         for key in self._options.parameters:
             if key in OWN:
-                raise DeployError(f"expected no value for parameter {key}, which a deploy sets itself")
+                other = ": name the version as AIRFLOW=…" if key == "AirflowVersion" else ""
+                raise DeployError(f"expected no value for parameter {key}, which a deploy sets itself{other}")
             if key not in declared:
                 raise DeployError(
                     f"expected a parameter of the templates, found {key}: they have {', '.join(sorted(declared - OWN))}"
                 )
+
+    def _check_environment(self) -> None:
+        name = self._options.mwaa_stack
+        if not self._options.mwaa and self._present(name):
+            raise DeployError(
+                f"expected no environment, as none is to be deployed, found stack {name}: it would get DAGs without "
+                "their plugins. Deploy it too, or delete that stack first"
+            )
 
     def _owned(self, bucket: str, stack: str, there: stacks.Present | None, parameter: str) -> bool:
         """Whether the bucket is there as the stack's.

@@ -48,7 +48,7 @@ def check(version: Version) -> bool:
         try:
             brought = layout.deployed(version)
             wrong = rules.violations(
-                brought.requirements.decode(), brought.dags.keys(), brought.dags["constraints.txt"].decode()
+                brought.requirements.decode(), brought.dags.keys(), brought.dags[brought.constraints].decode()
             )
             if wrong:
                 print(*(f"{version.airflow}: {sentence}" for sentence in wrong), sep="\n", file=sys.stderr)

@@ -33,7 +33,7 @@ def make(version: Version, layout: Layout) -> Path:
         image.write("".join(f"{package}\n" for package in IMAGE))
         image.flush()
         environment = Environment(
-            f"mwaa-{version.airflow}", version.folder, (PYTHON,), (Path(image.name),), layout.dags / "constraints.txt"
+            f"mwaa-{version.airflow}", version.folder, (PYTHON,), (Path(image.name),), layout.constraints
         )
         wanted = _fingerprint(layout)
         stamp = version.folder / ".installed-from"
@@ -113,6 +113,6 @@ def _packages(python: Path) -> dict[str, str]:
 
 def _fingerprint(layout: Layout) -> str:
     digest = hashlib.sha256("\n".join((*IMAGE, PYTHON)).encode())
-    for path in (layout.requirements, layout.dags / "constraints.txt"):
+    for path in (layout.requirements, layout.constraints):
         digest.update(rules.anchored(path.read_text(), str(layout.home)).encode())
     return digest.hexdigest()

@@ -16,9 +16,10 @@ from local.setup import ROOT
 
 @dataclass(frozen=True)
 class Layout:
-    """MWAA's home: dags/ with include/ inside, plugins/ as plugins.zip unpacks, and requirements.txt."""
+    """MWAA's home: dags/ with include/ and constraints inside, plugins/ as plugins.zip unpacks, requirements.txt."""
 
     home: Path
+    constraints: Path
 
     @property
     def dags(self) -> Path:
@@ -43,7 +44,7 @@ def deployed(version: Version) -> Bundle:
 
 def lay_out(brought: Bundle, home: Path) -> Layout:
     """Write what is brought below `home`, which must not have it yet."""
-    layout = Layout(home)
+    layout = Layout(home, home / "dags" / brought.constraints)
     for name, body in brought.dags.items():
         path = layout.dags / name
         path.parent.mkdir(parents=True, exist_ok=True)

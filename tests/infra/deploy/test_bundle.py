@@ -67,11 +67,27 @@ class TestDagFolder:
     def test_has_the_constraints_that_requirements_name(self, checkout):
         made = bundle.make(checkout)
 
-        assert b'--constraint "/usr/local/airflow/dags/constraints.txt"' in made.requirements
-        assert made.dags["constraints.txt"] == (checkout / "constraints.txt").read_bytes()
+        assert f'--constraint "/usr/local/airflow/dags/{made.constraints}"\n'.encode() in made.requirements
+        assert made.dags[made.constraints] == (checkout / "constraints.txt").read_bytes()
+
+    def test_of_changed_constraints_has_other_requirements(self, checkout):
+        before = bundle.make(checkout)
+        with (checkout / "constraints.txt").open("a") as file:
+            file.write("another==1.0\n")
+
+        after = bundle.make(checkout)
+
+        assert after.constraints != before.constraints
+        assert after.requirements != before.requirements
 
 
 class TestConstraints:
+    def test_that_requirements_do_not_name_are_refused(self, checkout):
+        (checkout / "requirements.txt").write_text("# --constraint above\npandas\n")
+
+        with pytest.raises(DeployError, match=r"expected a line --constraint .* found none"):
+            bundle.make(checkout)
+
     def test_are_those_of_the_version(self, tmp_path):
         (tmp_path / "constraints.txt").write_text("apache-airflow==3.3.1\n")
         (tmp_path / "constraints-3.2.1.txt").write_text("apache-airflow==3.2.1\n")

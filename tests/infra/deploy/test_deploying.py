@@ -52,7 +52,8 @@ class TestFirstDeploy:
 
         assert smoke.test(account, options_without_mwaa(options), said.append), said
         code = keys(account, options.code)
-        assert {"plugins.zip", "requirements.txt", "dags/constraints.txt", "dags/b3_daily.py"} <= code
+        constraints = f"dags/{bundle.make(checkout).constraints}"
+        assert {"plugins.zip", "requirements.txt", constraints, "dags/b3_daily.py"} <= code
         assert {key for key in code if key.startswith("dags/include/")} == {
             f"dags/include/{path.relative_to(checkout / 'include')}"
             for path in (checkout / "include").rglob("*")
@@ -213,9 +214,36 @@ class TestNextDeploy:
 
         deploy(airflow="3.2.1")
 
+        constraints = f"dags/{bundle.make(options.root, '3.2.1').constraints}"
         assert told(account, options, environ)["AirflowVersion"] == "3.2.1"
-        assert b"apache-airflow==3.2.1\n" in body(account, options.code, "dags/constraints.txt")
+        assert b"apache-airflow==3.2.1\n" in body(account, options.code, constraints)
         assert deploy() == []
+
+    def test_of_changed_constraints_tells_mwaa_and_leaves_it_the_former_ones_until_then(
+        self, deploy, account, options, checkout, environ
+    ):
+        deploy()
+        before, former = told(account, options, environ), bundle.make(checkout).constraints
+        with (checkout / "constraints.txt").open("a") as file:
+            file.write("another==1.0\n")
+
+        changes = deploy()
+
+        constraints = bundle.make(checkout).constraints
+        assert [str(change).split("  ")[0].splitlines()[0] for change in changes] == [
+            f"+ s3://{options.code}/dags/{constraints}",
+            f"~ s3://{options.code}/requirements.txt",
+            f"~ stack {options.mwaa_stack}",
+            f"- s3://{options.code}/dags/{former}",
+        ]
+        assert told(account, options, environ)["RequirementsVersion"] != before["RequirementsVersion"]
+        assert deploy() == []
+
+    def test_without_the_environment_that_is_there_is_refused(self, deploy, options):
+        deploy()
+
+        with pytest.raises(DeployError, match=f"expected no environment.* found stack {options.mwaa_stack}"):
+            deploy(mwaa=False)
 
     def test_puts_right_what_was_changed_by_hand(self, deploy, account, options):
         deploy()
@@ -245,6 +273,10 @@ class TestNextDeploy:
     def test_refuses_a_parameter_that_it_sets_itself(self, deploy):
         with pytest.raises(DeployError, match="expected no value for parameter LakeBucket"):
             deploy(parameters={"LakeBucket": "b"})
+
+    def test_refuses_a_version_of_airflow_that_would_come_without_its_constraints(self, deploy):
+        with pytest.raises(DeployError, match=r"parameter AirflowVersion, .* name the version as AIRFLOW="):
+            deploy(parameters={"AirflowVersion": "3.0.6"})
 
 
 class TestDryRun:

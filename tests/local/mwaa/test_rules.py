@@ -52,7 +52,7 @@ def test_the_constraints_are_those_of_the_version(version):
 def test_a_deploy_for_the_version_brings_its_constraints(version):
     brought = layout.deployed(version)
 
-    assert brought.dags["constraints.txt"] == version.constraints.read_bytes()
+    assert brought.dags[brought.constraints] == version.constraints.read_bytes()
 
 
 def test_the_files_lie_where_mwaa_puts_them(tmp_path):
@@ -62,4 +62,5 @@ def test_the_files_lie_where_mwaa_puts_them(tmp_path):
     assert (laid_out.dags / "include" / "sql" / "validate").is_dir()
     assert not (laid_out.dags / "include").is_symlink()
     assert (laid_out.plugins / "b3" / "lake.py").read_bytes() == (ROOT / "plugins" / "b3" / "lake.py").read_bytes()
-    assert f'--constraint "{tmp_path}/airflow/dags/constraints.txt"' in laid_out.requirements.read_text()
+    assert laid_out.constraints.read_bytes() == NEWEST.constraints.read_bytes()
+    assert f'--constraint "{laid_out.constraints}"' in laid_out.requirements.read_text()
