@@ -32,6 +32,13 @@ def test_ports_are_published_on_this_machine_only(name):
     assert all(str(port).startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
 
 
+def test_no_registry_is_asked_for_what_is_built_here():
+    ours = [service for service in SERVICES.values() if "/" in service["image"].partition("}")[2]]
+
+    assert len(ours) == len(SERVICES) - 1
+    assert {service["pull_policy"] for service in ours} == {"never"}
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_service_runs_without_privileges(name):
     service = SERVICES[name]
