@@ -20,13 +20,13 @@
 | `calendar_agrees` | compares B3's page of trading holidays with the calendar that runs go by | |
 
 **Which session.** There is one run per session of B3 and none on closed days. Its logical date is the session's, at
-midnight UTC, and it starts at 22:30 São Paulo time, after B3 publishes. A run triggered by hand takes `trade_date` from
-the trigger form (or its conf); left empty, it is for the day of its logical date: midnight UTC names that day, any
-other instant is read in São Paulo. For a closed day it fails, and names the sessions around it.
+midnight UTC, and it starts at 22:30 São Paulo time (`B3_PUBLISHED_AT`), after B3 publishes. A run triggered by hand
+takes `trade_date` from the trigger form (or its conf); left empty, it is for the day of its logical date: midnight UTC
+names that day, any other instant is read in São Paulo. For a closed day it fails, and names the sessions around it.
 
 **Late files.** Where B3 has not published yet (a 404, an empty answer or a web page) or fails to answer, `scrape` asks
 again every ten minutes and holds no slot meanwhile; its XCom `answers` says what B3 answered so far. At noon of the day
-after the session it fails, with each answer and its time. Older sessions are not waited for.
+after the session it fails for good, with each answer and its time. Older sessions are not waited for.
 
 **Portfolios** belong to the session that B3 names in them, not to the day of the call, and B3 serves only the current
 one. What is captured lands under its own session; a run for which there is none skips `indexes.*` and with them
@@ -39,13 +39,16 @@ sessions of these days, both ends included; `trade_date` of its conf is not used
 
 **Running again** is always safe. Every task rewrites its own partition and nothing else: the same source gives the
 same bytes, and readers see the old partition or the new one. `scrape` asks B3 again; when B3 no longer serves the
-file (404), the copy in `landing/` is used, or the file of the month or the year. Runs of a backfill take turns at the
-crawlers, one at a time, and at the Glue job, two.
+file (404), the copy in `landing/` is used, or the file of the month or the year. Where `landing/` has the session in
+several of these, the one whose bytes came last is used: a daily file that B3 corrected, or the year's that `b3_history`
+brought since. A daily file that B3 serves as it ever was does not undo the year's. Runs of a backfill take turns at the
+crawlers, one at a time, and at the Glue job, two; before Airflow 3.3, which does not count deferred tasks, only with
+`--max-active-runs 1`.
 
 **When it fails.** Each message says what was expected and what was found; it goes to the alert topic, if one is set.
 
-* `scrape`, *NotPublished*: B3 did not publish by noon of the day after, or no longer serves the daily file. Clear the
-  task once B3 has the file.
+* `scrape`, *DeadlineOver*: B3 did not publish by noon of the day after. *NotPublished*: it no longer serves the daily
+  file, or the session is yet to come. Clear the task once B3 has the file.
 * Any scrape, *Truncated*, *NotB3Data*, *BadLayout* or *WrongDate*: B3 sent something else. The bytes are in
   `landing/rejected/`, nothing downstream changed. Clear the task later; `indexes.*` and `sectors.*` the same day.
 * `refine`: the job run's log group is `/aws-glue/jobs/<job>/error`; readers still see the former partition.
@@ -56,8 +59,9 @@ crawlers, one at a time, and at the Glue job, two.
   upgrade, and which days would be skipped or asked for in vain.
 
 **Settings**: `B3_LAKE_BUCKET`, `B3_GLUE_DATABASE`, `B3_GLUE_JOB`, `B3_ATHENA_WORKGROUP`, `B3_INDEXES`,
-`B3_ALERT_TOPIC_ARN`, `B3_PUBLICATION_DEADLINE_HOURS`; connections `aws_default` and `b3_default`. How often a task is
-tried again is Airflow's own setting `core.default_task_retries`, but for crawls (ten times) and queries (once).
+`B3_ALERT_TOPIC_ARN`, `B3_PUBLISHED_AT`, `B3_PUBLICATION_DEADLINE_HOURS`; connections `aws_default` and `b3_default`.
+How often a task is tried again is Airflow's own setting `core.default_task_retries`, but for crawls (ten times) and
+queries (once).
 """
 
 from __future__ import annotations
@@ -185,7 +189,7 @@ with DAG(
     dag_id="b3_daily",
     description="B3's market data of one session: capture, refine, validate",
     doc_md=__doc__,
-    schedule=SessionTimetable(),
+    schedule=SessionTimetable(settings.published_at()),
     # In UTC, as the logical dates are.
     start_date=pendulum.datetime(1986, 1, 2),
     catchup=False,

@@ -6,27 +6,33 @@
 | task | does | leaves |
 |---|---|---|
 | `scrape` | downloads the COTAHIST file of the year, checks it to its last record | `landing/quotes/COTAHIST_A….ZIP` |
-| `upload` | takes it apart by session, in the memory of one session | `raw/quotes/trade_date=…/`, one for each |
+| `upload` | takes it apart by session, in the memory of a few | `raw/quotes/trade_date=…/`, one for each |
 | `crawl_raw` | lets Glue register the partitions | table `raw_quotes` |
 | `refine` | runs the Glue Spark job once for all sessions | `refined/quotes/trade_date=…/`, one for each |
 | `crawl_refined` | lets Glue register the partitions | table `quotes` |
-| `validate.*` | the checks of `b3_daily` on quotes, each one query over the year | |
+| `validate.*` | the checks of `b3_daily` on quotes, each one query over the year; and whether `index_stocks` agrees | |
 
 The partitions are those that `b3_daily` writes, byte for byte; what is there already is left alone. Before 2000, where
 the calendar is not sure, `previous_session` is the one before in the file, and `b3_daily` may have another.
 
 **Which year.** `year` of the run's conf where given, else that of the logical date. B3 has files from 1986 on. A
 scheduled run takes the year that has just ended, and so picks up what B3 corrected in it. In the current year the file
-ends a session or so ago, and so do the checks.
+ends a session or so ago, and so do the checks. A copy in `landing/` with the year's last session is not fetched again:
+delete it to ask B3 once more.
 
 **Several years**: `airflow backfill create --dag-id b3_history --from-date 2020-01-01 --to-date 2024-01-01` makes the
-runs of 2020 to 2023, one after the other; `year` of its conf is not used. A year is complete or can be run again:
-killed anywhere, it goes on with the copy in `landing/` and writes what is missing.
+runs of 2020 to 2023; `year` of its conf is not used. One year at a time is fetched and one taken apart, so that a small
+worker does; `--max-active-runs 1` finishes each before the next. A year is complete or can be run again: killed
+anywhere, it goes on with the copy in `landing/` and writes what is missing. A year that is complete is written from
+that copy each time, over daily files that B3 corrected later: run `b3_daily` for those sessions afterwards.
 
 **When it fails**: as `b3_daily`, and
 
 * `upload`, *CalendarDiffers*: the file lacks a session, or has one on a day that the calendar has as closed. Nothing
   was written; the message says which, and what to do.
+* `validate.quotes_agree_with_index_stocks`: the file corrected sessions whose constituents `b3_daily` had made.
+  `quotes` is right; `index_stocks` and its views have the former volumes. Run `b3_daily` again, from `scrape` on, for
+  each date in the message: it takes the file that came last, here the year's. Then clear the check.
 """
 
 from __future__ import annotations
@@ -54,7 +60,7 @@ def sessions_of(uploaded: dict) -> str:
     return ",".join(f"{date}:{previous}" for date, previous in zip(dates, before, strict=True))
 
 
-@task
+@task(max_active_tis_per_dag=1)
 def scrape(dag_run) -> dict:
     """Bring B3's file of the year to landing/."""
     from dataclasses import asdict
@@ -67,7 +73,7 @@ def scrape(dag_run) -> dict:
     )
 
 
-@task
+@task(max_active_tis_per_dag=1)
 def upload(landed: dict) -> dict:
     """Write the raw partitions of all sessions from the landed file."""
     from dataclasses import asdict

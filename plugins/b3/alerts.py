@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from b3 import settings
+from b3 import runs, settings
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def publish_timeout(context: Mapping[str, Any], *, aws_conn_id: str = "aws_defau
         return
     dag, run_id = context["dag"], context["run_id"]
     _publish(
-        _subject(f"{dag.dag_id} timed out in {run_id}"),
+        _subject(f"{dag.dag_id} timed out{_of(context)} in {run_id}"),
         f"Expected the run to end within {dag.dagrun_timeout}; it was ended then, and its open tasks were skipped.\n\n"
         f"DAG {dag.dag_id}, run {run_id}. See in the Airflow UI where it stood, and clear the run to let it go on.",
         aws_conn_id,
@@ -58,7 +58,7 @@ def describe(context: Mapping[str, Any]) -> tuple[str, str]:
     """Subject, in ASCII and of at most 100 characters, and text of the alert for a failed task."""
     task = context["ti"]
     error = context.get("exception")
-    subject = _subject(f"{task.dag_id} {task.task_id} failed in {task.run_id}")
+    subject = _subject(f"{task.dag_id} {task.task_id} failed{_of(context)} in {task.run_id}")
     said = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error or "no reason given")
     message = (
         f"{said}\n\n"
@@ -66,6 +66,16 @@ def describe(context: Mapping[str, Any]) -> tuple[str, str]:
         "The task's log has the rest; the DAG's page in the Airflow UI says what to do when it fails."
     )
     return subject, message
+
+
+def _of(context: Mapping[str, Any]) -> str:
+    """What a run is for, by its conf or its logical date: its id names the day on which it was due, if any."""
+    run = context.get("dag_run")  # Airflow 3.0 does not give a DAG's callback one
+    if run is None:
+        return ""
+    conf = {} if run.run_type in runs.BY_LOGICAL_DATE else run.conf or {}
+    day = conf.get("trade_date") or conf.get("year") or (run.logical_date and runs.day_of(run.logical_date))
+    return f" for {day}" if day else ""
 
 
 def _subject(text: str) -> str:

@@ -74,16 +74,16 @@ class ClosedDay(SourceError):
     Args:
         source: what would have been read.
         trade_date: the date asked for (America/Sao_Paulo).
-        previous: the last session before it.
+        previous: the last session before it, None where B3 has no file of it.
         following: the first session after it.
     """
 
-    def __init__(self, *, source: str, trade_date: dt.date, previous: dt.date, following: dt.date) -> None:
+    def __init__(self, *, source: str, trade_date: dt.date, previous: dt.date | None, following: dt.date) -> None:
         super().__init__(
             source=source,
             expected="a trading session",
             found=f"{trade_date:%A} {trade_date}, on which B3 was closed",
-            hint=f"Ask for {previous}, the session before it, or {following}, the one after.",
+            hint=f"Ask for {f'{previous}, the session before it, or ' if previous else ''}{following}, the one after.",
         )
         self.trade_date = trade_date
         self.previous = previous

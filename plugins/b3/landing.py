@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 import hashlib
 import logging
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from b3 import cotahist, lake, sessions
 from b3.errors import ClosedDay, NotB3Data, NotPublished, NotServed, SourceError, WrongDate
@@ -21,6 +24,9 @@ log = logging.getLogger(__name__)
 ORIGIN = frozenset({"source", "source-url", "source-sha256"})
 # Metadata of files of several sessions: up to which one they go.
 LAST_SESSION = "last-session"
+FETCHED_AT = "fetched-at"
+# S3's words for a conditional PUT that another one came before.
+_OVERTAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 
 
 @dataclass(frozen=True)
@@ -43,17 +49,27 @@ def check_session(trade_date: dt.date) -> None:
         raise ClosedDay(
             source=lake.daily_quotes_file(trade_date),
             trade_date=trade_date,
-            previous=sessions.previous_session(trade_date),
+            previous=_before(trade_date),
             following=sessions.next_session(trade_date),
         )
+
+
+def _before(trade_date: dt.date) -> dt.date | None:
+    """The session before a date, if B3 has files of it."""
+    previous = sessions.previous_session(trade_date)
+    return previous if previous.year >= sessions.FIRST_YEAR else None
 
 
 def capture_quotes(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, *, longer: bool = True) -> LandedFile:
     """Bring the COTAHIST file that holds a session to landing/quotes/, checked to its last record.
 
     That is the daily file. Run again, it asks B3 again: the same bytes leave the object as it is, other bytes (B3
-    does correct files) become a new version of it. If B3 does not serve it (404), then the one in landing/ is used;
-    or else the file of the month or of the year, that in landing/ if it reaches to the session.
+    does correct files) become a new version of it. If B3 does not serve it (404), what is in landing/ is used, or else
+    the file of the month or of the year is fetched.
+
+    What landing/ has of the session in several files is taken from the one that came last, see `latest`. So a year's
+    file that came after the daily one is used even where B3 still serves the daily file, unchanged: those bytes are
+    older, and must not undo what the year's file corrected. A daily file that B3 changed comes last, and is used.
 
     An answer that fails its checks is kept in landing/rejected/ and never under the file's name.
 
@@ -62,7 +78,7 @@ def capture_quotes(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, *, l
         s3: a boto3 S3 client.
         where: the lake.
         trade_date: the session.
-        longer: whether to look for it in the files of its month and year, if it has none of its own.
+        longer: whether the files of its month and year will do, if it has none of its own.
 
     Raises:
         ClosedDay: B3 held no session on that day; nothing is asked or written.
@@ -74,22 +90,42 @@ def capture_quotes(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, *, l
     with tempfile.TemporaryFile() as file:
         try:
             download = hook.download_quotes(name, file)
-            _verify(s3, where, name, file, download, trade_date)
-            return keep(s3, where, key, file, download)
+            with _rejecting(s3, where, name, file, download):
+                cotahist.verify(file, trade_date, name=download.url)
+            own = keep(s3, where, key, file, download)
         # B3 says in all three ways that it has no file: 404, no bytes, a web page.
         except (NotPublished, NotB3Data) as error:
             missing = error
-    landed = find(s3, where, key)
-    if landed is None and longer:
-        landed = _capture_longer(hook, s3, where, trade_date, missing)
-    elif landed is None or not isinstance(missing, NotServed):
+        else:
+            landed = latest(s3, where, trade_date) or own
+            if landed.uri != own.uri:
+                log.warning("%s came after %s; using it", landed.uri, own.uri)
+            return landed
+    daily = find(s3, where, key)
+    if (daily is None and not longer) or (daily is not None and not isinstance(missing, NotServed)):
         raise missing
+    landed = latest(s3, where, trade_date) or _download_first(hook, s3, where, trade_date, missing)
     log.warning("B3 has no %s (%s); using %s", name, missing.found, landed.uri)
     return landed
 
 
+def latest(s3: Any, where: Lake, trade_date: dt.date) -> LandedFile | None:
+    """Of the files in landing/ that hold a session, or go on beyond it, the one that came last; None without any.
+
+    They are the daily file, the month's and the year's. When one came is when its bytes were first fetched: B3 asked
+    again and giving the same bytes does not make them newer. Of two that came in the same second it is the shorter.
+    """
+    found, own = [], lake.daily_quotes_file(trade_date)
+    for name in (own, *(longer.name for longer in _longer(trade_date))):
+        key = lake.landing_quotes_key(name)
+        metadata = _metadata(s3, where, key)
+        if metadata is not None and (name == own or _reaches(metadata, trade_date)):
+            found.append((metadata[FETCHED_AT], _landed(where, key, metadata)))
+    return max(found, key=lambda each: each[0])[1] if found else None
+
+
 def capture_year(hook: B3Hook, s3: Any, where: Lake, year: int) -> LandedFile:
-    """Bring the COTAHIST file of a year to landing/quotes/, checked to its last record.
+    """Bring the COTAHIST file of a year to landing/quotes/, checked to its last record and for sessions of that year.
 
     A copy in landing/ that reaches to the last session of the year is used as it is: B3 does not change closed years,
     and one is some 70 MB.
@@ -99,66 +135,79 @@ def capture_year(hook: B3Hook, s3: Any, where: Lake, year: int) -> LandedFile:
         SourceError: and its subclasses: B3's answer is not the file of that year.
     """
     last = sessions.sessions(dt.date(year, 12, 1), dt.date(year, 12, 31))[-1]
-    name = lake.annual_quotes_file(year)
-    landed = _find_reaching(s3, where, name, last)
-    if landed is not None:
+    wanted = _year(year)
+    key = lake.landing_quotes_key(wanted.name)
+    metadata = _metadata(s3, where, key)
+    if metadata is not None and _reaches(metadata, last):
+        landed = _landed(where, key, metadata)
         log.info("%s is complete; B3 is not asked again", landed.uri)
         return landed
-    landed, summary = _download_longer(hook, s3, where, name)
-    stray = [date for date in summary.records_by_date if date.year != year]
-    if stray:
-        raise WrongDate(
-            source=landed.uri,
-            expected=f"sessions of {year} alone",
-            found=f"{stray[0]}",
-            hint="Look into the file, delete it from landing/, and run the task again.",
-        )
+    landed, _ = _download_longer(hook, s3, where, wanted)
     return landed
 
 
-def _capture_longer(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, missing: SourceError) -> LandedFile:
-    """The file of the month or year that holds a session; `missing` is raised where there is none."""
-    names = (lake.monthly_quotes_file(trade_date), lake.annual_quotes_file(trade_date.year))
-    for name in names:
-        landed = _find_reaching(s3, where, name, trade_date)
-        if landed is not None:
-            return landed
-    for name in names:
+class _LongerFile(NamedTuple):
+    """A file of several sessions, and the days that its name stands for."""
+
+    name: str
+    first: dt.date
+    last: dt.date
+
+
+def _year(year: int) -> _LongerFile:
+    return _LongerFile(lake.annual_quotes_file(year), dt.date(year, 1, 1), dt.date(year, 12, 31))
+
+
+def _longer(trade_date: dt.date) -> tuple[_LongerFile, _LongerFile]:
+    """The files of several sessions that a session is in."""
+    last = calendar.monthrange(trade_date.year, trade_date.month)[1]
+    month = _LongerFile(lake.monthly_quotes_file(trade_date), trade_date.replace(day=1), trade_date.replace(day=last))
+    return month, _year(trade_date.year)
+
+
+def _download_first(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, missing: SourceError) -> LandedFile:
+    """B3's file of the month, or else of the year, that holds a session; `missing` is raised where there is none."""
+    for longer in _longer(trade_date):
         try:
-            landed, summary = _download_longer(hook, s3, where, name)
+            landed, summary = _download_longer(hook, s3, where, longer)
         except (NotPublished, NotB3Data) as error:
-            missing.add_note(f"nor is it in {name}: {error.found}")
+            missing.add_note(f"nor is it in {longer.name}: {error.found}")
             continue
         if trade_date in summary.records_by_date:
             return landed
-        missing.add_note(f"nor is it in {name}, which goes up to {max(summary.records_by_date, default=None)}")
+        missing.add_note(f"nor is it in {longer.name}, which goes up to {max(summary.records_by_date, default=None)}")
         break
     raise missing
 
 
-def _download_longer(hook: B3Hook, s3: Any, where: Lake, name: str) -> tuple[LandedFile, cotahist.Summary]:
+def _download_longer(hook: B3Hook, s3: Any, where: Lake, wanted: _LongerFile) -> tuple[LandedFile, cotahist.Summary]:
     with tempfile.TemporaryFile() as file:
-        download = hook.download_quotes(name, file)
-        summary = _verify(s3, where, name, file, download, None)
+        download = hook.download_quotes(wanted.name, file)
+        with _rejecting(s3, where, wanted.name, file, download):
+            summary = cotahist.verify(file, None, name=download.url)
+            stray = [date for date in summary.records_by_date if not wanted.first <= date <= wanted.last]
+            if stray:
+                raise WrongDate(
+                    source=download.url,
+                    expected=f"sessions from {wanted.first} to {wanted.last} alone",
+                    found=f"{stray[0]}",
+                    hint="Run the task again, later.",
+                )
         reaches = max(summary.records_by_date, default=dt.date.min).isoformat()
-        return keep(s3, where, lake.landing_quotes_key(name), file, download, **{LAST_SESSION: reaches}), summary
+        key = lake.landing_quotes_key(wanted.name)
+        return keep(s3, where, key, file, download, **{LAST_SESSION: reaches}), summary
 
 
-def _find_reaching(s3: Any, where: Lake, name: str, trade_date: dt.date) -> LandedFile | None:
-    """The landed file of that name, if its last session is `trade_date` or a later one."""
-    key = lake.landing_quotes_key(name)
-    metadata = _metadata(s3, where, key)
-    if metadata is None or metadata.get(LAST_SESSION, "") < trade_date.isoformat():
-        return None
-    return _landed(where, key, metadata)
+def _reaches(metadata: dict[str, str], trade_date: dt.date) -> bool:
+    """Whether the last session of a file of several is `trade_date` or a later one."""
+    return metadata.get(LAST_SESSION, "") >= trade_date.isoformat()
 
 
-def _verify(
-    s3: Any, where: Lake, name: str, file: BinaryIO, download: Download, trade_date: dt.date | None
-) -> cotahist.Summary:
-    """Read the whole of a downloaded file; one that is wrong is kept in landing/rejected/."""
+@contextmanager
+def _rejecting(s3: Any, where: Lake, name: str, file: BinaryIO, download: Download) -> Iterator[None]:
+    """Keep a downloaded file in landing/rejected/ that turns out to be wrong."""
     try:
-        return cotahist.verify(file, trade_date, name=download.url)
+        yield
     except SourceError as error:
         kept = keep(s3, where, lake.rejected_key(download.sha256, name), file, download)
         error.add_note(f"the {download.size} bytes that came from {download.url} are kept in {kept.uri}")
@@ -175,14 +224,25 @@ def find(s3: Any, where: Lake, key: str) -> LandedFile | None:
     return None if metadata is None else _landed(where, key, metadata)
 
 
-def _metadata(s3: Any, where: Lake, key: str) -> dict[str, str] | None:
-    """The user metadata of the object under `key`, None where there is none."""
+def _head(s3: Any, where: Lake, key: str) -> dict[str, Any] | None:
+    """S3's answer about the object under `key`, None where there is none."""
     try:
-        return s3.head_object(Bucket=where.bucket, Key=key)["Metadata"]
+        return s3.head_object(Bucket=where.bucket, Key=key)
     except s3.exceptions.ClientError as error:
         if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
             return None
         raise
+
+
+def _metadata(s3: Any, where: Lake, key: str) -> dict[str, str] | None:
+    """The user metadata of the object under `key`, None where there is none.
+
+    One that was put there by hand, and does not say when it was fetched, was when it was put.
+    """
+    head = _head(s3, where, key)
+    if head is None:
+        return None
+    return {FETCHED_AT: head["LastModified"].astimezone(dt.UTC).isoformat(timespec="seconds"), **head["Metadata"]}
 
 
 def _landed(where: Lake, key: str, metadata: dict[str, str]) -> LandedFile:
@@ -199,19 +259,30 @@ def _landed(where: Lake, key: str, metadata: dict[str, str]) -> LandedFile:
 
 
 def keep(s3: Any, where: Lake, key: str, file: IO[bytes], download: Download, **more: str) -> LandedFile:
-    """Put what was downloaded to `file` under `key`, with `more` metadata; what lies there already is not put again."""
+    """Put what was downloaded to `file` under `key`, with `more` metadata; what lies there already is not put again.
+
+    Of several that put the same bytes at once, as the runs of a backfill do a year's file, one does.
+    """
     landed = LandedFile(where.uri(key), download.url, download.sha256, download.source)
-    before = find(s3, where, key)
+    head = _head(s3, where, key)
+    before = None if head is None else _landed(where, key, head["Metadata"])
     if before is not None and before.sha256 == landed.sha256:
         log.info("%s already holds these bytes", landed.uri)
         return before
     file.seek(0)
-    s3.put_object(
-        Bucket=where.bucket,
-        Key=key,
-        Body=file,
-        Metadata={**landed.metadata(), **more, "fetched-at": download.fetched_at.isoformat(timespec="seconds")},
-    )
+    try:
+        s3.put_object(
+            Bucket=where.bucket,
+            Key=key,
+            Body=file,
+            Metadata={**landed.metadata(), **more, FETCHED_AT: download.fetched_at.isoformat(timespec="seconds")},
+            **({"IfNoneMatch": "*"} if head is None else {"IfMatch": head["ETag"]}),
+        )
+    except s3.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] not in _OVERTAKEN:
+            raise
+        log.info("%s was put meanwhile; looking again", landed.uri)
+        return keep(s3, where, key, file, download, **more)
     log.info("%s: %d bytes from %s, sha256 %s", landed.uri, download.size, landed.url, landed.sha256)
     return landed
 

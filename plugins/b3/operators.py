@@ -31,7 +31,8 @@ class CaptureQuotesOperator(BaseOperator):
     """Bring B3's file of the run's session to landing/; where it is not published yet, wait for it without a slot.
 
     While it waits the task is deferred, and its XCom `answers` says what B3 answered, and when. Airflow keeps the
-    XComs of a task over a deferral, and clears them when the task is tried again.
+    XComs of a task over a deferral, and clears them when the task is tried again: so that they outlive the deadline,
+    the task is not tried again then.
 
     Args:
         deadline_hours: when to stop waiting, see `b3.publication.deadline`; 0 is not to wait. Templated.
@@ -55,8 +56,8 @@ class CaptureQuotesOperator(BaseOperator):
         """Ask B3, and return the landed file, see `b3.landing.LandedFile`.
 
         Raises:
-            ClosedDay: B3 held no session on the run's trade date.
-            NotPublished: the deadline is over; it tells each answer.
+            AirflowFailException: what no other try mends: ClosedDay, B3 held no session on the run's trade date; or
+                DeadlineOver, which tells each answer.
             SourceError: and its subclasses: B3's answer is something else than the session's file.
         """
         return self._capture(context)
@@ -67,7 +68,7 @@ class CaptureQuotesOperator(BaseOperator):
 
     def _capture(self, context: Any) -> dict[str, str]:
         from b3 import aws, landing
-        from b3.errors import SourceError
+        from b3.errors import ClosedDay, SourceError
         from b3.hook import B3Hook
 
         trade_date = runs.trade_date(context["dag_run"])
@@ -77,6 +78,8 @@ class CaptureQuotesOperator(BaseOperator):
         lake = settings.read().lake
         try:
             return asdict(landing.capture_quotes(B3Hook(), aws.s3_client(), lake, trade_date, longer=longer))
+        except ClosedDay as error:
+            raise _for_good(error) from error
         except SourceError as error:
             self._wait(error, context["ti"], trade_date, until, at)
             raise
@@ -87,7 +90,20 @@ class CaptureQuotesOperator(BaseOperator):
 
         kept = ti.xcom_pull(task_ids=ti.task_id, key=ANSWERS) or []
         earlier = [publication.Answer(dt.datetime.fromisoformat(at), said) for at, said in kept]
-        answers = publication.wait(error, earlier, trade_date, until=until, at=at)
+        try:
+            answers = publication.wait(error, earlier, trade_date, until=until, at=at)
+        except publication.DeadlineOver as over:
+            raise _for_good(over) from over
         ti.xcom_push(ANSWERS, [[answer.at.isoformat(timespec="seconds"), answer.said] for answer in answers])
         self.log.warning("B3 had no file to give, waiting until %s: %s", until, error)
         self.defer(trigger=TimeDeltaTrigger(self.poll), method_name=self.ask_again.__name__)
+
+
+def _for_good(error: SourceError) -> Exception:
+    """The failure that Airflow does not try the task again for."""
+    try:
+        from airflow.sdk.exceptions import AirflowFailException
+    except ImportError:  # Airflow 3.0
+        from airflow.exceptions import AirflowFailException  # type: ignore[no-redef]
+
+    return AirflowFailException(f"{type(error).__name__}: {error}")

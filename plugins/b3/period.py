@@ -45,8 +45,10 @@ def of_year(dag_run: Any) -> Period:
         ValueError: the conf's year is no year since 1986, or the run has neither.
     """
     given = None if dag_run.run_type in runs.BY_LOGICAL_DATE else (dag_run.conf or {}).get("year")
+    if given is None and dag_run.logical_date is None:
+        raise ValueError(f"expected a logical date, or year in its conf, found neither in run {dag_run.run_id}")
     if given is None:
-        found = runs.trade_date(dag_run).year
+        found = runs.day_of(dag_run.logical_date).year
     elif str(given).isdecimal():
         found = int(given)
     else:

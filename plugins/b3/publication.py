@@ -12,7 +12,13 @@ from b3.sessions import SAO_PAULO
 # B3 publishes a session's file from 19:54 to 22:11, São Paulo; those of the month and the year up to 22:44.
 PUBLISHED_AT = dt.time(22, 30)
 DEADLINE_HOURS = 36
+# Within what a run may take, see b3_daily's dagrun_timeout.
+LONGEST_DEADLINE_HOURS = 38
 POLL = dt.timedelta(minutes=10)
+
+
+class DeadlineOver(NotPublished):
+    """B3 did not publish in time; the message tells every answer."""
 
 
 def now() -> dt.datetime:
@@ -64,7 +70,7 @@ def wait(
         at: when it was asked.
 
     Raises:
-        NotPublished: the deadline is over; it tells every answer, and when it came.
+        DeadlineOver: it has passed while the file was waited for; the error tells every answer, and when it came.
         SourceError: `error` itself, where it is not one to wait for, or the session is too old or yet to come.
     """
     answers = [*earlier, Answer(at, error.found)]
@@ -73,15 +79,13 @@ def wait(
             error.add_note(f"before that, B3 had no file to give: {_told(earlier)}")
         raise error
     if at.astimezone(SAO_PAULO).date() < trade_date:
-        error.add_note(
-            f"the session of {trade_date} is yet to come: run it from {_clock(due(trade_date))}, São Paulo, on"
-        )
+        error.add_note(f"the session of {trade_date} is yet to come: run it from the evening of that day on")
         raise error
     if at < until:
         return answers
     if not earlier:
         raise error
-    raise NotPublished(
+    raise DeadlineOver(
         source=error.source,
         expected=f"the file of {trade_date} by {_clock(until)}, São Paulo",
         found=_told(answers),

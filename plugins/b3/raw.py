@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from b3 import cotahist, lake, sessions
 from b3.errors import CalendarDiffers, NotPublished
 from b3.lake import Lake
-from b3.landing import LandedFile, open_landed
+from b3.landing import LandedFile, find, latest, open_landed
 
 log = logging.getLogger(__name__)
 
@@ -43,14 +43,18 @@ class RawQuotes:
 
 
 def write_quotes(s3: Any, where: Lake, landed: LandedFile, trade_date: dt.date) -> RawQuotes:
-    """Write the raw quotes partition of `trade_date` from the landed COTAHIST file that holds it.
+    """Write the raw quotes partition of `trade_date` from the COTAHIST file that holds it.
+
+    That is the one that came last of those in landing/, see `landing.latest`: another than `landed` where it came
+    since, whose corrections must not be undone.
 
     The one PUT is the commit: readers see the former object or the new one. The same records give the same bytes,
     whichever file they are from, and bytes that are there already are not written again.
 
     Raises:
-        SourceError: and its subclasses: the landed file is damaged, or does not hold that session.
+        SourceError: and its subclasses: the file is damaged, or does not hold that session.
     """
+    landed = latest(s3, where, trade_date) or landed
     if landed.uri == where.uri(lake.landing_quotes_key(lake.daily_quotes_file(trade_date))):
         parquet = io.BytesIO()
         with tempfile.TemporaryFile() as source:
@@ -72,7 +76,9 @@ def write_quotes(s3: Any, where: Lake, landed: LandedFile, trade_date: dt.date) 
 def write_year(s3: Any, where: Lake, landed: LandedFile) -> RawQuotes:
     """Write the raw quotes partition of every session of a landed COTAHIST file, as `write_quotes` writes each.
 
-    Memory is bounded by a session, not by the file. Killed half-way, it leaves whole partitions.
+    It is read as it lies there now: B3's file of the running year may have been fetched again since.
+
+    Memory is bounded by a few sessions, not by the file. Killed half-way, it leaves whole partitions.
 
     Raises:
         CalendarDiffers: up to its last session the file has not those of the calendar; nothing is written then. Before
@@ -80,7 +86,7 @@ def write_year(s3: Any, where: Lake, landed: LandedFile) -> RawQuotes:
         NotPublished: it has no session yet.
         SourceError: and its subclasses: the landed file is damaged; nothing is written then.
     """
-    return _write_sessions(s3, where, landed, None)
+    return _write_sessions(s3, where, find(s3, where, landed.uri.removeprefix(where.uri(""))) or landed, None)
 
 
 def _write_sessions(s3: Any, where: Lake, landed: LandedFile, only: dt.date | None) -> RawQuotes:

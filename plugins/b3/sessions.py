@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 FIRST_YEAR = 1986
+# Beyond it nobody knows B3's holidays, and pandas soon has no dates.
+LAST_YEAR = 2100
 # From this year on the calendar is known to have B3's sessions, no more and no less.
 CALENDAR_IS_SURE_FROM = 2000
 REBALANCE_MONTHS = (1, 5, 9)
@@ -35,7 +37,7 @@ def sessions(first: dt.date, last: dt.date) -> list[dt.date]:
     """Every trade date from `first` to `last`, both included, in order.
 
     Raises:
-        ValueError: `first` lies before 1986, where B3's historical quotes begin.
+        ValueError: `first` lies before 1986, where B3's historical quotes begin, or `last` after 2100.
     """
     if first.year < FIRST_YEAR:
         raise ValueError(f"B3's historical quotes begin in {FIRST_YEAR}; asked for sessions from {first}")
@@ -43,6 +45,8 @@ def sessions(first: dt.date, last: dt.date) -> list[dt.date]:
 
 
 def _between(first: dt.date, last: dt.date) -> list[dt.date]:
+    if last.year > LAST_YEAR:
+        raise ValueError(f"the calendar of B3's sessions ends in {LAST_YEAR}; asked for sessions up to {last}")
     found: list[dt.date] = []
     for year in range(first.year - first.year % _BLOCK, last.year + 1, _BLOCK):
         days = _block(year)

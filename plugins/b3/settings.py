@@ -1,4 +1,4 @@
-"""The settings of the lake, read from the environment when a task runs.
+"""The settings of the lake, read from the environment when a task runs; `published_at` when a DAG is parsed.
 
 `B3_LAKE_BUCKET` and its like are plain environment variables. MWAA has none of its own, but turns an
 Airflow configuration option `b3.lake_bucket` into `AIRFLOW__B3__LAKE_BUCKET`, which is read as well.
@@ -6,16 +6,18 @@ Airflow configuration option `b3.lake_bucket` into `AIRFLOW__B3__LAKE_BUCKET`, w
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from b3.lake import Lake
-from b3.publication import DEADLINE_HOURS
+from b3.publication import DEADLINE_HOURS, LONGEST_DEADLINE_HOURS, PUBLISHED_AT
 
 NO_INDEX = "none"
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _INDEX_CODE = re.compile(r"[A-Z0-9]{3,12}")
 
 
@@ -62,11 +64,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         MissingSetting: B3_LAKE_BUCKET is not set; everything else has a default.
         ValueError: B3_INDEXES holds something else than codes of indexes, or B3_PUBLICATION_DEADLINE_HOURS no number.
     """
-    found = os.environ if environ is None else environ
-
-    def setting(name: str) -> str | None:
-        return found.get(f"B3_{name}") or found.get(f"AIRFLOW__B3__{name}")
-
+    setting = _reader(environ)
     bucket = setting("LAKE_BUCKET")
     if not bucket:
         raise MissingSetting(
@@ -83,6 +81,26 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         alert_topic_arn=setting("ALERT_TOPIC_ARN"),
         publication_deadline_hours=_hours(setting("PUBLICATION_DEADLINE_HOURS")),
     )
+
+
+def published_at(environ: Mapping[str, str] | None = None) -> dt.time:
+    """The time of a session's day, São Paulo, from which its run may start; of all settings the one that shapes a DAG.
+
+    Raises:
+        ValueError: B3_PUBLISHED_AT holds something else than HH:MM.
+    """
+    setting = _reader(environ)
+    text = setting("PUBLISHED_AT")
+    if text is None:
+        return PUBLISHED_AT
+    if not _TIME.fullmatch(text):
+        raise ValueError(f"expected a time of day in B3_PUBLISHED_AT, as 22:30; found {text!r}")
+    return dt.time.fromisoformat(text)
+
+
+def _reader(environ: Mapping[str, str] | None) -> Callable[[str], str | None]:
+    found = os.environ if environ is None else environ
+    return lambda name: found.get(f"B3_{name}") or found.get(f"AIRFLOW__B3__{name}")
 
 
 def _indexes(text: str) -> tuple[str, ...]:
@@ -105,9 +123,9 @@ def _hours(text: str | None) -> float:
         hours = float(text)
     except ValueError:
         hours = math.nan
-    if not 0 <= hours < math.inf:
+    if not 0 <= hours <= LONGEST_DEADLINE_HOURS:
         raise ValueError(
             "expected hours from the beginning of the session's day in B3_PUBLICATION_DEADLINE_HOURS, as 36 for noon "
-            f"of the day after, or 0 for no waiting; found {text!r}"
+            f"of the day after, or 0 for no waiting, {LONGEST_DEADLINE_HOURS} at most; found {text!r}"
         )
     return hours

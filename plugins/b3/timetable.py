@@ -19,7 +19,8 @@ class SessionTimetable(Timetable):
     The logical date is the session's at midnight UTC, so that its date is the trade date wherever it is shown; the
     data interval is that calendar day, to the next midnight UTC. A run starts once B3 has published.
 
-    Without catchup, and whenever the scheduler was down, only the last session that has been published is run.
+    Without catchup only the last session that has been published is run; after a time without a scheduler, the one
+    that it had noted as the next may come before that.
 
     Args:
         published_at: the time of the session's day, São Paulo, from which its run may start.

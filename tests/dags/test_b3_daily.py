@@ -29,10 +29,10 @@ CHECKS = [
     "index_portfolio_is_complete",
     "index_stocks_agree_with_the_portfolio",
     "index_stocks_are_one_generation",
-    "index_volumes_agree_with_quotes",
     "key_is_unique",
     "prices_are_positive",
     "prices_lie_within_low_and_high",
+    "quotes_agree_with_index_stocks",
     "raw_and_refined_agree",
     "raw_partition_is_there",
     "raw_rows_match_the_source",
@@ -47,6 +47,7 @@ CHEAP = [
     "alerts", "aws", "errors", "lake", "operators", "period", "publication", "runs", "sessions", "settings", "skipping",
     "timetable",
 ]  # fmt: skip
+HISTORY_DOES_WITHOUT = {"operators", "skipping", "timetable"}
 VIEWS = ["sector_summary", "stock_ranking"]
 
 
@@ -94,10 +95,11 @@ class TestParsing:
         with pytest.raises(AssertionError, match=noticed):
             parse(tmp_path)
 
-    def test_needs_no_setting_reads_nothing_and_loads_nothing_heavy(self, tmp_path):
+    @pytest.mark.parametrize(("name", "unneeded"), [("b3_daily", set()), ("b3_history", HISTORY_DOES_WITHOUT)])
+    def test_needs_no_setting_reads_nothing_and_loads_nothing_heavy(self, tmp_path, name, unneeded):
         """Beyond the operators themselves, parsing loads the modules of b3 that cost nothing."""
         ran = subprocess.run(
-            [sys.executable, "-c", PARSE_UNDER_GUARD, str(DAGS / "b3_daily.py"), str(ROOT / "plugins")],
+            [sys.executable, "-c", PARSE_UNDER_GUARD, str(DAGS / f"{name}.py"), str(ROOT / "plugins")],
             capture_output=True,
             text=True,
             cwd=tmp_path,
@@ -106,7 +108,7 @@ class TestParsing:
 
         assert ran.returncode == 0, ran.stderr[-3000:]
         loaded = json.loads(ran.stdout.splitlines()[-1])
-        assert loaded == ["b3", *(f"b3.{name}" for name in CHEAP)]
+        assert loaded == ["b3", *(f"b3.{module}" for module in CHEAP if module not in unneeded)]
 
     def test_the_graph_survives_serialization(self, dag):
         stored = DagSerialization.from_dict(serialized(dag))
@@ -124,7 +126,7 @@ PARSE_UNDER_GUARD = """
 import importlib.util, json, sys
 file, plugins = sys.argv[1:]
 sys.path.append(plugins)
-import airflow.sdk, airflow.timetables.base, pendulum, boto3
+import airflow.sdk, airflow.timetables.base, airflow.timetables.interval, pendulum, boto3
 import airflow.providers.amazon.aws.operators.athena
 import airflow.providers.amazon.aws.operators.glue
 import airflow.providers.amazon.aws.operators.glue_crawler
@@ -280,6 +282,11 @@ class TestItsRuns:
         assert following.run_after == sao_paulo(starts)
         assert following.logical_date == utc(session)
         assert dag.user_defined_macros["trade_date"](a_run(following.logical_date)) == following.logical_date.date()
+
+    def test_start_at_another_time_where_that_is_set(self, monkeypatch):
+        monkeypatch.setenv("B3_PUBLISHED_AT", "20:15")
+
+        assert parse(DAGS).dags["b3_daily"].timetable.summary == "B3 sessions, 20:15"
 
     def test_of_a_backfill_are_exactly_the_sessions_between(self, dag):
         stored = DagSerialization.from_dict(serialized(dag))

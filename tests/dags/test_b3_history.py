@@ -71,6 +71,13 @@ def test_a_run_is_scheduled_for_the_year_that_ended(dag):
     assert dag.catchup is False
 
 
+def test_years_of_a_backfill_are_fetched_and_taken_apart_one_at_a_time(dag):
+    """A backfill has a limit of runs of its own, ten; a worker has the memory of one year's upload or two."""
+    assert {name: dag.get_task(name).max_active_tis_per_dag for name in ("scrape", "upload")} == {
+        "scrape": 1, "upload": 1,
+    }  # fmt: skip
+
+
 def in_sao_paulo(text: str) -> Any:
     import pendulum
 
@@ -91,9 +98,18 @@ def test_each_check_is_one_query_over_the_partitions_of_the_year(rendered, check
     query = rendered(f"validate.{check}").query
 
     assert not re.search(r"\{\{|\}\}|\{%|%\}", query)
-    tables = len(re.findall(r"(?:FROM|JOIN) (?:raw_quotes|quotes)\b", query))
+    tables = len(re.findall(r"(?:FROM|JOIN) (?:raw_quotes|quotes|index_stocks)\b", query))
     assert tables >= 1
     assert query.count("trade_date BETWEEN date '2020-01-01' AND date '2020-05-04'") == tables
+
+
+def test_quotes_that_it_corrects_are_compared_with_the_constituents_of_b3_daily(dag, rendered):
+    assert "validate.quotes_agree_with_index_stocks" in dag.get_task("crawl_refined").downstream_task_ids
+
+    query = rendered("validate.quotes_agree_with_index_stocks").query
+    assert re.findall(r"FROM (quotes|index_stocks)\s+WHERE trade_date BETWEEN (\S+ \S+) AND (\S+ \S+)", query) == [
+        (table, "date '2020-01-01'", "date '2020-05-04'") for table in ("quotes", "index_stocks")
+    ]
 
 
 def test_each_session_is_compared_with_the_source(rendered):

@@ -1,14 +1,16 @@
-"""A year through b3_history, and then its sessions through b3_daily: the same objects."""
+"""A year through b3_history, and then its sessions through b3_daily: the same objects, or what the year corrected."""
 
 import datetime as dt
 import io
+import re
+import zipfile
 from decimal import Decimal
 
 import pytest
 
 from b3 import sessions
 from local import history
-from local.exchange import market
+from local.exchange import indexes, market
 from local.source import Source
 
 YEAR = 2011
@@ -80,3 +82,57 @@ def test_a_session_whose_daily_file_is_gone_comes_from_the_year(year):
 
     assert outcome.status == 0, outcome.printed
     assert of_the_year(year) == before
+
+
+CORRECTED = 2012
+FIRST, SECOND = sessions.sessions(dt.date(CORRECTED, 1, 1), dt.date(CORRECTED, 1, 3))
+
+
+def test_what_the_year_corrected_b3_history_tells_of_and_b3_daily_brings_to_the_constituents(lab):
+    """The daily file stays online as it was."""
+    ticker = indexes.portfolio("IBOV", FIRST).constituents[0].ticker
+    lab.publish(FIRST)
+    lab.publish_indexes(FIRST)
+    try:
+        outcome = lab.run(FIRST)
+        assert outcome.status == 0, outcome.printed
+        former = volumes(lab, ticker)
+        (lab.exchange / f"COTAHIST_A{CORRECTED}.ZIP").write_bytes(with_a_cent_more(ticker))
+        status = history.run(Source("replay", lab.exchange), CORRECTED, CORRECTED)
+        printed = " ".join(lab.capture.readouterr().out.split())
+        corrected = volumes(lab, ticker)
+        outcome = lab.run(FIRST)
+    finally:
+        lab.withdraw_indexes()
+
+    cent = Decimal("0.01")
+    assert status == 1
+    assert re.findall(r"failed (\S+)", printed) == ["validate.quotes_agree_with_index_stocks"]
+    assert re.search(rf"IBOV {ticker} .*run b3_daily again, from scrape on, for {FIRST}'", printed), printed
+    assert corrected == (former[0] + cent, former[1])
+    assert outcome.status == 0, outcome.printed
+    assert volumes(lab, ticker) == (former[0] + cent, former[1] + cent)
+
+
+def with_a_cent_more(ticker: str) -> bytes:
+    """B3's file of the year, with another volume of a share's round lot on FIRST than the daily file has."""
+    out, packed = io.BytesIO(), io.BytesIO()
+    market.write_records(out, [FIRST, SECOND])
+    lines = out.getvalue().splitlines(keepends=True)
+    key = f"01{FIRST:%Y%m%d}02{ticker:<12}010".encode()
+    (place,) = [place for place, line in enumerate(lines) if line.startswith(key)]
+    line = lines[place]
+    lines[place] = line[:170] + b"%018d" % (int(line[170:188]) + 1) + line[188:]
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"COTAHIST_A{CORRECTED}.TXT", b"".join(lines))
+    return packed.getvalue()
+
+
+def volumes(lab, ticker: str) -> tuple[Decimal, Decimal]:
+    """The share's volume on FIRST: of its round lot in quotes, and of all its lots in index_stocks."""
+    found = [
+        lab.query(f"SELECT {column} FROM {table} WHERE trade_date = date '{FIRST}' AND ticker = '{ticker}'")
+        for table, column in (("quotes", "financial_volume"), ("index_stocks", "total_financial_volume"))
+    ]
+    ((of_quotes,),), ((of_index_stocks,),) = found
+    return Decimal(of_quotes), Decimal(of_index_stocks)

@@ -1,10 +1,11 @@
 import ast
+import datetime as dt
 import re
 from typing import Any
 
 import pytest
 
-from b3 import settings
+from b3 import publication, settings
 from tests.infra.templates import INFRA, LAKE, MWAA, load, strings
 
 ROOT = INFRA.parent
@@ -31,9 +32,9 @@ class TestTheEnvironment:
 
     def test_gives_the_tasks_every_setting_they_read(self, environment):
         options = environment["AirflowConfigurationOptions"]
+        special = {"b3.indexes": "IBOV", "b3.publication_deadline_hours": "30", "b3.published_at": "20:15"}
         given = {
-            f"AIRFLOW__{name.replace('.', '__').upper()}": "IBOV" if name == "b3.indexes" else f"value of {name}"
-            for name in options
+            f"AIRFLOW__{name.replace('.', '__').upper()}": special.get(name, f"value of {name}") for name in options
         }
         names = {
             node.args[0].value
@@ -43,11 +44,17 @@ class TestTheEnvironment:
         }  # fmt: skip
         read = settings.read(given)
 
-        assert {name.removeprefix("b3.").upper() for name in options if name.startswith("b3.")} >= {
-            "LAKE_BUCKET", "GLUE_DATABASE", "GLUE_JOB", "ATHENA_WORKGROUP", "ALERT_TOPIC_ARN", "INDEXES",
-        }  # fmt: skip
-        assert {name.removeprefix("b3.").upper() for name in options if name.startswith("b3.")} <= names
+        assert {name.removeprefix("b3.").upper() for name in options if name.startswith("b3.")} == names
         assert (read.lake_bucket, read.alert_topic_arn) == ("value of b3.lake_bucket", "value of b3.alert_topic_arn")
+        assert read.publication_deadline_hours == 30
+        assert settings.published_at(given) == dt.time(20, 15)
+
+    def test_runs_and_waits_as_the_dags_do_by_themselves(self, template):
+        hours, at = (template["Parameters"][name] for name in ("PublicationDeadlineHours", "PublishedAt"))
+
+        assert hours["Default"] == publication.DEADLINE_HOURS
+        assert hours["MaxValue"] == publication.LONGEST_DEADLINE_HOURS
+        assert dt.time.fromisoformat(at["Default"]) == publication.PUBLISHED_AT
 
     def test_tries_failed_tasks_again(self, environment, template):
         assert environment["AirflowConfigurationOptions"]["core.default_task_retries"] == {"Fn::Sub": "${TaskRetries}"}
@@ -89,7 +96,14 @@ class TestTheEnvironment:
         assert not any(subnet["MapPublicIpOnLaunch"] for subnet in subnets)
 
     def test_waits_for_what_it_cannot_start_without(self, template):
-        assert {"EnvironmentPolicy", "PrivateRouteA", "PrivateRouteB", "SecurityGroupOwnTraffic"} < set(
+        routes = {
+            name
+            for name, resource in template["Resources"].items()
+            if resource["Type"] in ("AWS::EC2::Route", "AWS::EC2::SubnetRouteTableAssociation")
+        }
+
+        assert len(routes) == 7
+        assert {"EnvironmentPolicy", "SecurityGroupOwnTraffic", *routes} < set(
             template["Resources"]["Environment"]["DependsOn"]
         )
 

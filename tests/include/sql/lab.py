@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from b3 import sectors, sessions
+from b3.period import Period
 from local import query
 from local.exchange import indexes, market, sector_workbook
 from local.exchange import sectors as labels
@@ -38,6 +39,8 @@ TABLES = {
     "quotes": "refined/quotes/",
     "index_stocks": "refined/index_stocks/",
 }
+# A share with quote factor 1000.
+PENNY = "ZWQB3"
 PRICES = ("open", "high", "low", "average", "close", "best_bid", "best_ask")
 
 
@@ -143,8 +146,11 @@ class Lab:
         ]
         return sum(sizes)
 
-    def check(self, name: str, day: dt.date, **rows: int) -> Answer:
-        """Run a file of validate/, as the DAG's task renders it; `rows` are what the tasks said that they wrote."""
+    def check(self, name: str, day: dt.date, last: dt.date | None = None, **rows: int) -> Answer:
+        """Run a file of validate/, as the task of b3_daily renders it, or with `last` that of b3_history.
+
+        Its `rows` are what the tasks said that they wrote.
+        """
 
         class TaskInstance:
             def xcom_pull(self, task_ids: str) -> dict[str, int]:
@@ -153,7 +159,10 @@ class Lab:
         template = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(
             (SQL / "validate" / f"{name}.sql").read_text()
         )
-        return self.ask(template.render(trade_date=lambda run: day, dag_run=None, ti=TaskInstance()))
+        period = Period(day, last or day)
+        return self.ask(
+            template.render(trade_date=lambda run: day, period=lambda run, ti: period, dag_run=None, ti=TaskInstance())
+        )
 
 
 def _arrow(glue: str) -> pa.DataType:
@@ -214,6 +223,19 @@ def quotes(day: dt.date, roots: set[str], *, options: bool) -> list[dict[str, An
         row["asset_class"] = asset_class(row["market_type"], row["specification"], row["isin"])
         rows.append(row)
     return rows
+
+
+def with_chain(share: dict[str, Any]) -> list[dict[str, Any]]:
+    """A call and a put on a share that is quoted per thousand, at 0.45 of that, and that trades the most after this."""
+    share |= {"close": Decimal("0.45"), "unit_close": Decimal("0.00045"), "financial_volume": Decimal("3000000000.00")}
+    series = {
+        **share, "asset_class": "option", "expiry_date": DAYS[-1] + dt.timedelta(days=36), "days_to_expiry": 36,
+        "strike_price": Decimal("0.47"), "financial_volume": Decimal("1.00"),
+    }  # fmt: skip
+    return [
+        {**series, "ticker": f"{PENNY[:4]}D47", "market_type": "070", "unit_close": Decimal("0.00002")},
+        {**series, "ticker": f"{PENNY[:4]}P47", "market_type": "080", "unit_close": Decimal("0.00004")},
+    ]
 
 
 def portfolio(index: str, day: dt.date) -> list[dict[str, Any]]:
@@ -332,6 +354,7 @@ def build(lab: Lab) -> Market:
             for row in rows:
                 if row["ticker"] == f"{interrupted}F" or row["asset_class"] == "bdr":
                     row["financial_volume"] *= 100_000
+            rows += with_chain(next(row for row in rows if row["ticker"] == PENNY))
         lab.put("quotes", rows, str(day))
         found += rows
         if day in portfolios:

@@ -1,4 +1,4 @@
-"""The checks of index portfolios and sectors: each passes on what is right, and fails with its sentence on what is not.
+"""The checks of indexes and sectors: each passes on what is right, and fails with its sentence on what is not.
 
 Every case is a session of its own in the lake: five constituents, right but for what the case spoils.
 """
@@ -14,7 +14,12 @@ import pytest
 from b3 import sessions
 from tests.include.sql.lab import CLASSIFIED, DAYS, SQL, Failed, Lab, Market, index_stocks
 
-CHECKS = sorted(path.stem for path in (SQL / "validate").glob("*.sql") if path.stem.startswith(("index_", "sectors_")))
+ACROSS = "quotes_agree_with_index_stocks"
+CHECKS = sorted(
+    path.stem
+    for path in (SQL / "validate").glob("*.sql")
+    if path.stem.startswith(("index_", "sectors_")) or path.stem == ACROSS
+)
 Row = dict[str, Any]
 
 
@@ -143,20 +148,21 @@ SPOILED: list[tuple[str, Callable[[Session], Any], str]] = [
         "has 0 generations in 0 rows, none to none",
     ),
     (
-        "index_volumes_agree_with_quotes",
+        ACROSS,
         change("quotes", 2, financial_volume=Decimal("1000.03")),
-        "1 constituents of index_stocks on {day} have other totals than quotes, as IBOV AAAA3 \\(quantity 303, volume "
-        "3000.03\\): expected quantity 303, volume 3000.04 over round lot, odd lot and auction; run refine again",
+        "1 constituents of index_stocks in {day}, on 1 dates, have other totals than quotes, as on {day}, IBOV AAAA3 "
+        "\\(quantity 303, volume 3000.03\\): expected quantity 303, volume 3000.04 over round lot, odd lot and auction"
+        "; run b3_daily again, from scrape on, for {day}'",
     ),
     (
-        "index_volumes_agree_with_quotes",
+        ACROSS,
         drop("quotes", 4),
-        "2 constituents .*as SMLL CCCC11 \\(quantity 104, volume 1000.04\\): expected quantity null, volume null over",
+        "2 constituents .*, IBOV CCCC11 \\(quantity 104, volume 1000.04\\): expected quantity null, volume null over",
     ),
     (
-        "index_volumes_agree_with_quotes",
+        ACROSS,
         change("index_stocks", 1, total_quantity=None),
-        "1 constituents .*as IBOV BBBB4 \\(quantity null, volume 1000.03\\): expected quantity 103, volume 1000.03",
+        "1 constituents .*, IBOV BBBB4 \\(quantity null, volume 1000.03\\): expected quantity 103, volume 1000.03",
     ),
     (
         "sectors_are_whole",
@@ -214,3 +220,39 @@ def test_a_check_fails_with_figures_on_what_is_wrong(lab: Lab, cases: list[Sessi
     session = cases[number + 1]
     with pytest.raises(Failed, match=sentence.format(day=session.day)):
         lab.check(check, session.day, **session.written)
+
+
+class TestOverAYear:
+    """As b3_history asks: quotes have every session of it, and index_stocks those of some sessions, or none."""
+
+    def test_each_date_whose_constituents_differ_from_quotes_is_named(self, lab: Lab, cases: list[Session]):
+        """The session before them has no constituents; that after them is right."""
+        wrong = [place for place, (check, _, _) in enumerate(SPOILED, start=1) if check == ACROSS]
+        first, last = cases[wrong[0] - 1], cases[wrong[-1] + 1]
+        assert first.quotes
+        assert not first.index_stocks
+
+        with pytest.raises(Failed) as raised:
+            lab.check(ACROSS, first.day, last.day)
+
+        days = [str(cases[place].day) for place in wrong]
+        assert (
+            f"'4 constituents of index_stocks in {first.day} to {last.day}, on 3 dates, have other totals than quotes, "
+            f"as on {days[0]}, IBOV AAAA3 (quantity 303, volume 3000.03): expected quantity 303, volume 3000.04 over "
+            f"round lot, odd lot and auction; run b3_daily again, from scrape on, for {', '.join(days)}'"
+        ) in str(raised.value)
+
+    def test_one_without_constituents_passes(self, lab: Lab, cases: list[Session]):
+        (alone,) = [
+            session for session in cases if session.quotes and session.raw_index_portfolio and not session.index_stocks
+        ]
+
+        assert lab.check(ACROSS, alone.day).rows == [{ACROSS: "1"}]
+        assert lab.check(ACROSS, dt.date(1999, 1, 1), dt.date(1999, 12, 31)).rows == [{ACROSS: "1"}]
+
+    def test_no_other_year_is_read(self, lab: Lab, cases: list[Session]):
+        day, last = cases[0].day, cases[1].day
+
+        scanned = lab.check(ACROSS, day, last).bytes_scanned
+
+        assert 0 < scanned <= sum(lab.scanned_partitions(table, day, last) for table in ("quotes", "index_stocks"))

@@ -27,6 +27,28 @@ class TestDescribe:
         assert subject.isascii()
         assert len(subject) == 100
 
+    @pytest.mark.parametrize(
+        ("run", "day"),
+        [
+            ({"run_type": "scheduled", "conf": {}}, "2024-03-14"),
+            ({"run_type": "backfill", "conf": {"trade_date": "2020-04-30"}}, "2024-03-14"),
+            ({"run_type": "manual", "conf": {"trade_date": "2020-04-30"}}, "2020-04-30"),
+            ({"run_type": "manual", "conf": {"year": 2020}, "logical_date": None}, "2020"),
+        ],
+        ids=["scheduled", "backfill", "for a trade date", "for a year"],
+    )
+    def test_names_what_the_run_was_for_which_its_id_does_not(self, run, day):
+        run = {"logical_date": dt.datetime(2024, 3, 14, tzinfo=dt.UTC), **run}
+
+        subject, _ = alerts.describe(failed() | {"dag_run": SimpleNamespace(**run)})
+
+        assert subject == f"b3_daily validate.key_is_unique failed for {day} in manual__1"
+
+    def test_names_only_the_run_where_that_is_all_there_is(self):
+        run = SimpleNamespace(run_type="manual", conf=None, logical_date=None)
+
+        assert alerts.describe(failed() | {"dag_run": run})[0].endswith("failed in manual__1")
+
     def test_says_so_where_there_is_no_reason(self):
         assert alerts.describe(failed() | {"exception": None})[1].startswith("no reason given\n")
 

@@ -97,7 +97,7 @@ def glue_type(kind):
 
 @pytest.mark.parametrize(
     ("resource", "schema"),
-    [("RawIndexPortfolio", index_raw.PORTFOLIO_SCHEMA), ("RawSectors", index_raw.SECTORS_SCHEMA)],
+    [("RawIndexPortfolio", index_raw.PORTFOLIO_SCHEMA), ("RawSectors", sectors.SCHEMA)],
 )
 def test_the_columns_are_those_of_the_table(resource, schema):
     assert [(field.name, glue_type(field.type)) for field in schema] == declared(resource)

@@ -1,6 +1,9 @@
 import datetime as dt
 import hashlib
 import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -206,8 +209,8 @@ class TestAClosedDay:
         assert exchange.requests == []
         assert versions() == {}
 
-    def test_at_the_beginning_of_the_historical_quotes_too(self):
-        with pytest.raises(ClosedDay, match="1985-12-30, the session before it, or 1986-01-02"):
+    def test_at_the_beginning_of_the_historical_quotes_has_none_before(self):
+        with pytest.raises(ClosedDay, match=r"closed\. Ask for 1986-01-02, the one after\.$"):
             landing.check_session(dt.date(1986, 1, 1))
 
     def test_a_session_passes(self):
@@ -325,6 +328,17 @@ class TestASessionWhoseDailyFileIsGone:
         ]
         assert versions() == {}
 
+    @pytest.mark.parametrize("name", [MONTH, YEAR])
+    def test_of_a_month_or_year_that_is_another_s_is_an_error_each_time(self, capture, versions, name):
+        sent = of_days(DATE, dt.date(2021, 1, 4))
+        gone = [Answer(404)] * (1 if name == MONTH else 2)
+
+        for _ in range(2):
+            with pytest.raises(WrongDate, match=r"expected sessions from 2020-\d\d-01 to .* alone; found 2021-01-04"):
+                capture(*gone, Answer(body=sent))
+
+        assert list(versions()) == [f"landing/rejected/{hashlib.sha256(sent).hexdigest()}/{name}"]
+
     def test_of_a_damaged_month_is_an_error(self, capture, versions):
         sent = of_days(BEFORE, DATE)[:-40]
 
@@ -334,9 +348,113 @@ class TestASessionWhoseDailyFileIsGone:
         assert list(versions()) == [f"landing/rejected/{hashlib.sha256(sent).hexdigest()}/{MONTH}"]
 
 
-def downloaded(sent: bytes) -> tuple[io.BytesIO, Download]:
-    now = dt.datetime.now(dt.UTC)
-    return io.BytesIO(sent), Download("https://b3.example/", hashlib.sha256(sent).hexdigest(), len(sent), now, "b3")
+class TestRunsThatLandTheSameFileAtOnce:
+    @pytest.mark.parametrize("there", [None, b"the former"], ids=["for the first time", "in place of another"])
+    def test_store_it_once(self, s3, lake, versions, there):
+        key, runs = f"landing/quotes/{YEAR}", 4
+        if there:
+            landing.keep(s3, lake, key, *downloaded(there))
+        looked = threading.Barrier(runs)
+
+        class Meeting:
+            """S3 as each run sees it: all have looked what is there before the first one puts."""
+
+            exceptions = s3.exceptions
+
+            def __init__(self) -> None:
+                self.met = False
+
+            def head_object(self, **arguments: str) -> Any:
+                try:
+                    return s3.head_object(**arguments)
+                finally:
+                    if not self.met:
+                        self.met = True
+                        looked.wait(10)
+
+            def put_object(self, **arguments: Any) -> Any:
+                return s3.put_object(**arguments)
+
+        with ThreadPoolExecutor(runs) as pool:
+            kept = [pool.submit(landing.keep, Meeting(), lake, key, *downloaded(SENT)) for _ in range(runs)]
+
+        assert len({one.result() for one in kept}) == 1
+        assert len(versions()[key]) == (2 if there else 1)
+
+
+class TestASessionThatIsInSeveralLandedFiles:
+    @pytest.fixture
+    def land(self, s3, lake):
+        """A file in landing/ as if it had come on this day of January 2021."""
+
+        def put(name: str, sent: bytes, day: int, last: dt.date | None = None) -> LandedFile:
+            download = downloaded(sent, dt.datetime(2021, 1, day, 12, tzinfo=dt.UTC))
+            return landing.keep(
+                s3, lake, f"landing/quotes/{name}", *download, **({"last-session": str(last)} if last else {})
+            )
+
+        return put
+
+    @pytest.mark.parametrize("longer", [MONTH, YEAR])
+    @pytest.mark.parametrize("answer", [Answer(404), Answer(body=SENT)], ids=["404", "the daily file as before"])
+    def test_is_taken_from_the_longer_one_that_came_after_the_daily_one(self, land, capture, versions, longer, answer):
+        land(NAME, SENT, 4)
+        after = land(longer, of_days(BEFORE, DATE, AFTER), 5, AFTER)
+        before = versions()
+
+        assert [capture(answer), capture(answer)] == [after, after]
+
+        assert versions() == before
+
+    @pytest.mark.parametrize("answer", [Answer(404), Answer(body=SENT)], ids=["404", "the daily file as before"])
+    def test_is_taken_from_the_daily_one_that_came_after_the_longer_ones(self, land, capture, answer):
+        land(YEAR, of_days(BEFORE, DATE, AFTER), 3, AFTER)
+        land(MONTH, of_days(BEFORE, DATE), 4, DATE)
+        daily = land(NAME, SENT, 5)
+
+        assert capture(answer) == daily
+
+    def test_is_taken_from_the_daily_one_that_b3_corrected_after_the_year(self, land, capture):
+        land(NAME, SENT, 4)
+        land(YEAR, of_days(BEFORE, DATE, AFTER), 5, AFTER)
+
+        corrected = capture(Answer(body=CORRECTED))
+
+        assert corrected.sha256 == hashlib.sha256(CORRECTED).hexdigest()
+        assert capture(Answer(body=CORRECTED)) == capture(Answer(404)) == corrected
+
+    @pytest.mark.parametrize("answer", [Answer(404), Answer(body=SENT)], ids=["404", "the daily file as before"])
+    def test_is_not_taken_from_a_year_that_came_later_and_ends_before_it(self, land, capture, answer):
+        daily = land(NAME, SENT, 4)
+        land(YEAR, of_days(BEFORE), 5, BEFORE)
+
+        assert capture(answer) == daily
+
+    @pytest.mark.parametrize(("month", "year", "newest"), [(4, 5, YEAR), (5, 4, MONTH)])
+    def test_without_a_daily_one_is_taken_from_the_newest(self, land, capture, month, year, newest):
+        land(MONTH, of_days(BEFORE, DATE), month, DATE)
+        land(YEAR, of_days(BEFORE, DATE, AFTER), year, AFTER)
+
+        assert capture(Answer(404)).uri.endswith(newest)
+
+    def test_is_not_taken_from_any_where_b3s_answer_is_no_404(self, land, capture):
+        land(NAME, SENT, 4)
+        land(YEAR, of_days(BEFORE, DATE, AFTER), 5, AFTER)
+
+        with pytest.raises(NotPublished):
+            capture(Answer(200, b""))
+
+    def test_put_by_hand_came_when_it_was_put(self, land, capture, s3, lake):
+        land(YEAR, of_days(BEFORE, DATE, AFTER), 5, AFTER)
+        origin = LandedFile(lake.uri(KEY), "https://b3.example/", hashlib.sha256(SENT).hexdigest(), "b3")
+        s3.put_object(Bucket=lake.bucket, Key=KEY, Body=SENT, Metadata=origin.metadata())
+
+        assert capture(Answer(404)) == origin
+
+
+def downloaded(sent: bytes, at: dt.datetime | None = None) -> tuple[io.BytesIO, Download]:
+    at = at or dt.datetime.now(dt.UTC)
+    return io.BytesIO(sent), Download("https://b3.example/", hashlib.sha256(sent).hexdigest(), len(sent), at, "b3")
 
 
 class TestAYear:
@@ -371,7 +489,7 @@ class TestAYear:
         assert len(versions()[f"landing/quotes/{YEAR}"]) == 2
 
     def test_with_a_session_of_another_is_refused(self, capture):
-        with pytest.raises(WrongDate, match="expected sessions of 2020 alone; found 2019-12-30"):
+        with pytest.raises(WrongDate, match="expected sessions from 2020-01-01 to 2020-12-31 alone; found 2019-12-30"):
             capture(of_days(dt.date(2019, 12, 30), DATE))
 
     def test_before_1986_is_refused(self, hook_to, exchange, s3, lake):

@@ -41,6 +41,13 @@ def test_a_year_that_b3_has_no_file_of_is_refused(year):
         period.of_year(a_run(year=year))
 
 
+def test_a_run_of_the_history_that_names_no_year_says_what_it_lacks():
+    with pytest.raises(
+        ValueError, match="expected a logical date, or year in its conf, found neither in run manual__1"
+    ):
+        period.of_year(a_run())
+
+
 @pytest.mark.parametrize("run_type", ["backfill", "scheduled"])
 def test_a_conf_that_several_runs_share_names_no_year(run_type):
     assert period.of_year(a_run(MIDNIGHT, run_type, year=2005)).first == dt.date(2020, 1, 1)

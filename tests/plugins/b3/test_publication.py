@@ -5,7 +5,7 @@ import pytest
 
 from b3 import publication
 from b3.errors import BadLayout, NotB3Data, NotPublished, NotServed, SourceError, TransientError, Truncated, WrongDate
-from b3.publication import Answer
+from b3.publication import Answer, DeadlineOver
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 SESSION = dt.date(2020, 4, 30)
@@ -77,7 +77,7 @@ class TestBeforeTheDeadline:
             wait(error(NotServed), "2020-04-29T23:59")
 
         assert raised.value.__notes__ == [
-            "the session of 2020-04-30 is yet to come: run it from 2020-04-30 22:30, São Paulo, on"
+            "the session of 2020-04-30 is yet to come: run it from the evening of that day on"
         ]
 
 
@@ -99,7 +99,7 @@ class TestFromTheDeadlineOn:
         ]
         last = error(NotB3Data, "a web page titled 'B3'")
 
-        with pytest.raises(NotPublished) as raised:
+        with pytest.raises(DeadlineOver) as raised:
             wait(last, "2020-05-01T12:00", earlier)
 
         assert str(raised.value) == (

@@ -7,11 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from b3 import cotahist, raw
+from b3 import cotahist, landing, raw
 from b3.errors import CalendarDiffers, NotPublished, SourceError, Truncated, WrongDate
 from b3.landing import LandedFile
 from b3.raw import RawPartition
 from tests.plugins.b3.cotahist_lines import build_file, build_zip, record
+from tests.plugins.b3.exchange import Answer
 
 DATE = dt.date(2020, 4, 30)
 LANDED_KEY = "landing/quotes/COTAHIST_D30042020.ZIP"
@@ -29,7 +30,8 @@ def land(s3, lake):
         landed = LandedFile(
             lake.uri(LANDED_KEY), "https://b3.example/COTAHIST_D30042020.ZIP", hashlib.sha256(sent).hexdigest(), "b3"
         )
-        s3.put_object(Bucket=lake.bucket, Key=LANDED_KEY, Body=sent, Metadata=landed.metadata())
+        metadata = {**landed.metadata(), "fetched-at": "2020-04-30T22:30:00+00:00"}
+        s3.put_object(Bucket=lake.bucket, Key=LANDED_KEY, Body=sent, Metadata=metadata)
         return landed
 
     return put
@@ -152,11 +154,13 @@ def test_a_landed_file_that_is_wrong_is_named_and_readers_see_the_former_partiti
 BEFORE, AFTER = dt.date(2020, 4, 29), dt.date(2020, 5, 4)
 
 
-def put_file(s3, lake, name: str, records: list[bytes], **trailer: int) -> LandedFile:
-    """A file in landing/, as scrape leaves it."""
+def put_file(
+    s3, lake, name: str, records: list[bytes], metadata: dict[str, str] | None = None, **trailer: int
+) -> LandedFile:
+    """A file in landing/, as scrape leaves it, or with more `metadata`."""
     key, sent = f"landing/quotes/{name}", build_zip(build_file(records, **trailer))
     found = LandedFile(lake.uri(key), f"https://b3.example/{name}", hashlib.sha256(sent).hexdigest(), "b3")
-    s3.put_object(Bucket=lake.bucket, Key=key, Body=sent, Metadata=found.metadata())
+    s3.put_object(Bucket=lake.bucket, Key=key, Body=sent, Metadata={**found.metadata(), **(metadata or {})})
     return found
 
 
@@ -177,13 +181,14 @@ class TestAFileOfManySessions:
             lake,
             "COTAHIST_A2020.ZIP",
             [record(DATPRE=AFTER), *of_the_day[:2], record(DATPRE=BEFORE), *of_the_day[2:]],
+            {"fetched-at": "2020-05-04T22:30:00+00:00", "last-session": str(AFTER)},
         )
 
-    def test_leaves_alone_what_the_daily_file_gave(self, landed, land, partition, s3, lake):
+    def test_leaves_alone_what_the_daily_file_gave(self, land, partition, request, s3, lake):
         raw.write_quotes(s3, lake, land(SENT), DATE)
         before, origin = partition(), s3.head_object(Bucket=lake.bucket, Key=KEY)["Metadata"]
 
-        raw.write_quotes(s3, lake, landed, DATE)
+        raw.write_quotes(s3, lake, request.getfixturevalue("landed"), DATE)
 
         assert partition() == before
         assert s3.head_object(Bucket=lake.bucket, Key=KEY)["Metadata"] == origin
@@ -280,3 +285,59 @@ class TestAYear:
 
         assert len(etags()) == 2
         assert "COTAHIST_A1990.ZIP is not as the calendar" in caplog.text
+
+
+class TestWhatTheYearsFileCorrected:
+    FIRST, SECOND = dt.date(2020, 1, 2), dt.date(2020, 1, 3)
+    OLD, NEW = record(DATPRE=FIRST, VOLTOT=11), record(DATPRE=FIRST, VOLTOT=22)
+
+    @pytest.fixture
+    def corrected(self, s3, lake):
+        """The daily file has the session, then a year's file with another volume; returns the two."""
+        daily = put_file(s3, lake, "COTAHIST_D02012020.ZIP", [self.OLD], {"fetched-at": "2020-01-02T22:30:00+00:00"})
+        raw.write_quotes(s3, lake, daily, self.FIRST)
+        year = put_file(
+            s3, lake, "COTAHIST_A2020.ZIP", [self.NEW, record(DATPRE=self.SECOND)],
+            {"fetched-at": "2020-01-03T22:30:00+00:00", "last-session": str(self.SECOND)},
+        )  # fmt: skip
+        raw.write_year(s3, lake, year)
+        return daily, year
+
+    @pytest.fixture
+    def volume(self, s3, lake):
+        key = f"raw/quotes/trade_date={self.FIRST}/quotes.parquet"
+        return lambda: pq.read_table(io.BytesIO(s3.get_object(Bucket=lake.bucket, Key=key)["Body"].read()))[
+            "financial_volume"
+        ].to_pylist()
+
+    @pytest.mark.parametrize("served", [False, True], ids=["no longer served", "still served"])
+    def test_the_daily_file_does_not_undo(self, corrected, volume, etags, exchange, hook_to, s3, lake, served):
+        daily, _ = corrected
+        before = etags()
+        sent = s3.get_object(Bucket=lake.bucket, Key=daily.uri.removeprefix(lake.uri("")))["Body"].read()
+        exchange.will(Answer(body=sent) if served else Answer(404))
+
+        landed = landing.capture_quotes(hook_to(exchange.url, attempts=1), s3, lake, self.FIRST)
+        written = raw.write_quotes(s3, lake, landed, self.FIRST)
+
+        assert volume() == [Decimal("0.22")]
+        assert [part.financial_volume for part in written.partitions] == ["0.22"]
+        assert etags() == before
+
+    def test_an_upload_alone_does_not_undo(self, corrected, volume, s3, lake):
+        """It still has the daily file from the scrape of the time."""
+        daily, _ = corrected
+
+        written = raw.write_quotes(s3, lake, daily, self.FIRST)
+
+        assert [part.financial_volume for part in written.partitions] == ["0.22"]
+        assert volume() == [Decimal("0.22")]
+
+    def test_a_year_that_was_fetched_again_since_its_scrape_is_read_as_it_is_now(self, corrected, volume, s3, lake):
+        _, year = corrected
+        newer = record(DATPRE=self.FIRST, VOLTOT=33)
+        put_file(s3, lake, "COTAHIST_A2020.ZIP", [newer, record(DATPRE=self.SECOND)])
+
+        raw.write_year(s3, lake, year)
+
+        assert volume() == [Decimal("0.33")]

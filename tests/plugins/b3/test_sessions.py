@@ -89,6 +89,11 @@ class TestSessions:
         with pytest.raises(ValueError, match=r"begin in 1986; asked for sessions from 1985-12-31"):
             sessions.sessions(dt.date(1985, 12, 31), day("1986-01-06"))
 
+    @pytest.mark.parametrize("date", [dt.date(2101, 1, 3), dt.date(2300, 1, 2), dt.date.max])
+    def test_end_with_what_anybody_knows(self, date):
+        with pytest.raises(ValueError, match="the calendar of B3's sessions ends in 2100; asked for sessions up to"):
+            sessions.is_session(date)
+
 
 class TestLastRebalance:
     @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import datetime as dt
+
 import pytest
 
 from b3 import settings
@@ -87,7 +89,26 @@ def test_publication_is_waited_for_until_noon_of_the_next_day_by_default():
     assert settings.read({"B3_LAKE_BUCKET": "b3-lake"}).publication_deadline_hours == 36
 
 
-@pytest.mark.parametrize("given", ["noon", "-1", "inf", "nan"])
+@pytest.mark.parametrize("given", ["noon", "-1", "inf", "nan", "39"])
 def test_hours_that_are_none_are_refused(given):
     with pytest.raises(ValueError, match="expected hours from the beginning of the session's day in B3_PUBLICATION"):
         settings.read({"B3_LAKE_BUCKET": "b3-lake", "B3_PUBLICATION_DEADLINE_HOURS": given})
+
+
+@pytest.mark.parametrize(
+    ("environ", "at"),
+    [
+        ({}, dt.time(22, 30)),
+        ({"B3_PUBLISHED_AT": "20:15"}, dt.time(20, 15)),
+        ({"AIRFLOW__B3__PUBLISHED_AT": "06:00"}, dt.time(6)),
+    ],
+    ids=["by default", "as given", "as given on MWAA"],
+)
+def test_the_time_from_which_runs_start_is_a_setting(environ, at):
+    assert settings.published_at(environ) == at
+
+
+@pytest.mark.parametrize("given", ["half past ten", "25:00", "22:30:00", "22"])
+def test_a_time_that_is_none_is_refused(given):
+    with pytest.raises(ValueError, match="expected a time of day in B3_PUBLISHED_AT, as 22:30; found"):
+        settings.published_at({"B3_PUBLISHED_AT": given})
