@@ -7,8 +7,10 @@ import shlex
 import subprocess
 import sys
 
-from local import home, setup, source, stack
+from local import home, runs, setup, source, stack
 from local.home import ROOT
+
+_STOP_SECONDS = 10
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,6 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, RuntimeError) as error:
         print(f"airflow: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
 
 
 def run(chosen: source.Source, arguments: list[str]) -> int:
@@ -32,8 +36,23 @@ def run(chosen: source.Source, arguments: list[str]) -> int:
         stack.airflow_on(lake, where.ui_database, chosen, shared=True) as environ,
     ):
         command = [str(setup.AIRFLOW_COMMAND), *arguments]
-        return subprocess.run(command, env=environ, cwd=ROOT, check=False).returncode
+        process = subprocess.Popen(command, env=environ, cwd=ROOT)
+        try:
+            return process.wait()
+        finally:
+            if process.poll() is None:
+                _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 if __name__ == "__main__":
+    runs.interrupt_on_signals()
     raise SystemExit(main())

@@ -98,12 +98,12 @@ def run(chosen: source.Source, date: dt.date, *, script: Path = provision.REFINE
 
 
 def _run_dag(where: Home, environ: dict[str, str], date: dt.date, watch: stack.Stopwatch) -> bool:
-    run = runs.DagRun(where, environ, DAG, date)
-    for end in run:
-        watch.lap(end.task)
-        print(f"  {end.state:<16} {end.task:<48}{end.seconds:6.1f} s", flush=True)
-        if end.error:
-            print(f"      {end.error}", flush=True)
+    with runs.DagRun(where, environ, DAG, date) as run:
+        for end in run:
+            watch.lap(end.task)
+            print(f"  {end.state:<16} {end.task:<48}{end.seconds:6.1f} s", flush=True)
+            if end.error:
+                print(f"      {end.error}", flush=True)
     watch.lap("end of the run")
     outcome = "no task failed" if run.succeeded else "FAILED"
     print(f"{DAG} {date}: {outcome}; Airflow's log: {runs.short(run.log)}")
@@ -122,4 +122,5 @@ def _report(lake: stack.Lake, date: dt.date) -> None:
 
 
 if __name__ == "__main__":
+    runs.interrupt_on_signals()
     raise SystemExit(main())

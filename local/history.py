@@ -80,14 +80,14 @@ def run(chosen: source.Source, first: int, last: int) -> int:
         bar = progress.add_task("", total=(last - first + 1) * TASKS)
         for year in range(first, last + 1):
             progress.update(bar, description=f"{year}", completed=(year - first) * TASKS)
-            dag_run = runs.DagRun(where, environ, DAG, dt.date(year, 1, 1))
-            for end in dag_run:
-                if not end.task.startswith("validate."):
-                    progress.update(bar, advance=1, description=f"{year} {end.task}")
-                if end.state != "success":
-                    progress.print(f"  {year} {end.state:<16} {end.task}", highlight=False)
-                if end.error:
-                    progress.print(f"      {end.error}", highlight=False, markup=False)
+            with runs.DagRun(where, environ, DAG, dt.date(year, 1, 1)) as dag_run:
+                for end in dag_run:
+                    if not end.task.startswith("validate."):
+                        progress.update(bar, advance=1, description=f"{year} {end.task}")
+                    if end.state != "success":
+                        progress.print(f"  {year} {end.state:<16} {end.task}", highlight=False)
+                    if end.error:
+                        progress.print(f"      {end.error}", highlight=False, markup=False)
             if not dag_run.succeeded:
                 progress.stop()
                 print(f"{DAG} {year}: FAILED; Airflow's log: {runs.short(dag_run.log)}")
@@ -113,4 +113,5 @@ def _progress() -> Progress:
 
 
 if __name__ == "__main__":
+    runs.interrupt_on_signals()
     raise SystemExit(main())

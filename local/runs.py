@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Self
 
-from local import setup
+from local import setup, tether
 from local.home import ROOT, Home
+
+_STOP_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -25,11 +30,11 @@ class TaskEnd:
 
 
 class DagRun:
-    """A DAG run that goes on while it is iterated over; `succeeded` is known afterwards.
+    """A DAG run, in a process that lives no longer than the context; iterate over its tasks as they end.
 
     Attributes:
         log: what Airflow prints.
-        succeeded: whether every task did, or was skipped.
+        succeeded: whether every task did, or was skipped; known when there are no more tasks.
     """
 
     def __init__(self, where: Home, environ: dict[str, str], dag: str, date: dt.date) -> None:
@@ -39,16 +44,44 @@ class DagRun:
         self._environ = {**environ, "B3_PUBLICATION_DEADLINE_HOURS": "0"}
         self._command = [str(setup.AIRFLOW.python), "-m", "local.dag_runner", dag, date.isoformat(), str(self.log)]
 
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.log.unlink(missing_ok=True)
+        self._started = time.monotonic()
+        self._process = tether.start(self._command, self._environ, stdout=subprocess.PIPE)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End it, if it has not ended."""
+        if self._process.poll() is None:
+            tether.end([self._process], _STOP_SECONDS)
+        if self._process.stdout:
+            self._process.stdout.close()
+
     def __iter__(self) -> Iterator[TaskEnd]:
         """The tasks as they end."""
-        self.log.unlink(missing_ok=True)
-        with subprocess.Popen(self._command, cwd=ROOT, env=self._environ, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout
-            started = time.monotonic()
-            for line in process.stdout:
-                event = json.loads(line)
-                yield TaskEnd(event["task"], event["state"], event["error"], time.monotonic() - started)
-        self.succeeded = process.returncode == 0
+        assert self._process.stdout
+        for line in self._process.stdout:
+            event = json.loads(line)
+            yield TaskEnd(event["task"], event["state"], event["error"], time.monotonic() - self._started)
+        self.succeeded = self._process.wait() == 0
+
+
+def interrupt_on_signals() -> None:
+    """Let SIGTERM be to this process what Ctrl-C is, a KeyboardInterrupt, and no second one interrupt what that ends.
+
+    `timeout make run` sends two: its own, and the one that make hands on.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def short(path: Path) -> Path:

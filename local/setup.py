@@ -16,6 +16,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,17 +71,27 @@ ENVIRONMENTS = {environment.name: environment for environment in (*DEFAULT, CHEC
 
 def main(names: list[str]) -> int:
     """Make the named environments, by default those that a DAG run needs; what is up to date is left alone."""
-    with (ROOT / ".venv-lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for environment in [ENVIRONMENTS[name] for name in names] or DEFAULT:
-            make(environment)
-            if environment is SPARK:
-                _prepare_spark()
+    for environment in [ENVIRONMENTS[name] for name in names] or DEFAULT:
+        make(environment)
     return 0
 
 
 def make(environment: Environment) -> None:
-    """Make `environment` from its lock file, unless it is there and made from just that."""
+    """Make `environment` from its lock file, unless it is there and made from just that; one command at a time does."""
+    with _alone():
+        _make(environment)
+        if environment is SPARK:
+            _prepare_spark()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    with (ROOT / ".venv-lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _make(environment: Environment) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
         requirements.write(requirements_of(environment))
         requirements.flush()
@@ -89,7 +101,7 @@ def make(environment: Environment) -> None:
         python = find_python(environment.pythons)
         _say(f"making {environment.folder.name} ({environment.name}, {python})")
         stamp.unlink(missing_ok=True)
-        uv = find_uv()
+        uv = _find_uv()
         _run(uv, "venv", "--quiet", "--clear", "--python", python, environment.folder)
         constraints = ("--constraint", environment.constraints) if environment.constraints else ()
         _run(
@@ -141,6 +153,11 @@ def _output(*command: str | Path) -> str:
 
 def find_uv() -> Path:
     """The pinned uv, installed beside the environments at its first use."""
+    with _alone():
+        return _find_uv()
+
+
+def _find_uv() -> Path:
     folder = ROOT / ".venv-uv"
     uv = folder / "bin" / "uv"
     if not uv.exists() or UV_VERSION not in _output(uv, "--version").split():
@@ -155,7 +172,7 @@ def _prepare_spark() -> None:
 
     if spark.find_java(SPARK.folder) is None:
         _say(f"no Java {JAVA_VERSION} found: installing {JDK}")
-        _run(find_uv(), "pip", "install", "--quiet", "--python", SPARK.python, JDK)
+        _run(_find_uv(), "pip", "install", "--quiet", "--python", SPARK.python, JDK)
     spark.prepare(SPARK.folder)
 
 

@@ -13,11 +13,11 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from types import FrameType
 
-from local import home, setup, source, stack
-from local.home import ROOT, Home
+from local import home, setup, source, stack, tether
+from local.home import Home
 
 API_SERVER = "api-server"
 COMPONENTS = (API_SERVER, "scheduler", "triggerer", "dag-processor")
@@ -66,7 +66,7 @@ def serve(chosen: source.Source, port: int) -> int:
         environ = open_things.enter_context(stack.airflow_on(lake, where.ui_database, chosen))
         environ |= _components_environment(port)
         components: dict[str, subprocess.Popen[bytes]] = {}
-        open_things.callback(_end, components)
+        open_things.callback(lambda: tether.end(list(components.values()), _STOP_SECONDS))
         # The server first: a task that the scheduler starts earlier cannot reach it, and a try is lost.
         for name in COMPONENTS:
             components[name] = _start(name, where, environ)
@@ -117,28 +117,8 @@ def _components_environment(port: int) -> dict[str, str]:
 
 
 def _start(name: str, where: Home, environ: dict[str, str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "local.tether", str(setup.AIRFLOW_COMMAND), name]
     with (where.logs / f"{name}.log").open("wb") as log:
-        return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log, start_new_session=True)
-
-
-def _end(components: dict[str, subprocess.Popen[bytes]]) -> None:
-    for process in components.values():
-        _signal(process, signal.SIGTERM)
-    deadline = time.monotonic() + _STOP_SECONDS
-    for process in components.values():
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.1, deadline - time.monotonic()))
-        # The group may outlive its leader.
-        _signal(process, signal.SIGKILL)
-        process.wait()
-
-
-def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    try:
-        os.killpg(process.pid, number)
-    except ProcessLookupError:
-        return
+        return tether.start([str(setup.AIRFLOW_COMMAND), name], environ, stdout=log, stderr=log)
 
 
 def _wait(missing: Callable[[], set[str]], components: dict[str, subprocess.Popen[bytes]], where: Home) -> None:

@@ -1,5 +1,7 @@
+import fcntl
 import os
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -58,18 +60,21 @@ class TestMake:
     @pytest.fixture
     def uv(self, tmp_path, monkeypatch):
         """In uv's place: it notes what it is called for, and makes the folder."""
-        command = script(
-            tmp_path / "uv",
+        script(
+            tmp_path / ".venv-uv" / "bin" / "uv",
             f"""
-            echo "$@" >> {tmp_path}/calls
             for last; do :; done
+            case $1 in
+              --version) echo uv {setup.UV_VERSION}; exit ;;
+            esac
+            echo "$@" >> {tmp_path}/calls
             case $1 in
               venv) mkdir -p "$last" ;;
               pip) cat "$last" > {tmp_path}/installed; test ! -e {tmp_path}/offline ;;
             esac
             """,
         )
-        monkeypatch.setattr(setup, "find_uv", lambda: command)
+        monkeypatch.setattr(setup, "ROOT", tmp_path)
         return tmp_path
 
     @pytest.fixture
@@ -126,6 +131,54 @@ class TestMake:
         setup.make(environment)
 
         assert len(calls()) == 4
+
+    def test_waits_while_another_command_makes_one(self, uv, environment, calls, monkeypatch):
+        monkeypatch.setattr(setup, "find_python", lambda versions: sys.executable)  # at once
+        with (uv / ".venv-lock").open("a") as other:
+            fcntl.flock(other, fcntl.LOCK_EX)
+            making = threading.Thread(target=setup.make, args=[environment])
+            making.start()
+            making.join(1)
+            assert not (uv / "calls").exists()
+        making.join()
+
+        assert len(calls()) == 2
+
+
+class TestFindUv:
+    @pytest.fixture
+    def root(self, tmp_path, monkeypatch):
+        """In the checkout's place; Python is a script that notes what it is called for, and lays out uv."""
+        monkeypatch.setattr(setup, "ROOT", tmp_path)
+        uv = tmp_path / ".venv-uv" / "bin" / "uv"
+        python = script(
+            tmp_path / "python",
+            f"""
+            echo "$2" >> {tmp_path}/calls
+            mkdir -p {uv.parent}
+            ln -sf {tmp_path}/python {uv.parent}/python
+            printf '#!/bin/sh\necho uv {setup.UV_VERSION}' > {uv}
+            chmod +x {uv}
+            """,
+        )
+        monkeypatch.setattr(sys, "executable", str(python))
+        return tmp_path
+
+    def test_installs_it_once(self, root):
+        assert setup.find_uv() == setup.find_uv() == root / ".venv-uv" / "bin" / "uv"
+
+        assert (root / "calls").read_text().split() == ["venv", "pip"]
+
+    def test_waits_while_another_command_installs_it(self, root):
+        with (root / ".venv-lock").open("a") as other:
+            fcntl.flock(other, fcntl.LOCK_EX)
+            finding = threading.Thread(target=setup.find_uv)
+            finding.start()
+            finding.join(1)
+            assert not (root / "calls").exists()
+        finding.join()
+
+        assert (root / "calls").exists()
 
 
 def test_the_environments_are_those_of_mwaa_and_glue():

@@ -1,0 +1,75 @@
+"""`make run` told to stop, or killed, in the middle of its DAG: what it started ends with it."""
+
+import datetime as dt
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from local import clean, setup
+from local.exchange import market
+from local.home import ROOT
+
+DATE = dt.date(2024, 3, 14)
+
+
+def working_on(lakes: Path) -> list[psutil.Process]:
+    """Processes that were started for these lakes, by their environment or command line."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            known = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if str(lakes).encode() in known and int(process.name) != os.getpid():
+            found.append(psutil.Process(int(process.name)))
+    return found
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """`make run`, at the point where the first task of its DAG has ended."""
+    exchange = tmp_path / "exchange"
+    exchange.mkdir()
+    (exchange / f"COTAHIST_D{DATE:%d%m%Y}.ZIP").write_bytes(market.session_file(DATE))
+    process = subprocess.Popen(
+        [setup.AIRFLOW.python, "-m", "local.daily", "--date", str(DATE), "--exchange", str(exchange)],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": "plugins", "B3_LOCAL_HOME": str(tmp_path / "lakes")},
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout
+        assert any("success" in line for line in process.stdout)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_terminated_it_leaves_no_process(run, tmp_path):
+    assert any("local.dag_runner" in process.cmdline() for process in working_on(tmp_path / "lakes"))
+
+    run.terminate()
+
+    assert run.wait(60) == 130
+    assert working_on(tmp_path / "lakes") == []
+
+
+def test_killed_it_leaves_its_database_alone_which_clean_ends(run, tmp_path, monkeypatch):
+    lakes = tmp_path / "lakes"
+    others = [process for process in working_on(lakes) if "postgres" not in process.name()]
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+
+    assert psutil.wait_procs(others, timeout=30)[1] == []
+    assert {process.name() for process in working_on(lakes)} == {"postgres"}
+
+    monkeypatch.setenv("B3_LOCAL_HOME", str(lakes))
+    monkeypatch.setattr(clean, "ROOT", tmp_path / "no checkout")
+    assert clean.main() == 0
+    assert not lakes.exists()
+    assert working_on(lakes) == []
