@@ -20,7 +20,7 @@ from pathlib import Path
 
 from bench import annual_file
 from local import setup
-from local.home import ROOT
+from local.home import ROOT, base
 
 HERE = Path(__file__).parent
 # Those that import this project; "ours, 1 core" is bound to one.
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     peers = options.only.split(",") if options.only else PEERS
     for environment in dict.fromkeys(map(_environment, peers)):
         setup.make(environment)
-    folder = Path(os.environ.get("B3_LOCAL_HOME", ROOT / ".local")) / "bench"
+    folder = base() / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     source = annual_file.make(folder)
     expected = annual_file.SESSIONS * annual_file.RECORDS_PER_SESSION
@@ -92,7 +92,7 @@ def measure(name: str, source: Path) -> Figures:
         command = ["taskset", "--cpu-list", str(min(os.sched_getaffinity(0))), *command]
     environ = os.environ | {"PYTHONPATH": str(ROOT / "plugins") if own else ""}
     environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    with tempfile.TemporaryDirectory(dir=source.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=source.parent, prefix="b3-bench-") as folder:
         target = Path(folder, "out.parquet")
         timed = ["/usr/bin/env", sys.executable, str(HERE / "timed.py")]
         ran = subprocess.run(

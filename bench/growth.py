@@ -100,9 +100,13 @@ class Grown:
         self._s3.put_bucket_notification_configuration(Bucket=self._bucket, NotificationConfiguration={})
         objects = {where: body for _, where, body in self._objects(past[0])}
         with ThreadPoolExecutor(4) as pool:
-            for day in past:
-                for where, body in objects.items():
-                    pool.submit(self._put, where.replace(str(past[0]), str(day)), body)
+            puts = [
+                pool.submit(self._put, where.replace(str(past[0]), str(day)), body)
+                for day in past
+                for where, body in objects.items()
+            ]
+            for put in puts:
+                put.result()
         for table in TABLES:
             self._register(table, past)
         self._s3.put_bucket_notification_configuration(Bucket=self._bucket, NotificationConfiguration=told)

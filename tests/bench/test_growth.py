@@ -1,0 +1,44 @@
+"""The lake that costs are measured in is the one that was asked for, or there is no measurement."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+from bench.growth import TABLES, TICKERS, Grown
+from local import provision
+from local.aws import launch
+from local.home import SIMULATED, Home
+from local.stack import Lake
+
+
+@pytest.fixture
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
+    """On an AWS of its own: the catalog's database has the name of everybody's."""
+    with launch.start(tmp_path / "aws") as server:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        yield Lake(Home(SIMULATED, tmp_path), server.endpoint, provision.provision(server.endpoint, "grown"))
+
+
+def test_a_history_has_every_object_of_every_day(lake):
+    Grown(lake, days=3)
+
+    found = boto3.client("s3").list_objects_v2(Bucket="grown")["Contents"]
+    written = [entry["Key"] for entry in found if entry["Key"].startswith(("raw/", "refined/"))]
+    assert len(written) == 3 * (len(TABLES) - 1 + len(TICKERS))
+
+
+def test_an_object_that_cannot_be_written_ends_the_measurement(lake, monkeypatch):
+    put = Grown._put
+
+    def fail_once(self: Grown, key: str, body: bytes) -> None:
+        if "2024-03-02" in key:
+            raise ConnectionError(f"cannot write {key}")
+        put(self, key, body)
+
+    monkeypatch.setattr(Grown, "_put", fail_once)
+
+    with pytest.raises(ConnectionError, match=r"cannot write .*trade_date=2024-03-02"):
+        Grown(lake, days=3)
