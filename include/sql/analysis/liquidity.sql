@@ -3,11 +3,12 @@
 -- less bid in basis points of their middle, where both are there. amihud is the mean of |return| per million of volume,
 -- between the closes of sessions on which the share traded, in percent; prices are not adjusted for splits.
 WITH
-  asked AS (SELECT (SELECT max(trade_date) FROM "quotes$partitions") AS trade_date),
+  given AS (SELECT (SELECT max(trade_date) FROM "quotes$partitions") AS trade_date),
+  asked AS (SELECT trade_date, date_add('day', -44, trade_date) AS first_date FROM given),
   sessions AS (
     SELECT p.trade_date
     FROM "quotes$partitions" p
-    JOIN asked ON p.trade_date > date_add('day', -45, asked.trade_date) AND p.trade_date <= asked.trade_date
+    JOIN asked ON p.trade_date >= asked.first_date AND p.trade_date <= asked.trade_date
     ORDER BY p.trade_date DESC
     LIMIT 21
   ),
@@ -26,7 +27,7 @@ WITH
       lag(CAST(q.unit_close AS double)) OVER (PARTITION BY q.ticker ORDER BY q.trade_date) AS close_before
     FROM quotes q
     JOIN sessions ON q.trade_date = sessions.trade_date
-    JOIN asked ON q.trade_date > date_add('day', -45, asked.trade_date) AND q.trade_date <= asked.trade_date
+    JOIN asked ON q.trade_date >= asked.first_date AND q.trade_date <= asked.trade_date
     WHERE q.market_type = '010'
       AND q.asset_class IN ('stock', 'unit')
   )

@@ -59,17 +59,17 @@ WITH
   )
 SELECT
   underlying,
-  CAST(spot AS decimal(13,2)) AS spot,
+  spot,
   expiry_date,
   days_to_expiry,
-  CAST(strike AS decimal(13,2)) AS strike,
+  strike,
   CAST(100 * (strike - spot) / spot AS decimal(13,4)) AS distance_pct,
   max(CASE WHEN market_type = '070' THEN ticker END) AS call_ticker,
-  max(CASE WHEN market_type = '070' THEN CAST(unit_close AS decimal(13,2)) END) AS call_close,
+  max(CASE WHEN market_type = '070' THEN unit_close END) AS call_close,
   max(CASE WHEN market_type = '070' THEN quantity END) AS call_quantity,
   max(CASE WHEN market_type = '070' THEN financial_volume END) AS call_volume,
   max(CASE WHEN market_type = '080' THEN ticker END) AS put_ticker,
-  max(CASE WHEN market_type = '080' THEN CAST(unit_close AS decimal(13,2)) END) AS put_close,
+  max(CASE WHEN market_type = '080' THEN unit_close END) AS put_close,
   max(CASE WHEN market_type = '080' THEN quantity END) AS put_quantity,
   max(CASE WHEN market_type = '080' THEN financial_volume END) AS put_volume
 FROM series

@@ -2,7 +2,8 @@
 -- Prices are of one share, round lot, and NOT adjusted: a split or a dividend in the window shows as a return. A figure
 -- is null unless the share closed on every session of its window, which for a return begins with the close before it.
 WITH
-  asked AS (SELECT (SELECT max(trade_date) FROM "quotes$partitions") AS trade_date),
+  given AS (SELECT (SELECT max(trade_date) FROM "quotes$partitions") AS trade_date),
+  asked AS (SELECT trade_date, date_add('day', -45, trade_date) AS first_date FROM given),
   closes AS (
     SELECT
       q.trade_date,
@@ -13,7 +14,7 @@ WITH
         WHEN lag(q.trade_date) OVER (PARTITION BY q.ticker ORDER BY q.trade_date) = q.previous_session THEN 1 ELSE 0
       END AS follows
     FROM quotes q
-    JOIN asked ON q.trade_date >= date_add('day', -45, asked.trade_date) AND q.trade_date <= asked.trade_date
+    JOIN asked ON q.trade_date >= asked.first_date AND q.trade_date <= asked.trade_date
     WHERE q.market_type = '010'
       AND q.asset_class IN ('stock', 'unit')
   ),

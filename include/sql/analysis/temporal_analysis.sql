@@ -2,7 +2,8 @@
 -- Volume is of round lot, odd lot and auction; tickers, advancers and decliners (open to close) are of the round lot.
 -- Trades are not counted: B3's counter wraps. A comparison is null where the lake lacks a session that it needs.
 WITH
-  asked AS (SELECT (SELECT max(trade_date) FROM "quotes$partitions") AS trade_date),
+  given AS (SELECT (SELECT max(trade_date) FROM "quotes$partitions") AS trade_date),
+  asked AS (SELECT trade_date, date_add('day', -75, trade_date) AS first_date FROM given),
   days AS (
     SELECT
       q.trade_date,
@@ -12,7 +13,7 @@ WITH
       count_if(q.market_type = '010' AND q.change_pct < 0) AS decliners,
       sum(q.financial_volume) AS financial_volume
     FROM quotes q
-    JOIN asked ON q.trade_date >= date_add('day', -75, asked.trade_date) AND q.trade_date <= asked.trade_date
+    JOIN asked ON q.trade_date >= asked.first_date AND q.trade_date <= asked.trade_date
     WHERE q.market_type IN ('010', '017', '020')
       AND q.asset_class IN ('stock', 'unit')
     GROUP BY q.trade_date

@@ -12,6 +12,7 @@ from tests.include.sql.lab import (
     CLASSIFIED,
     DAYS,
     FIRST_CLASSIFIED,
+    PENNY,
     SQL,
     Answer,
     Market,
@@ -54,13 +55,17 @@ class TestTopStocks:
         best = of[of.trade_date == LAST].sort_values("financial_volume", ascending=False).head(10)
         found = market.lab.analyse("top_stocks")
         assert [list(row.values()) for row in found.rows] == [
-            [row.ticker, row.short_name, row.asset_class, shown(rounded(row.unit_close, 2)), shown(row.change_pct),
+            [row.ticker, row.short_name, row.asset_class, shown(rounded(row.unit_close, 8)), shown(row.change_pct),
              shown(row.quantity), shown(row.financial_volume)]
             for row in best.itertuples()
         ]  # fmt: skip
         assert list(found.rows[0]) == [
             "ticker", "short_name", "asset_class", "close", "change_pct", "quantity", "financial_volume",
         ]  # fmt: skip
+
+    def test_show_what_one_share_costs_were_it_less_than_a_cent(self, market: Market):
+        found = column(market.lab.analyse("top_stocks"), "close")
+        assert found[PENNY] == "0.00045000"
 
     def test_of_another_session_read_that_session_alone(self, market: Market):
         for day in (None, DAYS[4]):
@@ -253,12 +258,12 @@ class TestOptionChain:
         for row in chain.itertuples():
             side = "call" if row.market_type == "070" else "put"
             sides[row.ticker] = {
-                "side": side, "close": shown(rounded(row.unit_close, 2)), "quantity": shown(row.quantity),
-                "volume": shown(row.financial_volume), "strike": shown(row.strike_price / row.quote_factor),
+                "side": side, "close": shown(rounded(row.unit_close, 8)), "quantity": shown(row.quantity),
+                "volume": shown(row.financial_volume), "strike": shown(rounded(row.strike_price / row.quote_factor, 8)),
             }  # fmt: skip
         found = {}
         for row in answer.rows:
-            assert row["spot"] == shown(rounded(spot, 2))
+            assert row["spot"] == shown(rounded(spot, 8))
             assert row["days_to_expiry"] == shown((chain.expiry_date.iloc[0] - LAST).days)
             distance = (Decimal(str(row["strike"])) - spot) * 100 / spot
             assert row["distance_pct"] == shown(rounded(rounded(distance, 8), 4))
@@ -291,3 +296,10 @@ class TestOptionChain:
         )
         self.check(answer, chain)
         assert any(row["call_ticker"] and row["put_ticker"] for row in answer.rows)
+
+    def test_of_a_share_quoted_per_thousand_is_of_one_share(self, options, market: Market):
+        answer = market.lab.analyse("option_chain", root=(self.ROOT[0], self.ROOT[1].format(PENNY[:4])))
+        self.check(answer, options[options.ticker_under == PENNY])
+        (row,) = answer.rows
+        found = [row[name] for name in ("spot", "strike", "distance_pct", "call_close", "put_close")]
+        assert found == ["0.00045000", "0.00047000", "4.4444", "0.00002000", "0.00004000"]
