@@ -59,11 +59,6 @@ def kept_bytes(measured: Measured) -> int:
     return sum(size for folder, size in measured.stored_bytes.items() if folder not in TRANSIENT)
 
 
-def year_of_history(measured: Measured, prices: PriceList) -> Decimal:
-    """Sessions of a year, run once, without the storage afterwards."""
-    return SESSIONS_A_YEAR * sum(session(measured, prices).values(), Decimal(0))
-
-
 def mwaa_month(prices: PriceList) -> Decimal:
     """The small environment, its one worker, a GB of database."""
     return HOURS_A_MONTH * prices["mwaa_small_hour"] + prices["mwaa_database_gb_month"]

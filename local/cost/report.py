@@ -158,7 +158,7 @@ def _usd(dollars: Decimal) -> str:
 
 
 def _mb(size: int) -> str:
-    return f"{Decimal(size) / 1024**2:.1f} MB"
+    return f"{Decimal(size) / 10**6:.1f} MB"
 
 
 if __name__ == "__main__":

@@ -51,26 +51,31 @@ LAYOUT = (
 )
 
 
-def _digits(values: NDArray[Any], length: int) -> NDArray[np.uint8]:
-    digits = np.empty((len(values), length), np.uint8)
+def _digits(values: NDArray[Any], field: Field) -> NDArray[np.uint8]:
+    digits = np.empty((len(values), field.length), np.uint8)
     rest = values.astype(np.int64)
-    for position in range(length - 1, -1, -1):
+    for position in range(field.length - 1, -1, -1):
         rest, digit = np.divmod(rest, 10)
         digits[:, position] = digit + ord("0")
     if rest.any():
-        raise ValueError(f"a value does not fit {length} digits: {values[rest != 0][0]}")
+        raise ValueError(f"expected {field.b3_name} of at most {field.length} digits, found {values[rest != 0][0]}")
     return digits
 
 
-def _text(values: NDArray[Any], length: int) -> NDArray[np.uint8]:
-    if values.dtype.itemsize > length:
-        raise ValueError(f"text of up to {values.dtype.itemsize} bytes in a field of {length}")
-    characters = values.astype(f"S{length}").view(np.uint8).reshape(len(values), length)
+def _text(values: NDArray[Any], field: Field) -> NDArray[np.uint8]:
+    if values.dtype.itemsize > field.length:
+        longest = max(values.tolist(), key=len)
+        raise ValueError(f"expected {field.b3_name} of at most {field.length} bytes, found {longest!r}")
+    characters = values.astype(f"S{field.length}").view(np.uint8).reshape(len(values), field.length)
     return np.where(characters == 0, ord(" "), characters).astype(np.uint8)
 
 
 def quotes(session: dt.date, currency: str, columns: Columns) -> bytes:
-    """The 01 records of one session. Numbers are integers in units of the field's last digit."""
+    """The 01 records of one session. Numbers are integers in units of the field's last digit.
+
+    Raises:
+        ValueError: a value is too long for its field.
+    """
     count = len(columns["ticker"])
     records = np.full((count, RECORD_LENGTH + len(END_OF_LINE)), ord(" "), np.uint8)
     for text, start in ((f"01{session:%Y%m%d}", 1), (currency, 53)):
@@ -78,7 +83,7 @@ def quotes(session: dt.date, currency: str, columns: Columns) -> bytes:
     for field in LAYOUT:
         values = columns[field.column]
         write = _text if values.dtype.kind == "S" else _digits
-        records[:, field.start - 1 : field.start - 1 + field.length] = write(values, field.length)
+        records[:, field.start - 1 : field.start - 1 + field.length] = write(values, field)
     records[:, RECORD_LENGTH:] = np.frombuffer(END_OF_LINE, np.uint8)
     return records.tobytes()
 

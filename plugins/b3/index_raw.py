@@ -22,7 +22,6 @@ from b3.site import INDEX_METHODS
 
 # The partition column is trade_date, and Athena refuses a table that has it twice.
 PORTFOLIO_SCHEMA = portfolio.SCHEMA.set(0, portfolio.SCHEMA.field("trade_date").with_name("source_date"))
-SECTORS_SCHEMA = sectors.SCHEMA
 
 _ENDPOINTS = tuple(INDEX_METHODS)
 

@@ -42,7 +42,6 @@ def test_a_session_is_the_sum_of_what_it_uses():
     assert parts["Athena"] == Decimal(40 * MB) / 1024**4 * 5
     assert parts["S3 requests"] == 20 * Decimal("0.005") / 1000 + 100 * Decimal("0.0004") / 1000
     assert parts["Data Catalog requests"] == Decimal(50) / 1_000_000
-    assert estimate.year_of_history(RUN, LISTED) == 250 * sum(parts.values())
 
 
 def test_query_results_are_not_kept():
@@ -63,6 +62,18 @@ def test_the_month_in_all_has_mwaa_its_nat_gateway_and_the_sessions():
     month = Decimal("357.80") + Decimal("36.50") + 21 * run
 
     assert f"| a month in all: MWAA, NAT gateway and 21 sessions | {month:.2f} |" in report.document(RUN, LISTED)
+
+
+def test_a_year_of_history_is_250_sessions():
+    run = sum(estimate.session(RUN, LISTED).values())
+
+    assert f"| a year of history, 250 sessions run one by one | {250 * run:.2f} |" in report.document(RUN, LISTED)
+
+
+def test_a_megabyte_is_a_million_bytes():
+    document = report.document(replace(RUN, query_bytes=[1_200_000, 1_200_000]), LISTED)
+
+    assert "2 queries, 2.4 MB scanned" in document
 
 
 def test_a_price_that_is_not_exact_is_refused(tmp_path):

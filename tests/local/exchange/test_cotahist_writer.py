@@ -1,0 +1,33 @@
+import datetime as dt
+
+import numpy as np
+import pytest
+
+from local.exchange import cotahist_writer, market
+
+DAY = dt.date(2024, 3, 14)
+
+
+def columns(**changed):
+    """Two records of a simulated session, with other values in some columns."""
+    found = {name: values[:2] for name, values in market.session_columns(DAY).items()}
+    return found | {name: np.array(values) for name, values in changed.items()}
+
+
+def test_a_record_has_245_bytes_and_its_line_end():
+    written = cotahist_writer.quotes(DAY, "R$", columns(trade_count=[99_999, 0]))
+
+    assert [len(record) for record in written.split(b"\r\n")] == [245, 245, 0]
+    assert [record[147:152] for record in written.split(b"\r\n")[:2]] == [b"99999", b"00000"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"trade_count": [1, 100_000]}, "expected TOTNEG of at most 5 digits, found 100000"),
+        ({"ticker": [b"ABCD3", b"ABCD345678901"]}, "expected CODNEG of at most 12 bytes, found b'ABCD345678901'"),
+    ],
+)
+def test_a_value_that_is_too_long_is_refused_by_the_name_of_its_field(changed, expected):
+    with pytest.raises(ValueError, match=expected):
+        cotahist_writer.quotes(DAY, "R$", columns(**changed))
