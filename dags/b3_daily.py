@@ -41,14 +41,14 @@ sessions of these days, both ends included; `trade_date` of its conf is not used
 same bytes, and readers see the old partition or the new one. `scrape` asks B3 again; when B3 no longer serves the
 file (404), the copy in `landing/` is used, or the file of the month or the year. Where `landing/` has the session in
 several of these, the one whose bytes came last is used: a daily file that B3 corrected, or the year's that `b3_history`
-brought since. A daily file that B3 serves as it ever was does not undo the year's. Runs of a backfill take turns at the
-crawlers, one at a time, and at the Glue job, two; before Airflow 3.3, which does not count deferred tasks, only with
-`--max-active-runs 1`.
+brought since. A daily file that B3 serves as it ever was does not undo the year's; one that is fetched for the first
+time is the last. Runs of a backfill take turns at the crawlers, one at a time, and at the Glue job, two; Airflow before
+3.3 does not count deferred tasks, and needs `--max-active-runs 1` for that.
 
 **When it fails.** Each message says what was expected and what was found; it goes to the alert topic, if one is set.
 
-* `scrape`, *DeadlineOver*: B3 did not publish by noon of the day after. *NotPublished*: it no longer serves the daily
-  file, or the session is yet to come. Clear the task once B3 has the file.
+* `scrape`, *DeadlineOver*: B3 did not publish by noon of the day after. *NotServed*: it no longer serves the file, or
+  the session is yet to come. Clear the task once B3 has the file. *ClosedDay*: there was no session.
 * Any scrape, *Truncated*, *NotB3Data*, *BadLayout* or *WrongDate*: B3 sent something else. The bytes are in
   `landing/rejected/`, nothing downstream changed. Clear the task later; `indexes.*` and `sectors.*` the same day.
 * `refine`: the job run's log group is `/aws-glue/jobs/<job>/error`; readers still see the former partition.

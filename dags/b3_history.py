@@ -23,8 +23,8 @@ delete it to ask B3 once more.
 **Several years**: `airflow backfill create --dag-id b3_history --from-date 2020-01-01 --to-date 2024-01-01` makes the
 runs of 2020 to 2023; `year` of its conf is not used. One year at a time is fetched and one taken apart, so that a small
 worker does; `--max-active-runs 1` finishes each before the next. A year is complete or can be run again: killed
-anywhere, it goes on with the copy in `landing/` and writes what is missing. A year that is complete is written from
-that copy each time, over daily files that B3 corrected later: run `b3_daily` for those sessions afterwards.
+anywhere, it goes on with the copy in `landing/` and writes what is missing. Sessions whose daily file came after the
+year's are written from that.
 
 **When it fails**: as `b3_daily`, and
 
@@ -32,7 +32,7 @@ that copy each time, over daily files that B3 corrected later: run `b3_daily` fo
   was written; the message says which, and what to do.
 * `validate.quotes_agree_with_index_stocks`: the file corrected sessions whose constituents `b3_daily` had made.
   `quotes` is right; `index_stocks` and its views have the former volumes. Run `b3_daily` again, from `scrape` on, for
-  each date in the message: it takes the file that came last, here the year's. Then clear the check.
+  each date in the message: it takes the same file, and makes both anew. Then clear the check.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def describe(context: Mapping[str, Any]) -> tuple[str, str]:
 
 def _of(context: Mapping[str, Any]) -> str:
     """What a run is for, by its conf or its logical date: its id names the day on which it was due, if any."""
-    run = context.get("dag_run")  # Airflow 3.0 does not give a DAG's callback one
+    run = context.get("dag_run")  # a DAG's callback has none where no task of the run began
     if run is None:
         return ""
     conf = {} if run.run_type in runs.BY_LOGICAL_DATE else run.conf or {}

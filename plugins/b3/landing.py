@@ -25,8 +25,8 @@ ORIGIN = frozenset({"source", "source-url", "source-sha256"})
 # Metadata of files of several sessions: up to which one they go.
 LAST_SESSION = "last-session"
 FETCHED_AT = "fetched-at"
-# S3's words for a conditional PUT that another one came before.
-_OVERTAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
+# S3's words for a conditional PUT that another one, or a deletion, came before.
+_OVERTAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409", "404")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ def capture_quotes(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, *, l
 
     What landing/ has of the session in several files is taken from the one that came last, see `latest`. So a year's
     file that came after the daily one is used even where B3 still serves the daily file, unchanged: those bytes are
-    older, and must not undo what the year's file corrected. A daily file that B3 changed comes last, and is used.
+    older, and must not undo what the year's file corrected. A daily file that B3 changed comes last, and is used; so is
+    one that is fetched for the first time.
 
     An answer that fails its checks is kept in landing/rejected/ and never under the file's name.
 
@@ -110,10 +111,11 @@ def capture_quotes(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, *, l
 
 
 def latest(s3: Any, where: Lake, trade_date: dt.date) -> LandedFile | None:
-    """Of the files in landing/ that hold a session, or go on beyond it, the one that came last; None without any.
+    """Of the files in landing/ for a session, the one that came last; None without any.
 
-    They are the daily file, the month's and the year's. When one came is when its bytes were first fetched: B3 asked
-    again and giving the same bytes does not make them newer. Of two that came in the same second it is the shorter.
+    They are the daily file, and the month's and the year's if they go up to that session or beyond. When one came is
+    when its bytes were first fetched: B3 asked again and giving the same bytes does not make them newer. Of two that
+    came in the same second it is the shorter.
     """
     found, own = [], lake.daily_quotes_file(trade_date)
     for name in (own, *(longer.name for longer in _longer(trade_date))):
@@ -159,7 +161,7 @@ def _year(year: int) -> _LongerFile:
 
 
 def _longer(trade_date: dt.date) -> tuple[_LongerFile, _LongerFile]:
-    """The files of several sessions that a session is in."""
+    """The files of several sessions that a session belongs into."""
     last = calendar.monthrange(trade_date.year, trade_date.month)[1]
     month = _LongerFile(lake.monthly_quotes_file(trade_date), trade_date.replace(day=1), trade_date.replace(day=last))
     return month, _year(trade_date.year)
@@ -261,7 +263,8 @@ def _landed(where: Lake, key: str, metadata: dict[str, str]) -> LandedFile:
 def keep(s3: Any, where: Lake, key: str, file: IO[bytes], download: Download, **more: str) -> LandedFile:
     """Put what was downloaded to `file` under `key`, with `more` metadata; what lies there already is not put again.
 
-    Of several that put the same bytes at once, as the runs of a backfill do a year's file, one does.
+    Of several that put the same bytes at once, as the runs of a backfill do a year's file, one does; of other bytes
+    those stay that were fetched last.
     """
     landed = LandedFile(where.uri(key), download.url, download.sha256, download.source)
     head = _head(s3, where, key)
@@ -269,13 +272,17 @@ def keep(s3: Any, where: Lake, key: str, file: IO[bytes], download: Download, **
     if before is not None and before.sha256 == landed.sha256:
         log.info("%s already holds these bytes", landed.uri)
         return before
+    fetched_at = download.fetched_at.isoformat(timespec="seconds")
+    if head is not None and before is not None and head["Metadata"].get(FETCHED_AT, "") > fetched_at:
+        log.info("%s holds bytes that came later", landed.uri)
+        return before
     file.seek(0)
     try:
         s3.put_object(
             Bucket=where.bucket,
             Key=key,
             Body=file,
-            Metadata={**landed.metadata(), **more, FETCHED_AT: download.fetched_at.isoformat(timespec="seconds")},
+            Metadata={**landed.metadata(), **more, FETCHED_AT: fetched_at},
             **({"IfNoneMatch": "*"} if head is None else {"IfMatch": head["ETag"]}),
         )
     except s3.exceptions.ClientError as error:

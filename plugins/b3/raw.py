@@ -55,28 +55,39 @@ def write_quotes(s3: Any, where: Lake, landed: LandedFile, trade_date: dt.date) 
         SourceError: and its subclasses: the file is damaged, or does not hold that session.
     """
     landed = latest(s3, where, trade_date) or landed
-    if landed.uri == where.uri(lake.landing_quotes_key(lake.daily_quotes_file(trade_date))):
-        parquet = io.BytesIO()
-        with tempfile.TemporaryFile() as source:
-            open_landed(s3, where, landed, source)
-            summary = cotahist.write_parquet(source, parquet, trade_date=trade_date, name=landed.uri)
-        partition = _put(s3, where, landed, trade_date, parquet.getvalue(), summary.records, summary.financial_volume)
-        return RawQuotes([partition], summary.trailer_records - 2)
+    key = lake.landing_quotes_key(lake.daily_quotes_file(trade_date))
+    if landed.uri == where.uri(key):
+        return _write_daily(s3, where, landed, trade_date)
     written = _write_sessions(s3, where, landed, trade_date)
-    if not written.partitions:
+    if written.partitions:
+        return written
+    # A longer file may lack a session that it goes beyond; the daily one, if any, is all there is of it.
+    daily = find(s3, where, key)
+    if daily is None:
         raise NotPublished(
             source=landed.uri,
             expected=f"the session {trade_date}",
             found="none of its records",
             hint="Delete the file from landing/ and run scrape again: B3's has grown, or the day was no session.",
         )
-    return written
+    log.warning("%s lacks %s; using %s", landed.uri, trade_date, daily.uri)
+    return _write_daily(s3, where, daily, trade_date)
+
+
+def _write_daily(s3: Any, where: Lake, landed: LandedFile, trade_date: dt.date) -> RawQuotes:
+    parquet = io.BytesIO()
+    with tempfile.TemporaryFile() as source:
+        open_landed(s3, where, landed, source)
+        summary = cotahist.write_parquet(source, parquet, trade_date=trade_date, name=landed.uri)
+    partition = _put(s3, where, landed, trade_date, parquet.getvalue(), summary.records, summary.financial_volume)
+    return RawQuotes([partition], summary.trailer_records - 2)
 
 
 def write_year(s3: Any, where: Lake, landed: LandedFile) -> RawQuotes:
     """Write the raw quotes partition of every session of a landed COTAHIST file, as `write_quotes` writes each.
 
-    It is read as it lies there now: B3's file of the running year may have been fetched again since.
+    It is read as it lies there now: B3's file of the running year may have been fetched again since. A session of which
+    another file came later, such as a daily one that B3 corrected, is written from that.
 
     Memory is bounded by a few sessions, not by the file. Killed half-way, it leaves whole partitions.
 
@@ -97,6 +108,9 @@ def _write_sessions(s3: Any, where: Lake, landed: LandedFile, only: dt.date | No
                 _check_calendar(found.dates(), landed.uri)
 
             def write(date: dt.date) -> RawPartition:
+                if only is None and (last := latest(s3, where, date)) and last.uri != landed.uri:
+                    log.warning("%s came after %s; using it for %s", last.uri, landed.uri, date)
+                    return write_quotes(s3, where, last, date).partitions[0]
                 records, parquet = found.table(date), io.BytesIO()
                 cotahist.write_session(records, parquet)
                 volume = pc.sum(records["financial_volume"]).as_py()

@@ -305,7 +305,8 @@ class TestItsRuns:
         session = dt.date(2024, 3, 14)
 
         triggered_at_midnight = publication.due(session, dt.time())
-        assert triggered_at_midnight + dag.dagrun_timeout > publication.deadline(session)
+        longest = publication.deadline(session, publication.LONGEST_DEADLINE_HOURS)
+        assert triggered_at_midnight + dag.dagrun_timeout > longest > publication.deadline(session)
 
     @pytest.mark.parametrize("given", [None, "2020-04-30"])
     def test_take_a_trade_date_from_the_trigger_form(self, dag, given):

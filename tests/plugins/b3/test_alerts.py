@@ -119,6 +119,16 @@ class TestPublishTimeout:
         assert message["Message"].startswith("Expected the run to end within 1 day, 16:00:00; it was ended then")
         assert "DAG b3_daily, run manual__1." in message["Message"]
 
+    def test_names_the_session(self, topic, monkeypatch):
+        monkeypatch.setenv("B3_ALERT_TOPIC_ARN", topic.arn)
+        run = SimpleNamespace(run_type="scheduled", conf=None, logical_date=dt.datetime(2024, 3, 14, tzinfo=dt.UTC))
+
+        alerts.publish_timeout(ended("timed_out") | {"dag_run": run})
+
+        assert [message["Subject"] for message in topic.received()] == [
+            "b3_daily timed out for 2024-03-14 in manual__1"
+        ]
+
     def test_is_silent_where_a_task_failed_which_was_told_by_itself(self, topic, monkeypatch):
         monkeypatch.setenv("B3_ALERT_TOPIC_ARN", topic.arn)
 

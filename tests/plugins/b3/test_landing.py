@@ -382,6 +382,37 @@ class TestRunsThatLandTheSameFileAtOnce:
         assert len(versions()[key]) == (2 if there else 1)
 
 
+class TestAFileThatWasFetchedLaterByAnotherRun:
+    LATER = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
+
+    def test_is_not_replaced_by_the_older(self, s3, lake, body):
+        key = f"landing/quotes/{YEAR}"
+        newer = landing.keep(s3, lake, key, *downloaded(b"newer", self.LATER))
+
+        assert landing.keep(s3, lake, key, *downloaded(b"older")) == newer
+        assert body(key) == b"newer"
+
+    def test_and_deleted_since_does_not_stand_in_the_way(self, s3, lake, body):
+        """Somebody follows an error's hint between a run's look at what is there and its PUT."""
+        key = f"landing/quotes/{YEAR}"
+        landing.keep(s3, lake, key, *downloaded(b"former"))
+
+        class Meanwhile:
+            exceptions = s3.exceptions
+
+            def head_object(self, **arguments: str) -> Any:
+                head = s3.head_object(**arguments)
+                s3.delete_object(**arguments)
+                return head
+
+            def put_object(self, **arguments: Any) -> Any:
+                return s3.put_object(**arguments)
+
+        landing.keep(Meanwhile(), lake, key, *downloaded(SENT))
+
+        assert body(key) == SENT
+
+
 class TestASessionThatIsInSeveralLandedFiles:
     @pytest.fixture
     def land(self, s3, lake):

@@ -336,8 +336,32 @@ class TestWhatTheYearsFileCorrected:
     def test_a_year_that_was_fetched_again_since_its_scrape_is_read_as_it_is_now(self, corrected, volume, s3, lake):
         _, year = corrected
         newer = record(DATPRE=self.FIRST, VOLTOT=33)
-        put_file(s3, lake, "COTAHIST_A2020.ZIP", [newer, record(DATPRE=self.SECOND)])
+        put_file(
+            s3, lake, "COTAHIST_A2020.ZIP", [newer, record(DATPRE=self.SECOND)],
+            {"fetched-at": "2020-01-04T22:30:00+00:00", "last-session": str(self.SECOND)},
+        )  # fmt: skip
 
         raw.write_year(s3, lake, year)
 
         assert volume() == [Decimal("0.33")]
+
+    def test_the_year_does_not_undo_a_daily_file_that_b3_corrected_after_it(self, corrected, volume, s3, lake):
+        _, year = corrected
+        newer = record(DATPRE=self.FIRST, VOLTOT=33)
+        put_file(s3, lake, "COTAHIST_D02012020.ZIP", [newer], {"fetched-at": "2020-01-04T22:30:00+00:00"})
+
+        written = raw.write_year(s3, lake, year)
+
+        assert volume() == [Decimal("0.33")]
+        assert [part.trade_date for part in written.partitions] == [str(self.FIRST), str(self.SECOND)]
+
+    def test_a_session_that_the_later_year_lacks_is_taken_from_its_daily_file(self, corrected, volume, s3, lake):
+        daily, _ = corrected
+        put_file(
+            s3, lake, "COTAHIST_A2020.ZIP", [record(DATPRE=self.SECOND)],
+            {"fetched-at": "2020-01-04T22:30:00+00:00", "last-session": str(self.SECOND)},
+        )  # fmt: skip
+
+        raw.write_quotes(s3, lake, daily, self.FIRST)
+
+        assert volume() == [Decimal("0.11")]
