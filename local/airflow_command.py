@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 
-from local import home, runs, setup, source, stack
+from local import home, processes, runs, setup, source, stack
 from local.home import ROOT
 
 _STOP_SECONDS = 10
@@ -40,17 +40,7 @@ def run(chosen: source.Source, arguments: list[str]) -> int:
         try:
             return process.wait()
         finally:
-            if process.poll() is None:
-                _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+            processes.end(process, _STOP_SECONDS)
 
 
 if __name__ == "__main__":

@@ -9,17 +9,17 @@ but Python.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+
+from local import locks
 
 ROOT = Path(__file__).resolve().parent.parent
 UV_VERSION = "0.13.8"
@@ -84,11 +84,8 @@ def make(environment: Environment) -> None:
             _prepare_spark()
 
 
-@contextmanager
-def _alone() -> Iterator[None]:
-    with (ROOT / ".venv-lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _alone() -> AbstractContextManager[bool]:
+    return locks.exclusive(ROOT / ".venv-lock", waiting_for="another command that makes environments")
 
 
 def _make(environment: Environment) -> None:

@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import sys
@@ -14,9 +13,8 @@ import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
-from types import FrameType
 
-from local import home, setup, source, stack, tether
+from local import home, runs, setup, source, stack, tether
 from local.home import Home
 
 API_SERVER = "api-server"
@@ -26,33 +24,21 @@ _START_SECONDS = 180
 _STOP_SECONDS = 20
 
 
-class Stop(Exception):
-    """A signal asked for the end."""
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Serve until a signal (status 0), or until a component dies (status 1)."""
     parser = argparse.ArgumentParser(prog="make ui", description=__doc__)
     parser.add_argument("--exchange", default="auto", help="auto, live, simulated, or a folder of B3's files")
     options = parser.parse_args(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
+    runs.interrupt_on_signals()
     try:
         chosen = source.choose(options.exchange)
         return serve(chosen, int(os.environ.get("B3_UI_PORT", "8080")))
     except (ValueError, RuntimeError) as error:
         print(f"ui: {error}", file=sys.stderr)
         return 1
-    except Stop:
+    except KeyboardInterrupt:
         print("ui: stopped")
         return 0
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    # Once: a second Ctrl-C must not interrupt the stopping.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Stop
 
 
 def serve(chosen: source.Source, port: int) -> int:

@@ -14,7 +14,7 @@ from infra.deploy.errors import DeployError
 
 # What tools leave behind; everything else below a folder is deployed.
 LEFTOVERS = ("__pycache__", "*.pyc", "*.pyo", ".*_cache", ".DS_Store", "*.swp", "*~", ".git*")
-CONSTRAINTS_LINE = re.compile(rb'^(--constraint "/usr/local/airflow/dags/)constraints\.txt(?="$)', re.MULTILINE)
+_CONSTRAINTS_LINE = re.compile(rb'^(--constraint "/usr/local/airflow/dags/)constraints\.txt(?="$)', re.MULTILINE)
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 _ORDINARY_FILE = 0o100644
 _UNIX = 3
@@ -128,7 +128,7 @@ def requirements(root: Path, constraints: str) -> bytes:
         DeployError: it has no such line: MWAA would install by constraints of its own.
     """
     body = _read(root / "requirements.txt")
-    named = CONSTRAINTS_LINE.sub(rb"\g<1>" + constraints.encode(), body)
+    named = _CONSTRAINTS_LINE.sub(rb"\g<1>" + constraints.encode(), body)
     if named == body:
         raise DeployError(
             f'expected a line --constraint "/usr/local/airflow/dags/constraints.txt" in {root / "requirements.txt"}, '

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from local import processes
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -35,12 +36,7 @@ class Server:
 
     def stop(self, timeout_seconds: float = 30) -> None:
         """Stop cleanly, ending running Glue jobs; kills the server if it takes longer than the timeout."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(timeout_seconds)
-            except subprocess.TimeoutExpired:
-                self.kill()
+        processes.end(self.process, timeout_seconds)
         if self.process.stdout:
             self.process.stdout.close()
 

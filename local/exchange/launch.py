@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from local import processes
+
 REPOSITORY = Path(__file__).parents[2]
 _READY_SECONDS = 60
 _STOP_SECONDS = 10
@@ -37,13 +39,7 @@ class ExchangeServer:
 
     def stop(self) -> None:
         """End the process; stopping twice is fine."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        processes.end(self.process, _STOP_SECONDS)
         if self.process.stdout:
             self.process.stdout.close()
 

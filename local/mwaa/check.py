@@ -8,7 +8,6 @@ deployed files where MWAA puts them and nothing else of the checkout; tests/mwaa
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from infra.deploy.errors import DeployError
+from local import locks
 from local.mwaa import environments, layout, rules
 from local.mwaa.versions import VERSIONS, Version
 from local.setup import ROOT
@@ -30,8 +30,7 @@ def main(names: list[str]) -> int:
         print(f"test-mwaa: expected versions among {', '.join(known)}, found {', '.join(strange)}", file=sys.stderr)
         return 2
     chosen = [known[name] for name in names] or list(VERSIONS)
-    with (ROOT / ".venv-mwaa-lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locks.exclusive(ROOT / ".venv-mwaa-lock", waiting_for="another make test-mwaa"):
         failed = [version.airflow for version in chosen if not check(version)]
     if failed:
         print(f"test-mwaa: FAILED on Airflow {', '.join(failed)}", file=sys.stderr)

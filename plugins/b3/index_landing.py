@@ -10,15 +10,14 @@ import datetime as dt
 import hashlib
 import io
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from b3 import lake, portfolio, sectors
 from b3.errors import BadLayout, NoPortfolio, OtherSession, SourceError
 from b3.lake import Lake
-from b3.landing import LandedFile, find, keep
+from b3.landing import LandedFile, find, keep, rejecting
 from b3.site import INDEX_METHODS
 
 if TYPE_CHECKING:
@@ -176,7 +175,7 @@ def capture_sectors(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, ind
             raise
         log.warning("using %s as landed: %s", own.uri, error)
         return own
-    with _rejecting(s3, where, _SECTORS_FILE, body, download):
+    with rejecting(s3, where, _SECTORS_FILE, io.BytesIO(body), download):
         sectors.read_workbook(body, source=download.url)
     if former is not None and own is None and former.sha256 == download.sha256:
         log.info("the sector classification is still that of %s", former.uri)
@@ -188,7 +187,7 @@ def _current_session(hook: B3Hook, s3: Any, where: Lake, index: str) -> dt.date:
     """The session that B3 is at, as the portfolio of an index names it."""
     method = INDEX_METHODS["portfolio_day"]
     body, download = hook.download_index(method, index=index)
-    with _rejecting(s3, where, f"{method}.{index}.json", body, download):
+    with rejecting(s3, where, f"{method}.{index}.json", io.BytesIO(body), download):
         return portfolio.header_date(body, source=download.url)
 
 
@@ -233,7 +232,7 @@ def _ask(hook: B3Hook, s3: Any, where: Lake, index: str, endpoint: str) -> tuple
     method = INDEX_METHODS[endpoint]
     name = f"{method}.{index}"
     first, download = _page(hook, method, index, 1)
-    with _rejecting(s3, where, f"{name}.json", first, download):
+    with rejecting(s3, where, f"{name}.json", io.BytesIO(first), download):
         count = portfolio.page_count(first, source=download.url)
         if count > _MOST_PAGES:
             raise BadLayout(
@@ -245,12 +244,12 @@ def _ask(hook: B3Hook, s3: Any, where: Lake, index: str, endpoint: str) -> tuple
     pages = [first]
     for number in range(2, count + 1):
         page, of_page = _page(hook, method, index, number)
-        with _rejecting(s3, where, f"{name}.page{number}.json", page, of_page):
+        with rejecting(s3, where, f"{name}.page{number}.json", io.BytesIO(page), of_page):
             portfolio.page_count(page, source=of_page.url)
         pages.append(page)
     body = portfolio.join_pages(pages)
     download = replace(download, sha256=hashlib.sha256(body).hexdigest(), size=len(body))
-    with _rejecting(s3, where, f"{name}.json", body, download):
+    with rejecting(s3, where, f"{name}.json", io.BytesIO(body), download):
         portfolio.read_table(body, endpoint=endpoint, index=index, source=download.url)
     return body, download
 
@@ -261,20 +260,6 @@ def _page(hook: B3Hook, method: str, index: str, number: int) -> tuple[bytes, Do
     except SourceError as error:
         error.add_note(f"asked for: {method} of {index}, page {number}")
         raise _Unserved(error) from error
-
-
-@contextmanager
-def _rejecting(s3: Any, where: Lake, file_name: str, body: bytes, download: Download) -> Iterator[None]:
-    """Keep `body` in landing/rejected/ if it fails the checks in the `with` block."""
-    try:
-        yield
-    except NoPortfolio:
-        # Its bytes say no more than the error does.
-        raise
-    except SourceError as error:
-        kept = keep(s3, where, lake.rejected_key(download.sha256, file_name), io.BytesIO(body), download)
-        error.add_note(f"the {len(body)} bytes that came from {download.url} are kept in {kept.uri}")
-        raise
 
 
 def _of_session(s3: Any, where: Lake, index: str, trade_date: dt.date, captured: _Captured) -> dict[str, LandedFile]:

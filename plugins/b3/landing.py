@@ -10,10 +10,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from b3 import cotahist, lake, sessions
-from b3.errors import ClosedDay, NotB3Data, NotPublished, NotServed, SourceError, WrongDate
+from b3.errors import ClosedDay, NoPortfolio, NotB3Data, NotPublished, NotServed, SourceError, WrongDate
 from b3.lake import Lake
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def capture_quotes(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, *, l
     with tempfile.TemporaryFile() as file:
         try:
             download = hook.download_quotes(name, file)
-            with _rejecting(s3, where, name, file, download):
+            with rejecting(s3, where, name, file, download):
                 cotahist.verify(file, trade_date, name=download.url)
             own = keep(s3, where, key, file, download)
         # B3 says in all three ways that it has no file: 404, no bytes, a web page.
@@ -185,7 +185,7 @@ def _download_first(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, mis
 def _download_longer(hook: B3Hook, s3: Any, where: Lake, wanted: _LongerFile) -> tuple[LandedFile, cotahist.Summary]:
     with tempfile.TemporaryFile() as file:
         download = hook.download_quotes(wanted.name, file)
-        with _rejecting(s3, where, wanted.name, file, download):
+        with rejecting(s3, where, wanted.name, file, download):
             summary = cotahist.verify(file, None, name=download.url)
             stray = [date for date in summary.records_by_date if not wanted.first <= date <= wanted.last]
             if stray:
@@ -206,10 +206,13 @@ def _reaches(metadata: dict[str, str], trade_date: dt.date) -> bool:
 
 
 @contextmanager
-def _rejecting(s3: Any, where: Lake, name: str, file: BinaryIO, download: Download) -> Iterator[None]:
-    """Keep a downloaded file in landing/rejected/ that turns out to be wrong."""
+def rejecting(s3: Any, where: Lake, name: str, file: IO[bytes], download: Download) -> Iterator[None]:
+    """Keep a downloaded file in landing/rejected/ if it fails the checks in the `with` block."""
     try:
         yield
+    except NoPortfolio:
+        # Its bytes say no more than the error does.
+        raise
     except SourceError as error:
         kept = keep(s3, where, lake.rejected_key(download.sha256, name), file, download)
         error.add_note(f"the {download.size} bytes that came from {download.url} are kept in {kept.uri}")
@@ -226,7 +229,7 @@ def find(s3: Any, where: Lake, key: str) -> LandedFile | None:
     return None if metadata is None else _landed(where, key, metadata)
 
 
-def _head(s3: Any, where: Lake, key: str) -> dict[str, Any] | None:
+def head(s3: Any, where: Lake, key: str) -> dict[str, Any] | None:
     """S3's answer about the object under `key`, None where there is none."""
     try:
         return s3.head_object(Bucket=where.bucket, Key=key)
@@ -241,10 +244,10 @@ def _metadata(s3: Any, where: Lake, key: str) -> dict[str, str] | None:
 
     One that was put there by hand, and does not say when it was fetched, was when it was put.
     """
-    head = _head(s3, where, key)
-    if head is None:
+    there = head(s3, where, key)
+    if there is None:
         return None
-    return {FETCHED_AT: head["LastModified"].astimezone(dt.UTC).isoformat(timespec="seconds"), **head["Metadata"]}
+    return {FETCHED_AT: there["LastModified"].astimezone(dt.UTC).isoformat(timespec="seconds"), **there["Metadata"]}
 
 
 def _landed(where: Lake, key: str, metadata: dict[str, str]) -> LandedFile:
@@ -267,15 +270,16 @@ def keep(s3: Any, where: Lake, key: str, file: IO[bytes], download: Download, **
     those stay that were fetched last.
     """
     landed = LandedFile(where.uri(key), download.url, download.sha256, download.source)
-    head = _head(s3, where, key)
-    before = None if head is None else _landed(where, key, head["Metadata"])
-    if before is not None and before.sha256 == landed.sha256:
-        log.info("%s already holds these bytes", landed.uri)
-        return before
     fetched_at = download.fetched_at.isoformat(timespec="seconds")
-    if head is not None and before is not None and head["Metadata"].get(FETCHED_AT, "") > fetched_at:
-        log.info("%s holds bytes that came later", landed.uri)
-        return before
+    there = head(s3, where, key)
+    if there is not None:
+        before = _landed(where, key, there["Metadata"])
+        if before.sha256 == landed.sha256:
+            log.info("%s already holds these bytes", landed.uri)
+            return before
+        if there["Metadata"].get(FETCHED_AT, "") > fetched_at:
+            log.info("%s holds bytes that came later", landed.uri)
+            return before
     file.seek(0)
     try:
         s3.put_object(
@@ -283,7 +287,7 @@ def keep(s3: Any, where: Lake, key: str, file: IO[bytes], download: Download, **
             Key=key,
             Body=file,
             Metadata={**landed.metadata(), **more, FETCHED_AT: fetched_at},
-            **({"IfNoneMatch": "*"} if head is None else {"IfMatch": head["ETag"]}),
+            **({"IfNoneMatch": "*"} if there is None else {"IfMatch": there["ETag"]}),
         )
     except s3.exceptions.ClientError as error:
         if error.response["Error"]["Code"] not in _OVERTAKEN:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from b3 import cotahist, lake, sessions
 from b3.errors import CalendarDiffers, NotPublished
 from b3.lake import Lake
-from b3.landing import LandedFile, find, latest, open_landed
+from b3.landing import LandedFile, find, head, latest, open_landed
 
 log = logging.getLogger(__name__)
 
@@ -162,14 +162,9 @@ def put_if_changed(s3: Any, where: Lake, key: str, body: bytes, metadata: dict[s
     Then the object keeps saying which file it was first made from: B3 has the same records in several.
     """
     etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
-    try:
-        head = s3.head_object(Bucket=where.bucket, Key=key)
-    except s3.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] not in ("404", "NoSuchKey"):
-            raise
-    else:
-        if head["ETag"].strip('"') == etag and head["Metadata"].get("source") == metadata["source"]:
-            log.info("%s already holds these bytes", where.uri(key))
-            return
+    there = head(s3, where, key)
+    if there and there["ETag"].strip('"') == etag and there["Metadata"].get("source") == metadata["source"]:
+        log.info("%s already holds these bytes", where.uri(key))
+        return
     s3.put_object(Bucket=where.bucket, Key=key, Body=body, Metadata=metadata)
     log.info("%s: %s rows", where.uri(key), metadata["rows"])

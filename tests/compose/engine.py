@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from local import processes
+
 _START_SECONDS = 60
 _STOP_SECONDS = 60
 
@@ -81,12 +83,7 @@ def _own(folder: Path) -> Iterator[dict[str, str]]:
             time.sleep(0.5)
         yield environ
     finally:
-        process.terminate()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        processes.end(process, _STOP_SECONDS)
         if not had_bridge:
             _succeeds("ip", "link", "delete", "docker0")
 

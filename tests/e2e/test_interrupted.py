@@ -13,21 +13,9 @@ import pytest
 from local import clean, setup
 from local.exchange import market
 from local.home import ROOT
+from tests.processes import working_on
 
 DATE = dt.date(2024, 3, 14)
-
-
-def working_on(lakes: Path) -> list[psutil.Process]:
-    """Processes that were started for these lakes, by their environment or command line."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            known = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if str(lakes).encode() in known and int(process.name) != os.getpid():
-            found.append(psutil.Process(int(process.name)))
-    return found
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from local import airflow_command, setup, stack
 from local.exchange import market
 from local.home import ROOT
 from local.source import Source
+from tests.processes import working_on
 
 TRIGGERED = dt.date(2024, 3, 20)
 BACKFILLED = (dt.date(2024, 3, 21), dt.date(2024, 3, 22))
@@ -147,19 +148,6 @@ def keys() -> dict[str, str]:
     }
 
 
-def members_of(lakes: Path) -> list[str]:
-    """Processes that were started for that home, by their environment or command line."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            known = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if str(lakes).encode() in known and int(process.name) != os.getpid():
-            found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-    return found
-
-
 def test_a_run_triggered_through_the_rest_api_goes_green(ui, lakes):
     ui.trigger(TRIGGERED)
 
@@ -196,4 +184,4 @@ def test_told_to_stop_it_leaves_nothing_running(ui, lakes):
 
     assert status == 0
     assert re.search(r"ui: stopped", ui.process.stdout.read())
-    assert members_of(lakes) == []
+    assert working_on(lakes) == []

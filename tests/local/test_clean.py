@@ -12,6 +12,7 @@ import pytest
 
 from local import clean, home, locks
 from local.home import ROOT
+from tests.processes import working_on
 
 DATABASE = """
     import sys
@@ -51,12 +52,6 @@ def killed(code: str, folder: Path) -> None:
     assert process.stdout.readline() == "up\n"
     process.kill()
     process.wait()
-
-
-def working_on(folder: Path) -> list[psutil.Process]:
-    """The processes that name a folder."""
-    found = psutil.process_iter(["cmdline"])
-    return [process for process in found if str(folder) in " ".join(process.info["cmdline"] or [])]
 
 
 def test_nothing_is_left_of_the_lakes_and_the_environments(lakes, checkout):
