@@ -56,6 +56,10 @@ class NotServed(NotPublished):
     """B3 has no such file (404): not yet, or no longer."""
 
 
+class NoRecords(NotPublished):
+    """B3 serves the session's file, whole, and without one record of the session."""
+
+
 class NoPortfolio(NotPublished):
     """B3 answers that an index has no such portfolio: of previews, what it says while there is none."""
 

@@ -6,13 +6,15 @@ the lake's raw quotes; `by_session` takes a file of a month or a year apart, and
 """
 
 from b3.cotahist.by_session import Sessions, by_session
-from b3.cotahist.layout import SCHEMA
+from b3.cotahist.layout import READ_SCHEMA, SCHEMA, UNREADABLE
 from b3.cotahist.parquet import RAW_SCHEMA, write_parquet, write_session
 from b3.cotahist.reader import Reader, Summary, iter_batches, read_table, verify
 
 __all__ = [
     "RAW_SCHEMA",
+    "READ_SCHEMA",
     "SCHEMA",
+    "UNREADABLE",
     "Reader",
     "Sessions",
     "Summary",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from b3.cotahist.layout import SCHEMA
+from b3.cotahist.layout import READ_SCHEMA
 from b3.cotahist.reader import Reader, Summary
 from b3.cotahist.source import Source
 
@@ -35,7 +35,7 @@ class Sessions:
         return [date for date in self.summary.records_by_date if self._wanted in (None, date)]
 
     def table(self, date: dt.date) -> pa.Table:
-        """The quote records of a session, of `SCHEMA`, in the order of the file."""
+        """Return the quote records of a session, of `READ_SCHEMA`, in the order of the file."""
         with pa.ipc.open_stream(pa.OSFile(str(self._folder / date.isoformat()))) as stream:
             return stream.read_all()
 
@@ -56,7 +56,7 @@ def by_session(source: Source, *, only: dt.date | None = None, name: str | None 
         NotPublished, NotB3Data, Truncated, BadLayout: as `Reader`.
     """
     with tempfile.TemporaryDirectory(prefix="cotahist-") as folder:
-        reader = Reader(source, name=name)
+        reader = Reader(source, unreadable=True, name=name)
         with ExitStack() as files:
             writers: dict[dt.date, pa.RecordBatchWriter] = {}
             for batch in reader:
@@ -65,7 +65,7 @@ def by_session(source: Source, *, only: dt.date | None = None, name: str | None 
                         continue
                     if date not in writers:
                         sink = files.enter_context(pa.OSFile(str(Path(folder, date.isoformat())), "wb"))
-                        writers[date] = files.enter_context(pa.ipc.new_stream(sink, SCHEMA, options=_SPILLED))
+                        writers[date] = files.enter_context(pa.ipc.new_stream(sink, READ_SCHEMA, options=_SPILLED))
                     writers[date].write_batch(records)
         yield Sessions(reader.summary, Path(folder), only)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from b3.cotahist.layout import COLUMNS, NO_DATES, Field
+from b3.cotahist.layout import COLUMNS, NO_DATES, UNREADABLE, Field
 
 Records = npt.NDArray[np.uint8]
 
@@ -44,14 +45,19 @@ def decode(records: Records) -> pa.RecordBatch:
         records: bytes, shape (records, bytes from one record to the next), C-contiguous.
 
     Returns:
-        A batch of `SCHEMA`'s columns in its order, but with text as dictionary<int32, string>.
+        A batch of `READ_SCHEMA`'s columns in its order, but with text as dictionary<int32, string>.
 
     Raises:
-        FieldError: a number has a non-digit, a date does not exist, or a field that may not is blank.
+        FieldError: in a field that decides what a quote is or is worth, a number has a non-digit, a date does not
+            exist, or blanks stand where there may be none.
     """
-    numbers = _numbers(records)
-    columns = [numbers[column] if column in numbers else _distinct(records, field) for column, field in COLUMNS.items()]
-    return pa.RecordBatch.from_arrays(columns, names=list(COLUMNS))
+    unreadable = _Unreadable()
+    numbers = _numbers(records, unreadable)
+    columns = [
+        numbers[column] if column in numbers else _distinct(records, field, unreadable)
+        for column, field in COLUMNS.items()
+    ]
+    return pa.RecordBatch.from_arrays([*columns, unreadable.column(len(records))], names=[*COLUMNS, UNREADABLE])
 
 
 def parse_date(text: bytes) -> dt.date:
@@ -65,12 +71,37 @@ def parse_date(text: bytes) -> dt.date:
     return dt.date(int(text[:4]), int(text[4:6]), int(text[6:]))
 
 
+class _Unreadable:
+    """What could not be read in fields that decide nothing."""
+
+    def __init__(self) -> None:
+        self._notes: dict[int, list[tuple[int, str]]] = {}
+
+    def note(self, rows: Iterable[int], field: Field, records: Records) -> None:
+        """Keep the bytes of `field` in these rows of `records`."""
+        for row in rows:
+            found = records[row, field.bytes].tobytes().hex()
+            self._notes.setdefault(int(row), []).append((field.start, f"{field.column} {found}"))
+
+    def column(self, count: int) -> pa.Array:
+        """Return the column `UNREADABLE` of `count` rows, as dictionary<int32, string>."""
+        indices, texts = np.zeros(count, np.int32), dict[str, int]()
+        for row, notes in sorted(self._notes.items()):
+            text = ", ".join(note for _, note in sorted(notes))
+            indices[row] = texts.setdefault(text, len(texts))
+        valid = np.zeros(count, np.bool_)
+        valid[list(self._notes)] = True
+        width = max(map(len, texts), default=1)
+        keys = np.array([text.encode().ljust(width) for text in texts], f"V{width}")
+        return pa.DictionaryArray.from_arrays(_array(pa.int32(), indices, valid), _strings(keys))
+
+
 def _is_number(field: Field) -> bool:
     return not field.optional and (pa.types.is_integer(field.type) or pa.types.is_decimal(field.type))
 
 
-def _numbers(records: Records) -> dict[str, pa.Array]:
-    """The columns of digits. All digits of a step are checked together, and looked at singly if one is bad."""
+def _numbers(records: Records, unreadable: _Unreadable) -> dict[str, pa.Array]:
+    """Return the columns of digits. All digits of a step are checked together, and looked at singly if one is bad."""
     count = len(records)
     fields = {column: field for column, field in COLUMNS.items() if _is_number(field)}
     # A decimal128 is 16 bytes; no field has more digits than the lower 8 of them hold.
@@ -80,14 +111,22 @@ def _numbers(records: Records) -> dict[str, pa.Array]:
         else np.empty((count, 1), _integer(field.type))
         for column, field in fields.items()
     }
+    valid: dict[str, npt.NDArray[np.bool_]] = {}
     for first in range(0, count, _STEP):
         step = records[first : first + _STEP]
         suspect = np.zeros(len(step), np.uint64)
         for column, field in fields.items():
             values[column][first : first + _STEP, 0] = _parse_digits(step, field.bytes, suspect)
         if (suspect & _HIGH_BITS).any():
-            raise _first_non_digit(step, first, list(fields.values()))
-    return {column: _array(field.type, values[column]) for column, field in fields.items()}
+            bad = {column: found for column, field in fields.items() if (found := _non_digits(step, field)).any()}
+            deciding = [(int(found.argmax()), fields[column]) for column, found in bad.items() if fields[column].decides]
+            if deciding:
+                raise _non_digit(step, first, deciding)
+            for column, found in bad.items():
+                valid.setdefault(column, np.ones(count, np.bool_))[first : first + _STEP] = ~found
+                values[column][first : first + _STEP][found] = 0
+                unreadable.note(first + np.flatnonzero(found), fields[column], records)
+    return {column: _array(field.type, values[column], valid.get(column)) for column, field in fields.items()}
 
 
 # Eight ASCII digits are one 64-bit word, and three multiplications and shifts turn it into their number: the
@@ -125,11 +164,9 @@ def _parse_digits(step: Records, where: slice, suspect: npt.NDArray[np.uint64]) 
     return total.view(np.int64)
 
 
-def _first_non_digit(step: Records, first: int, fields: list[Field]) -> FieldError:
-    row, field = min(
-        ((int(bad.argmax()), field) for field in fields if (bad := _non_digits(step, field)).any()),
-        key=lambda place: (place[0], place[1].start),
-    )
+def _non_digit(step: Records, first: int, places: list[tuple[int, Field]]) -> FieldError:
+    """Return the error of the first of these rows and fields."""
+    row, field = min(places, key=lambda place: (place[0], place[1].start))
     return FieldError(first + row, field, step[row, field.bytes].tobytes(), f"{field.length} digits")
 
 
@@ -138,7 +175,7 @@ def _non_digits(step: Records, field: Field) -> npt.NDArray[np.bool_]:
     return ((digits < ord("0")) | (digits > ord("9"))).any(axis=1)
 
 
-def _distinct(records: Records, field: Field) -> pa.Array:
+def _distinct(records: Records, field: Field, unreadable: _Unreadable) -> pa.Array:
     """A column with few values for its length: each distinct one is converted once."""
     count, stride = records.shape
     copied = np.ndarray((count,), f"V{field.length}", records, field.start - 1, (stride,)).copy()
@@ -170,7 +207,10 @@ def _distinct(records: Records, field: Field) -> pa.Array:
         try:
             value = parse(text)
         except ValueError:
-            raise wrong(key, expected) from None
+            if field.decides:
+                raise wrong(key, expected) from None
+            value = None
+            unreadable.note(np.flatnonzero(indices == key), field, records)
         valid[key] = value is not None
         values[key] = value or 0
     if not (field.optional or valid.all()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 
@@ -10,6 +11,10 @@ from b3.cotahist.decode import Records
 from b3.cotahist.layout import FILE_ID, HEADER_TYPE, QUOTE_TYPE, RECORD_LENGTH, TOTAL_RECORDS, TRAILER_TYPE
 from b3.cotahist.source import FETCH_AGAIN, Text, not_b3_data
 from b3.errors import BadLayout, Truncated
+
+# Up to about the end of 2024 B3's trailers counted all lines, header and trailer included; since then they count the
+# quote records alone. When that changed is not known, so either count is right in a file of any date.
+TrailerForm = Literal["quotes", "lines"]
 
 _BEGINNING = HEADER_TYPE + FILE_ID
 _PAGE = 4096
@@ -55,7 +60,7 @@ class Framing:
             line end). A block is its taker's: it is not written to again.
 
         Raises:
-            Truncated: the text ends before its trailer, or before as many records as the trailer counts.
+            Truncated: the text ends before its trailer, or has fewer records than the trailer counts.
             BadLayout: a record is not 245 bytes and the header's line end, or of another type than 01, or
                 there are more records than the trailer counts, or something follows it.
         """
@@ -73,9 +78,14 @@ class Framing:
 
     @property
     def trailer_records(self) -> int:
-        """The trailer's count, which includes header and trailer, once all blocks are read."""
+        """Return the trailer's count, once all blocks are read; `trailer_form` says of what."""
         assert self.trailer is not None
         return int(self.trailer[TOTAL_RECORDS.bytes])
+
+    @property
+    def trailer_form(self) -> TrailerForm:
+        """Return what the trailer counts, once all blocks are read."""
+        return "quotes" if self.trailer_records == self._quotes else "lines"
 
     def bad_record(self, number: int, expected: str, found: str) -> BadLayout:
         """The error of a record that breaks the layout, with the place of it."""
@@ -125,23 +135,21 @@ class Framing:
         if self.trailer is None:
             raise self._no_trailer(f"record {self._quotes + 1}")
         count = self.trailer[TOTAL_RECORDS.bytes]
-        found = self._quotes + 2
+        lines = self._quotes + 2
         if not count.isdigit():
-            raise self.bad_record(found, f"digits in {TOTAL_RECORDS.place}", repr(count.decode("latin-1")))
-        if int(count) > found:
-            raise Truncated(
-                source=self._text.source,
-                expected=f"the {int(count):,} records its trailer counts, header and trailer included",
-                found=f"{found:,}",
-                hint=FETCH_AGAIN,
-            )
-        if int(count) < found:
-            raise BadLayout(
-                source=self._text.source,
-                expected=f"the {int(count):,} records its trailer counts, header and trailer included",
-                found=f"{found:,}",
-                hint="Look for repeated records, and download the file from B3 again.",
-            )
+            raise self.bad_record(lines, f"digits in {TOTAL_RECORDS.place}", repr(count.decode("latin-1")))
+        counted = int(count)
+        if counted in (self._quotes, lines):
+            return
+        fields = {
+            "source": self._text.source,
+            "expected": f"{counted:,} records with header and trailer, or {counted + 2:,} where the trailer that says "
+            f"{counted:,} leaves these two out",
+            "found": f"{lines:,}",
+        }
+        if counted > self._quotes:
+            raise Truncated(**fields, hint=FETCH_AGAIN)
+        raise BadLayout(**fields, hint="Look for repeated records, and download the file from B3 again.")
 
     def _no_header(self, beginning: bytes) -> Exception:
         if _BEGINNING.startswith(beginning):

@@ -32,7 +32,9 @@ class Field:
         length: its bytes.
         column: the column it becomes, None for a field that is only checked.
         type: the column's type. Decimals carry the field's implied decimal places as their scale.
-        optional: whether it may be blank, which becomes null; a blank field is an error elsewhere.
+        optional: whether it may be blank, which becomes null.
+        decides: whether it says what a quote is or what it is worth. What cannot be read, blanks included where the
+            field is not optional, is an error in a field that decides; in another it is null, and told in `UNREADABLE`.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Field:
     column: str | None = None
     type: pa.DataType = _TEXT
     optional: bool = False
+    decides: bool = True
 
     @property
     def bytes(self) -> slice:
@@ -61,7 +64,7 @@ QUOTE_FIELDS = (
     Field("TPMERC", 25, 3, "market_type"),
     Field("NOMRES", 28, 12, "short_name", optional=True),
     Field("ESPECI", 40, 10, "specification", optional=True),
-    Field("PRAZOT", 50, 3, "forward_days", pa.int16(), optional=True),
+    Field("PRAZOT", 50, 3, "forward_days", pa.int16(), optional=True, decides=False),
     Field("MODREF", 53, 4, "currency", optional=True),
     Field("PREABE", 57, 13, "open", _PRICE),
     Field("PREMAX", 70, 13, "high", _PRICE),
@@ -70,16 +73,16 @@ QUOTE_FIELDS = (
     Field("PREULT", 109, 13, "close", _PRICE),
     Field("PREOFC", 122, 13, "best_bid", _PRICE),
     Field("PREOFV", 135, 13, "best_ask", _PRICE),
-    Field("TOTNEG", 148, 5, "trade_count", pa.int32()),
+    Field("TOTNEG", 148, 5, "trade_count", pa.int32(), decides=False),
     Field("QUATOT", 153, 18, "quantity", pa.int64()),
     Field("VOLTOT", 171, 18, "financial_volume", pa.decimal128(18, 2)),
     Field("PREEXE", 189, 13, "strike_price", _PRICE),
     Field("INDOPC", 202, 1, "strike_correction", optional=True),
     Field("DATVEN", 203, 8, "expiry_date", pa.date32(), optional=True),
     Field("FATCOT", 211, 7, "quote_factor", pa.int32()),
-    Field("PTOEXE", 218, 13, "strike_points", pa.decimal128(13, 6)),
+    Field("PTOEXE", 218, 13, "strike_points", pa.decimal128(13, 6), decides=False),
     Field("CODISI", 231, 12, "isin", optional=True),
-    Field("DISMES", 243, 3, "distribution_number", pa.int16()),
+    Field("DISMES", 243, 3, "distribution_number", pa.int16(), decides=False),
 )
 
 FILE_NAME = Field("NOME DO ARQUIVO", 3, 13)
@@ -89,3 +92,8 @@ TOTAL_RECORDS = Field("TOTAL DE REGISTROS", 32, 11, type=pa.int64())
 
 COLUMNS = {field.column: field for field in QUOTE_FIELDS if field.column is not None}
 SCHEMA = pa.schema([(column, field.type) for column, field in COLUMNS.items()])
+
+# Beside the columns of a record: which of its fields could not be read, each with its bytes in hex, as
+# "forward_days 000f20, trade_count 2020202020"; null for nearly all records. B3's file of 1987 has 34 of them.
+UNREADABLE = "unreadable"
+READ_SCHEMA = SCHEMA.append(pa.field(UNREADABLE, pa.string()))

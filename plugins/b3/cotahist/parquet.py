@@ -11,12 +11,12 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from b3.cotahist.layout import SCHEMA
+from b3.cotahist.layout import READ_SCHEMA
 from b3.cotahist.reader import BATCH_ROWS, Reader, Summary
 from b3.cotahist.source import Source
 
 # The partition column is trade_date, and Athena refuses a table that has it twice.
-RAW_SCHEMA = SCHEMA.set(0, SCHEMA.field("trade_date").with_name("source_date"))
+RAW_SCHEMA = READ_SCHEMA.set(0, READ_SCHEMA.field("trade_date").with_name("source_date"))
 _ENCODED = pa.dictionary(pa.int32(), pa.string())
 _ENCODED_SCHEMA = pa.schema(
     [field.with_type(_ENCODED) if pa.types.is_string(field.type) else field for field in RAW_SCHEMA]
@@ -47,7 +47,7 @@ def write_parquet(
         name: what messages call the source; by default the path or the file's own name.
 
     Raises:
-        NotPublished, NotB3Data, Truncated, BadLayout, WrongDate: as `Reader`.
+        NotPublished, NoRecords, NotB3Data, Truncated, BadLayout, WrongDate: as `Reader`.
     """
     if not isinstance(sink, str | Path):
         return _write(source, sink, trade_date, name)
@@ -64,7 +64,7 @@ def write_session(records: pa.Table, sink: BinaryIO) -> None:
     """Writes the quote records of one session as `write_parquet` writes a file of that session: the same bytes.
 
     Args:
-        records: of `SCHEMA`, in file order.
+        records: of `READ_SCHEMA`, in file order.
         sink: writable binary file.
     """
     with pq.ParquetWriter(sink, _ENCODED_SCHEMA, **_OPTIONS) as writer:
@@ -76,7 +76,7 @@ def write_session(records: pa.Table, sink: BinaryIO) -> None:
 
 
 def _write(source: Source, sink: Path | BinaryIO, trade_date: dt.date | None, name: str | None) -> Summary:
-    reader = Reader(source, trade_date=trade_date, dictionaries=True, name=name)
+    reader = Reader(source, trade_date=trade_date, dictionaries=True, unreadable=True, name=name)
     with pq.ParquetWriter(sink, _ENCODED_SCHEMA, **_OPTIONS) as writer:
         for batch in _ahead(reader):
             # One row group per batch: a dictionary that changed within one would undo its encoding.

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from b3.cotahist.decode import FieldError, decode, parse_date
-from b3.cotahist.framing import Framing
-from b3.cotahist.layout import FILE_NAME, GENERATED, NO_DATES, ORIGIN, SCHEMA
+from b3.cotahist.framing import Framing, TrailerForm
+from b3.cotahist.layout import FILE_NAME, GENERATED, NO_DATES, ORIGIN, READ_SCHEMA, SCHEMA
 from b3.cotahist.source import Source, Text, open_text
-from b3.errors import SourceError, WrongDate
+from b3.errors import NoRecords, SourceError, WrongDate
 
 BATCH_ROWS = 65_536
 
@@ -30,7 +30,9 @@ class Summary:
         origin: the origin in the header, "BOVESPA".
         generated: the date B3 generated the file, None if the header leaves it blank.
         records: the quote records (type 01).
-        trailer_records: the trailer's count, which includes the header and the trailer itself.
+        trailer_records: the trailer's count.
+        trailer_form: what the trailer counts: "quotes", the quote records alone, as B3's files do today; or "lines",
+            header and trailer included, as they did up to about the end of 2024.
         records_by_date: the quote records of each trade date, in order of date.
         financial_volume: the sum over all records, exact, in the records' own currencies.
     """
@@ -41,6 +43,7 @@ class Summary:
     generated: dt.date | None
     records: int
     trailer_records: int
+    trailer_form: TrailerForm
     records_by_date: dict[dt.date, int]
     financial_volume: Decimal
 
@@ -60,6 +63,7 @@ class Reader:
         batch_rows: quote records per batch; every batch but the last has that many.
         trade_date: the date every record has to carry; None takes any.
         dictionaries: yield text as dictionary<int32, string> instead of string.
+        unreadable: yield the columns of `READ_SCHEMA`, whose last says what could not be read, and not of `SCHEMA`.
         name: what messages call the source; by default the path or the file's own name.
     """
 
@@ -70,6 +74,7 @@ class Reader:
         batch_rows: int = BATCH_ROWS,
         trade_date: dt.date | None = None,
         dictionaries: bool = False,
+        unreadable: bool = False,
         name: str | None = None,
     ) -> None:
         if batch_rows < 1:
@@ -78,6 +83,7 @@ class Reader:
         self._batch_rows = batch_rows
         self._trade_date = trade_date
         self._dictionaries = dictionaries
+        self._schema = READ_SCHEMA if unreadable else SCHEMA
         self._name = name
         self._summary: Summary | None = None
 
@@ -101,6 +107,7 @@ class Reader:
             Truncated: the ZIP or the text ends too early, or a checksum is wrong.
             BadLayout: a record breaks the layout, or the ZIP does not hold exactly one file.
             WrongDate: a record is not of `trade_date`.
+            NoRecords: there is no record, and `trade_date` is given.
         """
         self._summary = None
         with open_text(self._source, self._name) as text:
@@ -127,7 +134,10 @@ class Reader:
             for date in pc.value_counts(batch.column("trade_date")).to_pylist():
                 records_by_date[date["values"]] += date["counts"]
             volume += pc.sum(batch.column("financial_volume")).as_py()
+            batch = batch.select(self._schema.names)
             yield batch if self._dictionaries else _plain(batch)
+        if self._trade_date is not None and not records_by_date:
+            raise _no_records(text.source, self._trade_date)
         self._summary = Summary(
             member=text.member,
             file_name=_text(framing.header[FILE_NAME.bytes]),
@@ -135,6 +145,7 @@ class Reader:
             generated=generated,
             records=records_by_date.total(),
             trailer_records=framing.trailer_records,
+            trailer_form=framing.trailer_form,
             records_by_date=dict(sorted(records_by_date.items())),
             financial_volume=volume,
         )
@@ -161,7 +172,8 @@ def iter_batches(source: Source, batch_rows: int = BATCH_ROWS, *, name: str | No
     `strike_points` has six decimal places. Codes stay text and unknown ones pass. Null are: `forward_days`
     where PRAZOT is blank (000 is 0), `expiry_date` where DATVEN is 99991231, zeros or blank, and `bdi_code`,
     `short_name`, `specification`, `currency`, `strike_correction` and `isin` where they are blank. `trade_count`
-    is as B3 wrote it, in five digits, and so cannot be trusted from 100,000 trades on.
+    is as B3 wrote it, in five digits, and so cannot be trusted from 100,000 trades on. Null is also what cannot be
+    read in a field that decides nothing: PRAZOT, TOTNEG, PTOEXE and DISMES.
 
     Args:
         source: path, bytes or seekable binary file of the ZIP or of its text member. A file is read from
@@ -201,7 +213,7 @@ def verify(source: Source, trade_date: dt.date | None, *, name: str | None = Non
         name: as `iter_batches`.
 
     Raises:
-        NotPublished, NotB3Data, Truncated, BadLayout, WrongDate: as `Reader`.
+        NotPublished, NoRecords, NotB3Data, Truncated, BadLayout, WrongDate: as `Reader`.
     """
     reader = Reader(source, trade_date=trade_date, dictionaries=True, name=name)
     for _ in reader:
@@ -227,4 +239,13 @@ def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
     columns = [
         column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in batch.columns
     ]
-    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+    return pa.RecordBatch.from_arrays(columns, schema=READ_SCHEMA if len(columns) > len(SCHEMA) else SCHEMA)
+
+
+def _no_records(source: str, trade_date: dt.date) -> NoRecords:
+    return NoRecords(
+        source=source,
+        expected=f"the quotes of {trade_date}",
+        found="a header and a trailer without one record between them",
+        hint="B3 may not have finished the file: run the task again later.",
+    )

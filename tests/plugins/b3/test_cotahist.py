@@ -14,7 +14,7 @@ import pytest
 
 from b3 import cotahist
 from b3.cotahist import layout
-from b3.errors import BadLayout, NotB3Data, NotPublished, SourceError, Truncated, WrongDate
+from b3.errors import BadLayout, NoRecords, NotB3Data, NotPublished, SourceError, Truncated, WrongDate
 from tests.plugins.b3 import naive_cotahist as naive
 from tests.plugins.b3.cotahist_lines import (
     DEFAULT_DATE,
@@ -296,7 +296,15 @@ def test_a_file_without_quotes_has_no_rows():
     text = build_file([])
     assert cotahist.read_table(text).num_rows == 0
     assert cotahist.read_table(text).schema == cotahist.SCHEMA
-    assert cotahist.verify(text, DEFAULT_DATE).records == 0
+    assert cotahist.verify(text, None).records == 0
+
+
+def test_a_file_without_quotes_is_no_sessions_file():
+    text = build_file([])
+    with pytest.raises(NoRecords, match="the quotes of 2020-04-30; found a header and a trailer without one record"):
+        cotahist.verify(text, DEFAULT_DATE)
+    with pytest.raises(NoRecords):
+        cotahist.write_parquet(text, io.BytesIO(), trade_date=DEFAULT_DATE)
 
 
 def test_a_file_of_many_reads_and_steps_is_read_whole_and_its_faults_found():
@@ -470,17 +478,25 @@ def test_text_that_ends_within_its_first_words_is_truncated(beginning):
     error_of(beginning, Truncated)
 
 
-def test_fewer_records_than_the_trailer_counts_are_truncation():
-    error = error_of(build_file(some_records(4), trailer_records=1745), Truncated)
-    assert "1,745" in error.expected
+@pytest.mark.parametrize("counted, form", [(4, "quotes"), (6, "lines")])
+def test_a_trailer_counts_the_quotes_or_all_lines(counted, form):
+    text = build_file(some_records(4), trailer_records=counted)
+    summary = cotahist.verify(text, DEFAULT_DATE)
+    assert (summary.records, summary.trailer_records, summary.trailer_form) == (4, counted, form)
+    assert cotahist.read_table(text).num_rows == 4
+
+
+@pytest.mark.parametrize("counted", [5, 7, 1745])
+def test_fewer_records_than_the_trailer_counts_are_truncation(counted):
+    error = error_of(build_file(some_records(4), trailer_records=counted), Truncated)
+    assert f"{counted:,} records with header and trailer" in error.expected
     assert error.found == "6"
-    error_of(build_file(some_records(4), trailer_records=7), Truncated)
 
 
-def test_more_records_than_the_trailer_counts_are_a_bad_layout():
-    # A trailer that does not count header and trailer would pass as one that does, for a file two short.
-    error = error_of(build_file(some_records(4), trailer_records=4), BadLayout)
-    assert "4 records" in error.expected
+@pytest.mark.parametrize("counted", [0, 2, 3])
+def test_more_records_than_the_trailer_counts_are_a_bad_layout(counted):
+    error = error_of(build_file(some_records(4), trailer_records=counted), BadLayout)
+    assert f"{counted:,} records with header and trailer" in error.expected
     assert error.found == "6"
 
 
@@ -539,7 +555,7 @@ def test_a_header_or_trailer_of_another_length_is_a_bad_layout():
     assert "246 bytes" in error_of(text[:100] + b" " + text[100:], BadLayout).found
 
 
-@pytest.mark.parametrize("field", NUMBERS, ids=lambda field: field.name)
+@pytest.mark.parametrize("field", [field for field in NUMBERS if field.decides], ids=lambda field: field.name)
 @pytest.mark.parametrize("bad", [" ", "/", ":", "-", "A", "\xb0", "\xff", "\0"])
 def test_a_number_is_digits_in_all_its_places(field, bad):
     for place in (0, field.length - 1):
@@ -564,8 +580,6 @@ def test_a_number_is_digits_in_all_its_places(field, bad):
         ({"DATPRE": ""}, "a date YYYYMMDD in DATPRE"),
         ({"DATVEN": "20230229"}, "a date YYYYMMDD in DATVEN (columns 203–210)"),
         ({"DATVEN": "2023022 "}, "a date YYYYMMDD in DATVEN"),
-        ({"PRAZOT": "3 0"}, "digits or blanks in PRAZOT (columns 50–52)"),
-        ({"PRAZOT": "-30"}, "digits or blanks in PRAZOT"),
         ({"CODNEG": ""}, "text in CODNEG (columns 13–24)"),
         ({"TPMERC": ""}, "text in TPMERC (columns 25–27)"),
     ],
@@ -591,6 +605,61 @@ def test_every_record_carries_the_date_asked_for():
     assert cotahist.verify(source, None).records_by_date == {dt.date(2020, 4, 29): 1, DEFAULT_DATE: 11}
 
 
+# What cannot be read in fields that decide nothing
+
+
+def unreadable(*records, batch_rows=3):
+    """The last column of the records: what could not be read of each."""
+    batches = cotahist.Reader(build_file(records), batch_rows=batch_rows, unreadable=True)
+    return pa.Table.from_batches(batches).column(cotahist.UNREADABLE).to_pylist()
+
+
+def test_the_fields_that_decide_nothing_are_these():
+    assert [field.name for field in layout.QUOTE_FIELDS if not field.decides] == ["PRAZOT", "TOTNEG", "PTOEXE", "DISMES"]
+
+
+@pytest.mark.parametrize("field", [field for field in layout.QUOTE_FIELDS if not field.decides], ids=lambda f: f.name)
+@pytest.mark.parametrize("bad", ["/", ":", "-", "A", "\xb0", "\xff", "\0", "\x0f"])
+def test_such_a_field_is_null_and_its_bytes_are_told(field, bad):
+    for place in (0, field.length - 1):
+        digits = list("0" * field.length)
+        digits[place] = bad
+        text = "".join(digits)
+        lines = some_records(20)
+        lines[8] = record(CODNEG="ODD", **{field.name: text})
+
+        rows = cotahist.read_table(build_file(lines)).to_pylist()
+        assert [row[field.column] is None for row in rows] == [
+            row["ticker"] == "ODD" or field.name == "PRAZOT" for row in rows
+        ]
+        told = [None] * 20
+        told[8] = f"{field.column} {text.encode('latin-1').hex()}"
+        assert unreadable(*lines) == told
+        assert unreadable(*lines, batch_rows=1) == told
+
+
+def test_several_fields_of_a_record_are_told_in_their_order():
+    lines = [
+        record(),
+        record(PRAZOT="\x00\x0f ", DISMES="???", TOTNEG=""),
+        record(PRAZOT=" 30"),
+        record(PRAZOT="\x00\x0f "),
+    ]
+    assert unreadable(*lines, batch_rows=100) == [
+        None,
+        "forward_days 000f20, trade_count 2020202020, distribution_number 3f3f3f",
+        "forward_days 203330",
+        "forward_days 000f20",
+    ]
+
+
+def test_every_unreadable_record_of_many_steps_is_told():
+    lines = [record(CODNEG=f"SINT{n}", DISMES="???" if n % 1000 == 7 else 101) for n in range(20_000)]
+    told = unreadable(*lines, batch_rows=20_000)
+    assert [row for row, text in enumerate(told) if text] == list(range(7, 20_000, 1000))
+    assert cotahist.read_table(build_file(lines)).column("distribution_number").null_count == 20
+
+
 # The summary
 
 
@@ -605,6 +674,7 @@ def test_the_summary_tells_what_the_whole_file_holds():
         generated=DEFAULT_DATE,
         records=30,
         trailer_records=32,
+        trailer_form="lines",
         records_by_date={DEFAULT_DATE: 30},
         financial_volume=Decimal("299999999999999999.70"),
     )
@@ -636,7 +706,9 @@ def test_raw_quotes_are_the_same_rows_with_the_date_as_source_date():
     table = pq.read_table(io.BytesIO(data))
     assert table.schema == cotahist.RAW_SCHEMA
     assert table.column_names[0] == "source_date"
-    assert table.rename_columns(cotahist.SCHEMA.names).to_pylist() == naive.rows(text)
+    assert table.column(cotahist.UNREADABLE).null_count == 3
+    read = table.drop_columns([cotahist.UNREADABLE])
+    assert read.rename_columns(cotahist.SCHEMA.names).to_pylist() == naive.rows(text)
     assert summary == cotahist.verify(build_zip(text), DEFAULT_DATE)
 
 
@@ -682,5 +754,7 @@ def test_raw_quotes_of_another_date_are_refused():
 
 
 def test_a_file_without_quotes_becomes_raw_quotes_without_rows():
-    data, _ = written(build_file([]))
+    sink = io.BytesIO()
+    cotahist.write_parquet(build_file([]), sink, trade_date=None)
+    data = sink.getvalue()
     assert pq.read_table(io.BytesIO(data)).num_rows == 0

@@ -44,6 +44,7 @@ def test_the_summary_agrees_with_the_text(path):
 
     assert summary.records == len(naive.lines(text))
     assert summary.trailer_records == summary.records + 2
+    assert summary.trailer_form == "lines"
     assert summary.financial_volume == naive.volume(text)
     assert summary.origin == "BOVESPA"
 
