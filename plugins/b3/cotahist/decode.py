@@ -119,7 +119,9 @@ def _numbers(records: Records, unreadable: _Unreadable) -> dict[str, pa.Array]:
             values[column][first : first + _STEP, 0] = _parse_digits(step, field.bytes, suspect)
         if (suspect & _HIGH_BITS).any():
             bad = {column: found for column, field in fields.items() if (found := _non_digits(step, field)).any()}
-            deciding = [(int(found.argmax()), fields[column]) for column, found in bad.items() if fields[column].decides]
+            deciding = [
+                (int(found.argmax()), fields[column]) for column, found in bad.items() if fields[column].decides
+            ]
             if deciding:
                 raise _non_digit(step, first, deciding)
             for column, found in bad.items():

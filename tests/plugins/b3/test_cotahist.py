@@ -615,7 +615,12 @@ def unreadable(*records, batch_rows=3):
 
 
 def test_the_fields_that_decide_nothing_are_these():
-    assert [field.name for field in layout.QUOTE_FIELDS if not field.decides] == ["PRAZOT", "TOTNEG", "PTOEXE", "DISMES"]
+    assert [field.name for field in layout.QUOTE_FIELDS if not field.decides] == [
+        "PRAZOT",
+        "TOTNEG",
+        "PTOEXE",
+        "DISMES",
+    ]
 
 
 @pytest.mark.parametrize("field", [field for field in layout.QUOTE_FIELDS if not field.decides], ids=lambda f: f.name)
