@@ -5,6 +5,7 @@ and pyarrow are what Glue brings.
 
     --source            s3://B/raw/quotes/trade_date=D/quotes.parquet      read
     --target            s3://B/refined/quotes/trade_date=D/quotes.parquet  replaced
+    --findings          s3://B/refined/findings/trade_date=D/findings.parquet  replaced
     --staging           s3://B/staging/refine/trade_date=D/                prefix that this job writes below
     --trade_date        D, YYYY-MM-DD: the session that every row must be of
     --previous_session  YYYY-MM-DD: the session before it
@@ -21,13 +22,14 @@ Many trade dates take one run, which refines their quotes only:
     --sessions          D:P,D:P,…: sessions, each with the one before it; no --trade_date, no --previous_session
     --source            s3://B/raw/quotes/      prefix: trade_date=D/quotes.parquet below it is read for each
     --target            s3://B/refined/quotes/  prefix: trade_date=D/quotes.parquet below it is replaced for each
+    --findings          s3://B/refined/findings/  prefix: trade_date=D/findings.parquet below it is replaced for each
     --staging, --JOB_RUN_ID  as above
 
 Each object gets the bytes and the metadata that a run of its own would have given it. All sessions pass the checks
 before the first is replaced; they are then replaced one after the other, so a run killed half-way leaves whole ones.
 
-Quotes. A partition with a row that breaks QUALITY_RULES is refused before readers see it: what was refined before
-stays. Every raw column and row is kept; `refine_quotes` adds what each analyst would otherwise compute anew:
+Quotes. Every row is published as B3 wrote it, odd ones included. Every raw column is kept but `unreadable`, which is
+told in the findings; `refine_quotes` adds what each analyst would otherwise compute anew:
 
     unit_open … unit_best_ask  price of one unit: price / quote_factor, exact
     asset_class                what the row is a quote of; ASSET_CLASS_RULES says how that is known
@@ -35,12 +37,20 @@ stays. Every raw column and row is kept; `refine_quotes` adds what each analyst 
     previous_session           the session before the trade date
     change_pct                 (close - open) / open × 100, rounded half up. It is the
                                change within this session: the file does not carry the close of the one before.
+    finding_count              how many of RULES the row breaks
+
+What cannot be computed from an odd row is null: a unit price by a factor that is no power of ten, a change from 0.00.
+
+Findings. A row for each rule of RULES that a quote breaks, with its line in B3's daily file (the header is line 1),
+what was expected and what was found; and one row with rule `correction` where the raw object says which records it
+replaced. A session without findings has an object without rows.
 
 Constituents. `refine_index_stocks` makes a row of each constituent of each index, from the portfolio of the day
 (endpoint portfolio_day) and its raw quotes: those of its round lot, and sums over round lot, odd lot and auction. They
 come after the quotes, which stay committed whatever becomes of them.
 
-Commit. A reader must see the old partition or the new one, never half of one, and Spark by itself promises that
+Commit. Findings are put before their quotes, so that a reader who sees a finding_count sees what is counted. A reader
+must see the old partition or the new one, never half of one, and Spark by itself promises that
 only of a folder that nobody reads yet. So Spark writes quotes below the staging prefix, the rows of what it wrote
 are counted, and then one PutObject puts each file at its fixed key: S3 makes that visible at once or not at all.
 Constituents are a few rows for each ticker: pyarrow makes their files in memory, because Spark sends S3 some thirty
@@ -61,7 +71,7 @@ holds them already, of the same `source`, it is left alone, and a versioned buck
 the file and the raw object that it was first made from.
 
 Each object carries the metadata of its raw object (`source`, `source-sha256`, …), `rows` and `content-sha256` (of its
-own bytes); quotes also `raw-etag` (of the raw object they were made from), constituents `generation`.
+own bytes); quotes and findings also `raw-etag` (of the raw object they were made from), constituents `generation`.
 
 The last line of a failure on stderr is `<Error>: expected …, found …`, and says where and what to do.
 """
@@ -71,10 +81,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime as dt
-import functools
 import hashlib
 import io
 import itertools
+import json
 import operator
 import time
 import uuid
@@ -119,7 +129,10 @@ RAW_COLUMNS = {
     "strike_points": "decimal(13,6)",
     "isin": "string",
     "distribution_number": "smallint",
+    "unreadable": "string",
 }
+# `unreadable` becomes findings.
+QUOTE_COLUMNS = tuple(name for name in RAW_COLUMNS if name != "unreadable")
 PRICES = ("open", "high", "low", "average", "close", "best_bid", "best_ask")
 
 PORTFOLIO_COLUMNS = {
@@ -163,12 +176,25 @@ INDEX_STOCKS_SCHEMA = pa.schema(
     ]
 )
 
+# The file of a session's findings; its trade date is in its path alone.
+FINDINGS_SCHEMA = pa.schema(
+    [
+        ("rule", pa.string()),
+        ("table_name", pa.string()),
+        ("ticker", pa.string()),
+        ("market_type", pa.string()),
+        ("forward_days", pa.int16()),
+        ("file_line", pa.int32()),
+        ("expected", pa.string()),
+        ("found", pa.string()),
+    ]
+)
+
 # Prices have 2 decimals and unit prices 8: these factors lose no digit. B3 has used 1 to 1000.
 QUOTE_FACTORS = tuple(10**digits for digits in range(7))
 
 # B3's key of a quote.
 KEY_COLUMNS = ("ticker", "market_type", "forward_days")
-QUALITY_COLUMNS = ("ticker", "market_type", *PRICES[:5], "quantity", "financial_volume", "quote_factor")
 
 # The first condition that holds gives the class. isin_kind is the part of the ISIN that says what a security is:
 # BRPETRACNPR6 is a share (ACN). The bulletin code alone does not tell: ETFs and BDRs have stood under 02 with the
@@ -195,18 +221,45 @@ ASSET_CLASS_RULES = (
     ("index", "isin_kind = 'IND'"),
 )
 
-# What every quote must satisfy before readers see it. include/sql/validate/ asks the same of what was published, and
-# volume_fits_quantity.sql there explains the slack.
-QUALITY_RULES = {
-    "open, high, low, average and close > 0.00": "least(open, high, low, average, close) > 0",
-    "low <= open, close <= high": "low <= least(open, close) AND greatest(open, close) <= high",
-    "quantity x low <= volume x quote_factor <= quantity x high": """
-        quantity > 0 AND CASE
+
+class Rule(NamedTuple):
+    """What a quote should satisfy: in words, as a condition on a row, and the columns that show how it does not."""
+
+    expected: str
+    condition: str
+    shows: tuple[str, ...]
+
+
+# A quote that breaks one is published, and told. include/sql/validate/ counts the same breaches by itself, and
+# volume_fits_quantity.sql there explains the slack; b3.quality counts them before raw quotes are replaced.
+RULES = {
+    "fields_are_readable": Rule("every field readable", "unreadable IS NULL", ("unreadable",)),
+    "key_is_unique": Rule("each (ticker, market_type, forward_days) once", "key_rows = 1", ("key_rows",)),
+    "prices_are_positive": Rule(
+        "open, high, low, average and close above 0.00",
+        "least(open, high, low, average, close) > 0",
+        ("open", "high", "low", "average", "close"),
+    ),
+    "prices_lie_within_low_and_high": Rule(
+        "low <= open, close <= high",
+        "low <= least(open, close) AND greatest(open, close) <= high",
+        ("open", "high", "low", "close"),
+    ),
+    "quote_factor_is_a_power_of_ten": Rule(
+        f"a quote factor of {', '.join(map(str, QUOTE_FACTORS[:-1]))} or {QUOTE_FACTORS[-1]}",
+        f"quote_factor IN ({', '.join(map(str, QUOTE_FACTORS))})",
+        ("quote_factor",),
+    ),
+    "volume_fits_quantity": Rule(
+        "quantity x low <= volume x quote_factor <= quantity x high",
+        """quantity > 0 AND CASE
           WHEN financial_volume = 0 THEN quantity * high * 100 < quote_factor
           ELSE financial_volume > 0
-           AND (100 * financial_volume + trade_count) * quote_factor >= 99 * quantity * low
+           AND (100 * financial_volume + coalesce(trade_count, 99999)) * quote_factor >= 99 * quantity * low
            AND (100 * financial_volume - 1) * quote_factor <= 101 * quantity * high
         END""",
+        ("quantity", "low", "high", "financial_volume", "quote_factor"),
+    ),
 }
 
 # What every constituent must have. Its ticker becomes a part of a path, where no character may need escaping.
@@ -227,6 +280,12 @@ ROW_GROUP_BYTES = 512 * 1024
 # Arguments that come together.
 OF_ONE_DATE = ("trade_date", "previous_session")
 INDEX_ARGUMENTS = ("portfolio", "index_target", "last_rebalance")
+
+# The header comes before it.
+FIRST_QUOTE_LINE = 2
+
+# Findings in the job's memory at a time: a session of which all are odd is some 20,000.
+FINDINGS_AT_ONCE = 50_000
 
 # Requests to S3 at a time, for objects of up to a few megabytes; boto3 keeps 10 connections.
 S3_REQUESTS = 8
@@ -265,14 +324,6 @@ class WrongTradeDate(RefineError):
     """A raw file has rows of another session."""
 
 
-class BadQuotes(RefineError):
-    """The raw file has rows that break a rule of QUALITY_RULES, or repeat a key."""
-
-
-class BadQuoteFactor(RefineError):
-    """A quote factor does not divide prices exactly."""
-
-
 class BadPortfolio(RefineError):
     """The raw portfolio has rows that break a rule of PORTFOLIO_RULES, or a constituent twice."""
 
@@ -294,24 +345,25 @@ class SparkFailed(RefineError):
 
 
 def unit_price(price: str) -> Column:
-    """Price of one unit: `price` / quote_factor, exact, decimal(19,8).
+    """Price of one unit: `price` / quote_factor, exact, decimal(19,8); null unless the factor is of QUOTE_FACTORS.
 
     A product with the exact reciprocal, since Spark rounds the quotient of two decimals where it sees fit.
     """
     reciprocals = [
         item for factor in QUOTE_FACTORS for item in (F.lit(factor), F.lit(1 / Decimal(factor)).cast("decimal(7,6)"))
     ]
-    return (F.col(price) * F.create_map(*reciprocals)[F.col("quote_factor")]).cast("decimal(19,8)")
+    return (F.col(price) * F.try_element_at(F.create_map(*reciprocals), F.col("quote_factor"))).cast("decimal(19,8)")
 
 
 def change_pct() -> Column:
-    """Change from open to close in percent, 4 decimals, rounded half up; open is above 0 by QUALITY_RULES.
+    """Change from open to close in percent, 4 decimals, rounded half up; null from 0.00, or beyond 9 digits.
 
     With a dividend of 4 decimals Spark gives the quotient 18: enough that rounding it once more, to 4, cannot
     turn anything below a half into one, whatever the two prices.
     """
     dividend = ((F.col("close") - F.col("open")) * 100).cast("decimal(18,4)")
-    return F.round(dividend / F.col("open"), 4).cast("decimal(13,4)")
+    percent = F.round(dividend / F.when(F.col("open") > 0, F.col("open")), 4)
+    return F.when(F.abs(percent) < 10**9, percent).cast("decimal(13,4)")
 
 
 def asset_class() -> Column:
@@ -328,20 +380,64 @@ def asset_class() -> Column:
     return F.when(takes_it, F.coalesce(of_round_lot, own)).otherwise(own)
 
 
-def refine_quotes(raw: DataFrame, previous_session: Column) -> DataFrame:
-    """The refined quotes of `raw`: its columns, then the ones added, in the order the catalog declares them.
+def judge_quotes(raw: DataFrame) -> DataFrame:
+    """Return `raw` with `key_rows`, the rows of a row's key, and `breaches`, what it breaks of RULES.
 
     Args:
-        raw: quotes with the columns of RAW_COLUMNS, of any number of trade dates (source_date).
+        raw: what read_quotes or read_sessions gave.
+    """
+    keys = Window.partitionBy("source_date", *KEY_COLUMNS)
+    breaches = [
+        F.when(
+            ~F.coalesce(F.expr(rule.condition), F.lit(False)),
+            F.struct(F.lit(name).alias("rule"), F.lit(rule.expected).alias("expected"), shown(rule).alias("found")),
+        )
+        for name, rule in RULES.items()
+    ]
+    return raw.withColumn("key_rows", F.count(F.lit(1)).over(keys)).withColumn(
+        "breaches", F.array_compact(F.array(*breaches))
+    )
+
+
+def shown(rule: Rule) -> Column:
+    """Return what a row has in the columns that a rule shows, as `low 1.00, high null`."""
+    if rule.shows == ("unreadable",):
+        return F.concat("unreadable", F.lit(" (bytes in hex)"))
+    values = (F.concat(F.lit(f"{name} "), F.coalesce(F.col(name).cast("string"), F.lit("null"))) for name in rule.shows)
+    return F.concat_ws(", ", *values)
+
+
+def refine_quotes(judged: DataFrame, previous_session: Column) -> DataFrame:
+    """Return the refined quotes: the raw columns, then the ones added, in the order the catalog declares them.
+
+    Last comes `file_line`, which is no column of the table: with the key it gives the rows a total order.
+
+    Args:
+        judged: what judge_quotes gave, of any number of trade dates (source_date).
         previous_session: the session before the row's.
     """
-    return raw.withColumn("isin_kind", F.substring("isin", 7, 3)).select(
-        *RAW_COLUMNS,
+    return judged.withColumn("isin_kind", F.substring("isin", 7, 3)).select(
+        *QUOTE_COLUMNS,
         *(unit_price(price).alias(f"unit_{price}") for price in PRICES),
         asset_class().alias("asset_class"),
         F.datediff("expiry_date", "source_date").alias("days_to_expiry"),
         previous_session.alias("previous_session"),
         change_pct().alias("change_pct"),
+        F.size("breaches").alias("finding_count"),
+        "file_line",
+    )
+
+
+def quote_findings(judged: DataFrame) -> DataFrame:
+    """Return a row for each rule that a quote breaks, by FINDINGS_SCHEMA, with its source_date."""
+    return judged.select("*", F.explode("breaches").alias("breach")).select(
+        "source_date",
+        "breach.rule",
+        F.lit("quotes").alias("table_name"),
+        *KEY_COLUMNS,
+        "file_line",
+        "breach.expected",
+        "breach.found",
     )
 
 
@@ -418,15 +514,29 @@ def refine_index_stocks(
     )
 
 
-def read_raw(spark: SparkSession, source: str, columns: Mapping[str, str]) -> DataFrame:
-    """The raw partition at `source`, in one Spark partition: one file in, one task, nothing to shuffle.
+def read_raw(spark: SparkSession, source: str, columns: Mapping[str, str], *more: Column) -> DataFrame:
+    """The raw partition at `source` and `more` columns, in one Spark partition: one file in, one task, no shuffle.
 
     Raises:
         SchemaMismatch: a column of `columns` is missing or of another type, or there is an unexpected one.
     """
-    raw = spark.read.parquet(source).coalesce(1)
+    raw = spark.read.parquet(source)
     check_schema({field.name: field.dataType.simpleString() for field in raw.schema.fields}, columns, source)
-    return raw
+    return raw.select("*", *more).coalesce(1)
+
+
+def read_quotes(spark: SparkSession, source: str) -> DataFrame:
+    """Return the raw quotes at `source`, as read_raw does, with `file_line`, their line in B3's daily file.
+
+    Raises:
+        SchemaMismatch: as read_raw.
+    """
+    return read_raw(spark, source, RAW_COLUMNS, file_line())
+
+
+def file_line() -> Column:
+    """Return the line of a raw row in B3's daily file, whose first line is the header."""
+    return (F.col("_metadata.row_index") + FIRST_QUOTE_LINE).cast("int").alias("file_line")
 
 
 def check_schema(found: Mapping[str, str], columns: Mapping[str, str], source: str) -> None:
@@ -440,30 +550,18 @@ def check_schema(found: Mapping[str, str], columns: Mapping[str, str], source: s
         raise SchemaMismatch(f"{'; '.join(differences)}; in {source}: write the raw partition again")
 
 
-def breaches() -> list[Column]:
-    """Conditions on a raw row that must not hold: its quote factor is unusable, a rule of QUALITY_RULES is broken."""
-    wanted = F.col("quote_factor").isin(*QUOTE_FACTORS), *map(F.expr, QUALITY_RULES.values())
-    return [~F.coalesce(condition, F.lit(False)) for condition in wanted]
-
-
 def check_raw(raw: DataFrame, trade_date: dt.date, source: str) -> int:
-    """Number of rows in `raw`, all of `trade_date`, with a usable quote factor, and fit for readers.
+    """Return the number of rows in `raw`, all of `trade_date`.
 
     Raises:
-        EmptySource, WrongTradeDate, BadQuoteFactor, BadQuotes: one of these does not hold.
+        EmptySource, WrongTradeDate: there are none, or others.
     """
     stray = ~F.col("source_date").eqNullSafe(F.lit(trade_date))
     date_text = F.coalesce(F.col("source_date").cast("string"), F.lit("none"))
-    bad_factor, *broken = breaches()
     (seen,) = raw.agg(
         F.count(F.lit(1)).alias("rows"),
         F.count(F.when(stray, 1)).alias("stray_rows"),
         F.sort_array(F.collect_set(F.when(stray, date_text))).alias("stray_dates"),
-        F.count(F.when(bad_factor, 1)).alias("bad_factor_rows"),
-        F.min(F.when(bad_factor, F.struct("ticker", "quote_factor"))).alias("bad_factor"),
-        *(F.count(F.when(rule, 1)).alias(f"broken_{i}") for i, rule in enumerate(broken)),
-        *(F.min(F.when(rule, F.struct(*QUALITY_COLUMNS))).alias(f"example_{i}") for i, rule in enumerate(broken)),
-        F.countDistinct(F.struct(*KEY_COLUMNS)).alias("keys"),
     ).collect()
     if not seen.rows:
         raise EmptySource(f"expected the quotes of {trade_date}, found no rows in {source}: write it again")
@@ -471,24 +569,6 @@ def check_raw(raw: DataFrame, trade_date: dt.date, source: str) -> int:
         raise WrongTradeDate(
             f"expected every source_date to be {trade_date}, found {seen.stray_rows} of {seen.rows} rows of "
             f"{', '.join(seen.stray_dates)} in {source}: write it again from B3's file of its date"
-        )
-    if seen.bad_factor_rows:
-        raise BadQuoteFactor(
-            f"expected quote_factor to be a power of ten from 1 to {QUOTE_FACTORS[-1]}, found "
-            f"{seen.bad_factor.quote_factor} for {seen.bad_factor.ticker} (rows like it: {seen.bad_factor_rows}) "
-            f"in {source}: compare with FATCOT in B3's file"
-        )
-    for i, rule in enumerate(QUALITY_RULES):
-        if seen[f"broken_{i}"]:
-            example = ", ".join(f"{name} {value}" for name, value in seen[f"example_{i}"].asDict().items())
-            raise BadQuotes(
-                f"expected {rule}, found {seen[f'broken_{i}']} of {seen.rows} rows where that fails, as {example}, "
-                f"in {source}: compare with B3's file"
-            )
-    if seen.keys != seen.rows:
-        raise BadQuotes(
-            f"expected each ({', '.join(KEY_COLUMNS)}) once, found {seen.rows - seen.keys} of {seen.rows} rows that "
-            f"repeat one, in {source}: compare with B3's file"
         )
     return seen.rows
 
@@ -570,6 +650,11 @@ def head(s3: Any, path: S3Path) -> dict[str, Any] | None:
         raise
 
 
+def etag(found: dict[str, Any] | None) -> str | None:
+    """Return the ETag in what head gave, None for no object."""
+    return found["ETag"] if found else None
+
+
 class RawObject(NamedTuple):
     """A raw object as it was when the run found it."""
 
@@ -583,8 +668,15 @@ class RawObject(NamedTuple):
         found = head(s3, path)
         return cls(path, found["ETag"], found["Metadata"]) if found else None
 
+    def correction(self) -> list[dict[str, str]]:
+        """Return the finding that tells which records it replaced, if its metadata says so; none or one."""
+        if "correction" not in self.metadata:
+            return []
+        told = json.loads(self.metadata["correction"])
+        return [{"rule": "correction", "table_name": "quotes", "expected": told["before"], "found": told["after"]}]
+
     def metadata_of_quotes(self, rows: int) -> dict[str, str]:
-        """Metadata of the refined quotes that were made from it."""
+        """Metadata of the refined quotes that were made from it, and of their findings."""
         return {**self.metadata, "rows": str(rows), "raw-etag": self.etag.strip('"')}
 
     def check_unchanged(self, s3: Any) -> None:
@@ -623,18 +715,21 @@ def staging_folder(s3: Any, folder: S3Path) -> Iterator[S3Path]:
     delete(s3, folder.bucket, etags_below(s3, folder))
 
 
-def stage(refined: DataFrame, folder: S3Path, order: Sequence[str], partitions: Sequence[str] = ()) -> None:
-    """Write each Spark partition of `refined` to `folder`: a Parquet file, or one for each value of `partitions`.
+def stage(refined: DataFrame, folder: S3Path, partition: str | None = None) -> None:
+    """Write the quotes of each Spark partition to `folder`: a Parquet file, or one for each value of `partition`.
 
     Args:
-        order: columns that together give the rows a total order; it begins with `partitions`, so that a task writes
-            one file after the other.
+        refined: what refine_quotes gave, and the column `partition`.
+        folder: where to.
+        partition: the column that names folders, and is left out of the files.
     """
+    first = [partition] if partition else []
     (
-        refined.sortWithinPartitions(*order)  # nulls first
+        refined.sortWithinPartitions(*first, *KEY_COLUMNS, "file_line")  # nulls first
+        .drop("file_line")
         .write.option("compression", "zstd")
         .option("parquet.block.size", ROW_GROUP_BYTES)
-        .partitionBy(*partitions)
+        .partitionBy(*first)
         .mode("overwrite")
         .parquet(str(folder))
     )
@@ -798,31 +893,50 @@ class Run(NamedTuple):
 
 
 def commit_quotes(run: Run) -> tuple[RawObject, DataFrame]:
-    """Refine the quotes at `args.source` into `args.target`; returns what was read."""
+    """Refine the quotes at `args.source` into `args.findings` and `args.target`; returns what was read."""
     began = time.monotonic()
     spark, s3, args, _ = run
-    former = (head(s3, args.target) or {}).get("ETag")
+    former, former_findings = etag(head(s3, args.target)), etag(head(s3, args.findings))
     source = RawObject.find(s3, args.source)
     if source is None:
         raise MissingSource(f"expected a raw partition, found no object at {args.source}: write it first")
-    raw = read_raw(spark, str(args.source), RAW_COLUMNS)
+    raw = read_quotes(spark, str(args.source))
     rows = check_raw(raw, args.trade_date, str(args.source))
+    judged = judge_quotes(raw)
     folder = run.folder.below("quotes/")
-    stage(refine_quotes(raw, F.lit(args.previous_session)), folder, KEY_COLUMNS)  # a key, as check_raw found
+    stage(refine_quotes(judged, F.lit(args.previous_session)), folder)
     content = fetch_staged(s3, folder.bucket, staged_keys(s3, folder, [""])[""], rows)
+    findings = quote_findings(judged).sort("file_line", "rule").collect()
     source.check_unchanged(s3)
+    commit_findings(s3, args.findings, source, findings, former_findings)
     changed = commit(s3, content, args.target, source.metadata_of_quotes(rows), former)
     verdict = "committed" if changed else "unchanged"
-    print(f"{verdict} {args.target}: {rows} rows from {args.source}, {time.monotonic() - began:.1f} s", flush=True)
+    print(
+        f"{verdict} {args.target}: {rows} rows from {args.source}, {len(findings)} findings, "
+        f"{time.monotonic() - began:.1f} s",
+        flush=True,
+    )
     return source, raw
+
+
+def commit_findings(s3: Any, target: S3Path, source: RawObject, findings: Sequence[Row], former: str | None) -> bool:
+    """Put the findings of a session, and the correction that its raw object tells of; as commit."""
+    rows = [{name: row[name] for name in FINDINGS_SCHEMA.names} for row in findings]
+    rows = [*source.correction(), *rows]
+    content = parquet_file(pa.Table.from_pylist(rows, FINDINGS_SCHEMA))
+    return commit(s3, content, target, source.metadata_of_quotes(len(rows)), former)
+
+
+def parquet_file(table: pa.Table) -> bytes:
+    """Return a small table as a Parquet file."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd", store_schema=False)
+    return sink.getvalue()
 
 
 def index_stocks_file(rows: Iterable[Row]) -> bytes:
     """The Parquet file of a ticker's constituents, by INDEX_STOCKS_SCHEMA."""
-    sink = io.BytesIO()
-    table = pa.Table.from_pylist([row.asDict() for row in rows], INDEX_STOCKS_SCHEMA)
-    pq.write_table(table, sink, compression="zstd", store_schema=False)
-    return sink.getvalue()
+    return parquet_file(pa.Table.from_pylist([row.asDict() for row in rows], INDEX_STOCKS_SCHEMA))
 
 
 def commit_index_stocks(run: Run, quotes: RawObject, raw: DataFrame) -> None:
@@ -903,9 +1017,9 @@ def spark_type(of: pa.DataType) -> str:
     return names.get(of, str(of))
 
 
-def object_of(prefix: S3Path, date: dt.date) -> S3Path:
+def object_of(prefix: S3Path, date: dt.date, name: str = "quotes") -> S3Path:
     """The object of a trade date below the prefix of its table."""
-    return prefix.below(f"trade_date={date}/quotes.parquet")
+    return prefix.below(f"trade_date={date}/{name}.parquet")
 
 
 def read_sessions(spark: SparkSession, sources: Mapping[dt.date, S3Path]) -> DataFrame:
@@ -915,44 +1029,72 @@ def read_sessions(spark: SparkSession, sources: Mapping[dt.date, S3Path]) -> Dat
     return (
         spark.read.schema(schema)
         .parquet(*map(str, sources.values()))
-        .select(*RAW_COLUMNS, F.to_date(folder).alias("folder"))
+        .select(*RAW_COLUMNS, file_line(), F.to_date(folder).alias("folder"))
         .repartition(min(len(sources), MAX_TASKS), "source_date")
     )
 
 
 def judge(spark: SparkSession, source: S3Path, trade_date: dt.date) -> None:
-    """Raise what a run of its own would say against the raw partition of `trade_date`, with which something is wrong.
+    """Check the raw partition of `trade_date` alone, to raise its precise error.
 
     Raises:
         What read_raw and check_raw raise; ChangedSource where they no longer find anything.
     """
     with naming_spark_failures(source):
-        check_raw(read_raw(spark, str(source), RAW_COLUMNS), trade_date, str(source))
+        check_raw(read_quotes(spark, str(source)), trade_date, str(source))
     raise ChangedSource(f"expected one version, found one that is right after one that was not of {source}: run again")
 
 
-def check_sessions(raw: DataFrame, sources: Mapping[dt.date, S3Path]) -> dict[dt.date, int]:
-    """Rows of each session in what `read_sessions` gave, if all of them are fit for readers.
+def check_sessions(judged: DataFrame, sources: Mapping[dt.date, S3Path]) -> dict[dt.date, Row]:
+    """Return how many rows and findings each session has, if all its rows are of its date.
 
-    One pass of sums finds the sessions that are not; the first of these is then judged as by a run of its own.
+    Args:
+        judged: what judge_quotes made of what `read_sessions` gave.
+        sources: the raw partitions.
 
     Raises:
         What judge raises.
     """
-    broken = functools.reduce(operator.or_, breaches())
     seen = (
-        raw.groupBy("folder", "source_date", *KEY_COLUMNS)
-        .agg(F.count(F.lit(1)).alias("rows"), F.max(broken).alias("broken"))
-        .groupBy("folder", "source_date")
-        .agg(F.sum("rows").alias("rows"), F.count(F.lit(1)).alias("keys"), F.max("broken").alias("broken"))
+        judged.groupBy("folder", "source_date")
+        .agg(F.count(F.lit(1)).alias("rows"), F.sum(F.size("breaches")).alias("findings"))
         .collect()
     )
-    bad = {row.folder for row in seen if row.source_date != row.folder or row.keys != row.rows or row.broken}
-    rows = {row.folder: row.rows for row in seen}
+    bad = {row.folder for row in seen if row.source_date != row.folder}
+    found = {row.folder: row for row in seen}
     for date, source in sources.items():
-        if date in bad or date not in rows:
-            judge(raw.sparkSession, source, date)
-    return rows
+        if date in bad or date not in found:
+            judge(judged.sparkSession, source, date)
+    return found
+
+
+def findings_by_date(judged: DataFrame, counts: Mapping[dt.date, int]) -> Iterator[dict[dt.date, list[Row]]]:
+    """Yield the sessions with their findings, some FINDINGS_AT_ONCE together.
+
+    Args:
+        judged: what judge_quotes gave.
+        counts: how many findings each session has.
+    """
+    dates: list[dt.date] = []
+    for date in counts:
+        if dates and sum(counts[other] for other in (*dates, date)) > FINDINGS_AT_ONCE:
+            yield collect_findings(judged, dates, counts)
+            dates = []
+        dates.append(date)
+    yield collect_findings(judged, dates, counts)
+
+
+def collect_findings(
+    judged: DataFrame, dates: Sequence[dt.date], counts: Mapping[dt.date, int]
+) -> dict[dt.date, list[Row]]:
+    """Return the findings of each of these sessions; Spark looks only at those that have any."""
+    found: dict[dt.date, list[Row]] = {date: [] for date in dates}
+    odd = [date for date in dates if counts[date]]
+    if odd:
+        findings = quote_findings(judged.filter(F.col("source_date").isin(odd)))
+        for row in findings.sort("source_date", "file_line", "rule").collect():
+            found[row.source_date].append(row)
+    return found
 
 
 def commit_sessions(run: Run) -> None:
@@ -961,7 +1103,9 @@ def commit_sessions(run: Run) -> None:
     spark, s3, args, _ = run
     dates = list(args.sessions)
     targets = {date: object_of(args.target, date) for date in dates}
+    told_at = {date: object_of(args.findings, date, "findings") for date in dates}
     formers = dict(zip(dates, in_parallel(lambda date: head(s3, targets[date]), dates), strict=True))
+    former_findings = dict(zip(dates, in_parallel(lambda date: head(s3, told_at[date]), dates), strict=True))
     paths = {date: object_of(args.source, date) for date in dates}
     found = dict(zip(dates, in_parallel(lambda date: RawFooter.find(s3, paths[date]), dates), strict=True))
     missing = [str(paths[date]) for date in dates if found[date] is None]
@@ -974,25 +1118,38 @@ def commit_sessions(run: Run) -> None:
         if footer.columns != RAW_COLUMNS:
             with naming_spark_failures(paths[date]):
                 read_raw(spark, str(paths[date]), RAW_COLUMNS)
-    raw = read_sessions(spark, paths)
-    rows = check_sessions(raw, paths)
-    print(f"checked {len(dates)} sessions, {sum(rows.values())} rows, {time.monotonic() - began:.1f} s", flush=True)
+    judged = judge_quotes(read_sessions(spark, paths))
+    seen = check_sessions(judged, paths)
+    rows = {date: seen[date].rows for date in dates}
+    findings = {date: seen[date].findings for date in dates}
+    print(
+        f"checked {len(dates)} sessions, {sum(rows.values())} rows, {sum(findings.values())} findings, "
+        f"{time.monotonic() - began:.1f} s",
+        flush=True,
+    )
 
     folder = run.folder.below("quotes/")
     befores = spark.createDataFrame(list(args.sessions.items()), "source_date date NOT NULL, before date NOT NULL")
-    refined = refine_quotes(raw.join(F.broadcast(befores), "source_date"), F.col("before"))
+    refined = refine_quotes(judged.join(F.broadcast(befores), "source_date"), F.col("before"))
     # A copy names the folders: Spark leaves the column that does out of the files.
-    stage(refined.withColumn("trade_date", F.col("source_date")), folder, ("trade_date", *KEY_COLUMNS), ("trade_date",))
+    stage(refined.withColumn("trade_date", F.col("source_date")), folder, "trade_date")
     staged = staged_keys(s3, folder, [f"trade_date={date}" for date in dates])
     in_parallel(lambda footer: footer.source.check_unchanged(s3), found.values())
     print(f"staged {len(dates)} sessions, {time.monotonic() - began:.1f} s", flush=True)
 
+    def tell_one(told: tuple[dt.date, list[Row]]) -> bool:
+        date, of_session = told
+        return commit_findings(s3, told_at[date], found[date].source, of_session, etag(former_findings[date]))
+
+    for batch in findings_by_date(judged, findings):
+        in_parallel(tell_one, batch.items())
+    print(f"told the findings of {len(dates)} sessions, {time.monotonic() - began:.1f} s", flush=True)
     done = itertools.count(1)
 
     def commit_one(date: dt.date) -> bool:
         content = fetch_staged(s3, folder.bucket, staged[f"trade_date={date}"], rows[date])
         metadata = found[date].source.metadata_of_quotes(rows[date])
-        changed = commit(s3, content, targets[date], metadata, (formers[date] or {}).get("ETag"))
+        changed = commit(s3, content, targets[date], metadata, etag(formers[date]))
         if (number := next(done)) % PROGRESS == 0:
             print(f"{number} of {len(dates)} sessions, {time.monotonic() - began:.1f} s", flush=True)
         return changed
@@ -1057,7 +1214,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         return dict(sorted(pairs))
 
     parser = argparse.ArgumentParser(description="Refine trade dates", allow_abbrev=False)
-    for name in ("--source", "--target", "--staging"):
+    for name in ("--source", "--target", "--findings", "--staging"):
         parser.add_argument(name, type=S3Path.parse, required=True)
     parser.add_argument("--sessions", type=sessions)
     for name in OF_ONE_DATE:
@@ -1070,7 +1227,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         alone = [name for name in (*OF_ONE_DATE, *INDEX_ARGUMENTS) if getattr(args, name)]
         if alone:
             parser.error(f"expected --sessions without {', '.join(alone)}: these are of one trade date")
-        for name in ("source", "target"):
+        for name in ("source", "target", "findings"):
             if not getattr(args, name).key.endswith("/"):
                 parser.error(f"expected --{name} to end with / beside --sessions, found {getattr(args, name)}")
         return args

@@ -106,5 +106,13 @@ class WrongDate(SourceError):
     """It is valid, but of another trade date than the one asked for."""
 
 
+class Flood(SourceError):
+    """Most rows of a session break one rule: the layout has changed, or this reader misreads it."""
+
+
+class RecordsLost(SourceError):
+    """A correction lacks more of what readers see than a correction takes back."""
+
+
 class NotB3Data(SourceError):
     """It is something else: usually a web page in place of the data."""

@@ -8,6 +8,7 @@ raw/quotes/trade_date=2020-04-30/quotes.parquet  one object a partition: its PUT
 raw/index_portfolio/trade_date=2020-04-30/index_portfolio.parquet
 raw/sectors/trade_date=2020-04-30/sectors.parquet
 refined/quotes/trade_date=2020-04-30/quotes.parquet
+refined/findings/trade_date=2020-04-30/findings.parquet  what is odd in the session's quotes
 refined/index_stocks/trade_date=2020-04-30/ticker=PETR4/index_stocks.parquet
 staging/refine/trade_date=2020-04-30/            where the Glue job writes before it commits
 """
@@ -21,8 +22,10 @@ RAW_QUOTES_TABLE = "raw_quotes"
 RAW_INDEX_PORTFOLIO_TABLE = "raw_index_portfolio"
 RAW_SECTORS_TABLE = "raw_sectors"
 QUOTES_TABLE = "quotes"
+FINDINGS_TABLE = "findings"
 INDEX_STOCKS_TABLE = "index_stocks"
 LANDING_SECTORS_PREFIX = "landing/sectors/"
+RAW_QUOTES_PREFIX = "raw/quotes/"
 
 
 def daily_quotes_file(trade_date: dt.date) -> str:
@@ -84,6 +87,16 @@ def refined_quotes_key(trade_date: dt.date) -> str:
     return _partition("refined", "quotes", trade_date) + "/quotes.parquet"
 
 
+def findings_key(trade_date: dt.date) -> str:
+    """Key of the one object of a session's findings."""
+    return _partition("refined", "findings", trade_date) + "/findings.parquet"
+
+
+def date_of(key: str) -> dt.date:
+    """Return the trade date of an object's key, of any table."""
+    return dt.date.fromisoformat(key.partition("/trade_date=")[2][:10])
+
+
 def refined_index_stocks_prefix(trade_date: dt.date) -> str:
     """Prefix of the refined constituents of one session: a partition `ticker=T/` each below it."""
     return _partition("refined", "index_stocks", trade_date) + "/"
@@ -116,12 +129,21 @@ class Lake:
     @property
     def all_raw_quotes(self) -> str:
         """URI of the prefix below which all raw quotes partitions lie."""
-        return self.uri("raw/quotes/")
+        return self.uri(RAW_QUOTES_PREFIX)
 
     @property
     def all_refined_quotes(self) -> str:
         """URI of the prefix below which all refined quotes partitions lie."""
         return self.uri("refined/quotes/")
+
+    def findings(self, trade_date: dt.date) -> str:
+        """URI of the object of a session's findings."""
+        return self.uri(findings_key(trade_date))
+
+    @property
+    def all_findings(self) -> str:
+        """URI of the prefix below which the findings of all sessions lie."""
+        return self.uri("refined/findings/")
 
     def refine_year_staging(self, year: int) -> str:
         """URI of the Glue job's staging prefix for a year."""

@@ -26,7 +26,7 @@ ORIGIN = frozenset({"source", "source-url", "source-sha256"})
 LAST_SESSION = "last-session"
 FETCHED_AT = "fetched-at"
 # S3's words for a conditional PUT that another one, or a deletion, came before.
-_OVERTAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409", "404")
+OVERTAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409", "404")
 
 
 @dataclass(frozen=True)
@@ -290,7 +290,7 @@ def keep(s3: Any, where: Lake, key: str, file: IO[bytes], download: Download, **
             **({"IfNoneMatch": "*"} if there is None else {"IfMatch": there["ETag"]}),
         )
     except s3.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] not in _OVERTAKEN:
+        if error.response["Error"]["Code"] not in OVERTAKEN:
             raise
         log.info("%s was put meanwhile; looking again", landed.uri)
         return keep(s3, where, key, file, download, **more)

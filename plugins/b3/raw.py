@@ -5,23 +5,34 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import io
+import json
 import logging
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from b3 import cotahist, lake, sessions
-from b3.errors import CalendarDiffers, NotPublished
+from b3 import corrections, cotahist, lake, quality, sessions
+from b3.accepted import NOTHING, Accepted
+from b3.errors import CalendarDiffers, NotPublished, RecordsLost
 from b3.lake import Lake
-from b3.landing import LandedFile, find, head, latest, open_landed
+from b3.landing import OVERTAKEN, LandedFile, find, head, latest, open_landed
 
 log = logging.getLogger(__name__)
 
+# Metadata of raw quotes: the records that they replaced, and how they differ.
+CORRECTION = "correction"
+
 _WRITERS = 4
+_TRIES = 3
+
+
+class _Overtaken(Exception):
+    """Another upload replaced the object since this one looked at it."""
 
 
 @dataclass(frozen=True)
@@ -36,54 +47,74 @@ class RawPartition:
 
 @dataclass(frozen=True)
 class RawQuotes:
-    """The raw partitions written from one source file; `source_records` are all quotes in it, by its trailer."""
+    """The raw partitions written from one source file; `source_records` are all quotes in it."""
 
     partitions: list[RawPartition]
     source_records: int
 
 
-def write_quotes(s3: Any, where: Lake, landed: LandedFile, trade_date: dt.date) -> RawQuotes:
+def write_quotes(
+    s3: Any, where: Lake, landed: LandedFile, trade_date: dt.date, accepted: Accepted = NOTHING
+) -> RawQuotes:
     """Write the raw quotes partition of `trade_date` from the COTAHIST file that holds it.
 
     That is the one that came last of those in landing/, see `landing.latest`: another than `landed` where it came
     since, whose corrections must not be undone.
 
-    The one PUT is the commit: readers see the former object or the new one. The same records give the same bytes,
-    whichever file they are from, and bytes that are there already are not written again.
+    The one PUT is the commit, on the condition that the object is still the one that was found at first: readers see
+    the former object or the new one, and an upload that was held up does not undo a newer one. The same records give
+    the same bytes, whichever file they are from, and bytes that are there already are not written again. An object
+    that replaces other records says so in its metadata `correction`.
+
+    Args:
+        s3: a boto3 S3 client.
+        where: the lake.
+        landed: a file in landing/ that holds the session.
+        trade_date: the session.
+        accepted: what a person lets pass.
 
     Raises:
-        SourceError: and its subclasses: the file is damaged, or does not hold that session.
+        Flood, RecordsLost: the file waits for a person, and the partition stays as it was.
+        SourceError: and its other subclasses: the file is damaged, or does not hold that session.
     """
+    for _ in range(_TRIES - 1):
+        try:
+            return _write_quotes(s3, where, landed, trade_date, accepted)
+        except _Overtaken as overtaken:
+            log.warning("%s: looking again", overtaken)
+    return _write_quotes(s3, where, landed, trade_date, accepted)
+
+
+def _write_quotes(s3: Any, where: Lake, landed: LandedFile, trade_date: dt.date, accepted: Accepted) -> RawQuotes:
+    key = lake.raw_quotes_key(trade_date)
+    # Before landing/ is looked at: what replaces this later was made from something as new or newer.
+    formers = {key: found} if (found := head(s3, where, key)) else {}
     landed = latest(s3, where, trade_date) or landed
-    key = lake.landing_quotes_key(lake.daily_quotes_file(trade_date))
-    if landed.uri == where.uri(key):
-        return _write_daily(s3, where, landed, trade_date)
-    written = _write_sessions(s3, where, landed, trade_date)
-    if written.partitions:
-        return written
-    # A longer file may lack a session that it goes beyond; the daily one, if any, is all there is of it.
-    daily = find(s3, where, key)
-    if daily is None:
-        raise NotPublished(
-            source=landed.uri,
-            expected=f"the session {trade_date}",
-            found="none of its records",
-            hint="Delete the file from landing/ and run scrape again: B3's has grown, or the day was no session.",
-        )
-    log.warning("%s lacks %s; using %s", landed.uri, trade_date, daily.uri)
-    return _write_daily(s3, where, daily, trade_date)
-
-
-def _write_daily(s3: Any, where: Lake, landed: LandedFile, trade_date: dt.date) -> RawQuotes:
-    parquet = io.BytesIO()
+    daily_key = lake.landing_quotes_key(lake.daily_quotes_file(trade_date))
+    if landed.uri != where.uri(daily_key):
+        written = _write_sessions(s3, where, landed, trade_date, formers, accepted)
+        if written.partitions:
+            return written
+        # A longer file may lack a session that it goes beyond; the daily one, if any, is all there is of it.
+        daily = find(s3, where, daily_key)
+        if daily is None:
+            raise NotPublished(
+                source=landed.uri,
+                expected=f"the session {trade_date}",
+                found="none of its records",
+                hint="Delete the file from landing/ and run scrape again: B3's has grown, or the day was no session.",
+            )
+        log.warning("%s lacks %s; using %s", landed.uri, trade_date, daily.uri)
+        landed = daily
     with tempfile.TemporaryFile() as source:
         open_landed(s3, where, landed, source)
-        summary = cotahist.write_parquet(source, parquet, trade_date=trade_date, name=landed.uri)
-    partition = _put(s3, where, landed, trade_date, parquet.getvalue(), summary.records, summary.financial_volume)
-    return RawQuotes([partition], summary.trailer_records - 2)
+        reader = cotahist.Reader(source, trade_date=trade_date, unreadable=True, name=landed.uri)
+        records = pa.Table.from_batches(reader, cotahist.READ_SCHEMA)
+    _check_session(records, trade_date, landed.uri, formers.get(key), accepted)
+    return RawQuotes([_commit(s3, where, landed, trade_date, records, formers.get(key))], len(records))
 
 
-def write_year(s3: Any, where: Lake, landed: LandedFile) -> RawQuotes:
+def write_year(s3: Any, where: Lake, landed: LandedFile, accepted: Accepted = NOTHING) -> RawQuotes:
     """Write the raw quotes partition of every session of a landed COTAHIST file, as `write_quotes` writes each.
 
     It is read as it lies there now: B3's file of the running year may have been fetched again since. A session of which
@@ -91,34 +122,114 @@ def write_year(s3: Any, where: Lake, landed: LandedFile) -> RawQuotes:
 
     Memory is bounded by a few sessions, not by the file. Killed half-way, it leaves whole partitions.
 
+    Args:
+        s3: a boto3 S3 client.
+        where: the lake.
+        landed: the file of a year.
+        accepted: what a person lets pass.
+
     Raises:
         CalendarDiffers: up to its last session the file has not those of the calendar; nothing is written then. Before
             2000, where the calendar is not sure, the file's are taken.
         NotPublished: it has no session yet.
-        SourceError: and its subclasses: the landed file is damaged; nothing is written then.
+        Flood, RecordsLost: the file waits for a person; nothing is written then.
+        SourceError: and its other subclasses: the landed file is damaged; nothing is written then.
     """
-    return _write_sessions(s3, where, find(s3, where, landed.uri.removeprefix(where.uri(""))) or landed, None)
+    prefix = f"{lake.RAW_QUOTES_PREFIX}trade_date={_year_of(landed)}-"
+    formers = _formers(s3, where, prefix)
+    landed = find(s3, where, landed.uri.removeprefix(where.uri(""))) or landed
+    return _write_sessions(s3, where, landed, None, formers, accepted)
 
 
-def _write_sessions(s3: Any, where: Lake, landed: LandedFile, only: dt.date | None) -> RawQuotes:
+def _year_of(landed: LandedFile) -> str:
+    return landed.uri.rpartition("_A")[2][:4]
+
+
+def _formers(s3: Any, where: Lake, prefix: str) -> dict[str, dict[str, Any]]:
+    """Return S3's answer about each object below a prefix, by key."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=where.bucket, Prefix=prefix)
+    keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        found = zip(keys, pool.map(lambda key: head(s3, where, key), keys), strict=True)
+        return {key: answer for key, answer in found if answer}
+
+
+def _write_sessions(
+    s3: Any,
+    where: Lake,
+    landed: LandedFile,
+    only: dt.date | None,
+    formers: dict[str, dict[str, Any]],
+    accepted: Accepted,
+) -> RawQuotes:
     with tempfile.TemporaryFile() as source:
         open_landed(s3, where, landed, source)
-        with cotahist.by_session(source, only=only, name=landed.uri) as found:
+        with (
+            cotahist.by_session(source, only=only, name=landed.uri) as found,
+            ThreadPoolExecutor(_WRITERS) as pool,
+        ):
+            dates = found.dates()
+            newer: dict[dt.date, LandedFile] = {}
             if only is None:
-                _check_calendar(found.dates(), landed.uri)
+                _check_calendar(dates, landed.uri)
+                _refuse_lost_sessions(dates, landed, formers, accepted)
+                lasts = zip(dates, pool.map(lambda date: latest(s3, where, date), dates), strict=True)
+                newer = {date: last for date, last in lasts if last and last.uri != landed.uri}
+
+            def check(date: dt.date) -> None:
+                former = formers.get(lake.raw_quotes_key(date))
+                _check_session(found.table(date), date, landed.uri, former, accepted)
 
             def write(date: dt.date) -> RawPartition:
-                if only is None and (last := latest(s3, where, date)) and last.uri != landed.uri:
-                    log.warning("%s came after %s; using it for %s", last.uri, landed.uri, date)
-                    return write_quotes(s3, where, last, date).partitions[0]
-                records, parquet = found.table(date), io.BytesIO()
-                cotahist.write_session(records, parquet)
-                volume = pc.sum(records["financial_volume"]).as_py()
-                return _put(s3, where, landed, date, parquet.getvalue(), len(records), volume)
+                if date in newer:
+                    log.warning("%s came after %s; using it for %s", newer[date].uri, landed.uri, date)
+                    return write_quotes(s3, where, newer[date], date, accepted).partitions[0]
+                former = formers.get(lake.raw_quotes_key(date))
+                try:
+                    return _commit(s3, where, landed, date, found.table(date), former)
+                except _Overtaken as overtaken:
+                    if only is not None:
+                        raise
+                    log.warning("%s: looking again", overtaken)
+                    return write_quotes(s3, where, landed, date, accepted).partitions[0]
 
-            with ThreadPoolExecutor(_WRITERS) as pool:
-                partitions = list(pool.map(write, found.dates()))
-            return RawQuotes(partitions, found.summary.trailer_records - 2)
+            # All of them before the first is replaced.
+            list(pool.map(check, [date for date in dates if date not in newer]))
+            return RawQuotes(list(pool.map(write, dates)), found.summary.records)
+
+
+def _check_session(
+    records: pa.Table, trade_date: dt.date, source: str, former: dict[str, Any] | None, accepted: Accepted
+) -> None:
+    """Raise Flood or RecordsLost if a session's records wait for a person."""
+    if not accepted.flood:
+        quality.refuse_flood(records, trade_date, source)
+    rows = (former or {}).get("Metadata", {}).get("rows", "")
+    if rows.isdecimal() and not accepted.loss:
+        corrections.refuse_loss(len(records), int(rows), trade_date, source)
+
+
+def _refuse_lost_sessions(
+    dates: list[dt.date], landed: LandedFile, formers: dict[str, dict[str, Any]], accepted: Accepted
+) -> None:
+    """Raise RecordsLost if a year's file lacks sessions that were once written from a file of its name."""
+    if accepted.loss:
+        return
+    keys = {lake.raw_quotes_key(date) for date in dates}
+    name = landed.url.rpartition("/")[2]
+    lost = [
+        lake.date_of(key)
+        for key, former in sorted(formers.items())
+        if key not in keys and former["Metadata"].get("source-url", "").rpartition("/")[2] == name
+    ]
+    if lost:
+        raise RecordsLost(
+            source=landed.uri,
+            expected=f"every session that a {name} had before",
+            found=f"{len(lost)} of them gone: {', '.join(map(str, lost[:5]))}{', …' if len(lost) > 5 else ''}",
+            hint="The file is in landing/ and readers keep the former quotes. If B3 did take these sessions back, "
+            "trigger the DAG again with accept_loss; their partitions stay.",
+        )
 
 
 def _check_calendar(dates: list[dt.date], source: str) -> None:
@@ -148,12 +259,58 @@ def _check_calendar(dates: list[dt.date], source: str) -> None:
     )
 
 
-def _put(
-    s3: Any, where: Lake, landed: LandedFile, trade_date: dt.date, parquet: bytes, rows: int, volume: Decimal
+def _commit(
+    s3: Any, where: Lake, landed: LandedFile, trade_date: dt.date, records: pa.Table, former: dict[str, Any] | None
 ) -> RawPartition:
+    """Put a session's raw quotes in place of `former`, unless they are these.
+
+    Raises:
+        _Overtaken: another object lies there now.
+    """
     key = lake.raw_quotes_key(trade_date)
-    put_if_changed(s3, where, key, parquet, {**landed.metadata(), "rows": str(rows)})
-    return RawPartition(trade_date.isoformat(), where.uri(key), rows, str(volume))
+    parquet = io.BytesIO()
+    cotahist.write_session(records, parquet)
+    volume = pc.sum(records["financial_volume"]).as_py()
+    partition = RawPartition(trade_date.isoformat(), where.uri(key), len(records), str(volume))
+    metadata = {**landed.metadata(), "rows": str(len(records))}
+    if former and _holds(former, parquet.getvalue(), landed.source):
+        log.info("%s already holds these bytes", partition.uri)
+        return partition
+    if former:
+        metadata |= _correction(s3, where, key, former, parquet)
+    try:
+        s3.put_object(
+            Bucket=where.bucket,
+            Key=key,
+            Body=parquet.getvalue(),
+            Metadata=metadata,
+            **({"IfMatch": former["ETag"]} if former else {"IfNoneMatch": "*"}),
+        )
+    except s3.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] in OVERTAKEN:
+            raise _Overtaken(f"{partition.uri} was put by another upload meanwhile") from error
+        raise
+    log.info("%s: %s rows", partition.uri, metadata["rows"])
+    return partition
+
+
+def _correction(s3: Any, where: Lake, key: str, former: dict[str, Any], parquet: io.BytesIO) -> dict[str, str]:
+    """Return the metadata that tells how the records of `parquet` differ from those of the former object."""
+    try:
+        answer = s3.get_object(Bucket=where.bucket, Key=key, IfMatch=former["ETag"])
+        before = pq.read_table(io.BytesIO(answer["Body"].read()))
+    except s3.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] in OVERTAKEN:
+            raise _Overtaken(f"{where.uri(key)} was put by another upload meanwhile") from error
+        raise
+    except pa.ArrowException:
+        log.warning("%s was damaged; replacing it", where.uri(key))
+        return {}
+    correction = corrections.compare(before, pq.read_table(parquet))
+    if not correction.changes:
+        return {name: told for name, told in former["Metadata"].items() if name == CORRECTION}
+    log.warning("%s is corrected: %s; %s", where.uri(key), correction.before(), correction.after())
+    return {CORRECTION: json.dumps({"before": correction.before(), "after": correction.after()})}
 
 
 def put_if_changed(s3: Any, where: Lake, key: str, body: bytes, metadata: dict[str, str]) -> None:
@@ -161,10 +318,14 @@ def put_if_changed(s3: Any, where: Lake, key: str, body: bytes, metadata: dict[s
 
     Then the object keeps saying which file it was first made from: B3 has the same records in several.
     """
-    etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
     there = head(s3, where, key)
-    if there and there["ETag"].strip('"') == etag and there["Metadata"].get("source") == metadata["source"]:
+    if there and _holds(there, body, metadata["source"]):
         log.info("%s already holds these bytes", where.uri(key))
         return
     s3.put_object(Bucket=where.bucket, Key=key, Body=body, Metadata=metadata)
     log.info("%s: %s rows", where.uri(key), metadata["rows"])
+
+
+def _holds(there: dict[str, Any], body: bytes, source: str) -> bool:
+    etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+    return there["ETag"].strip('"') == etag and there["Metadata"].get("source") == source

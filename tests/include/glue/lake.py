@@ -50,8 +50,11 @@ RAW_SCHEMA = pa.schema(
         ("strike_points", pa.decimal128(13, 6)),
         ("isin", pa.string()),
         ("distribution_number", pa.int16()),
+        ("unreadable", pa.string()),
     ]
 )
+# `unreadable` is told in the findings.
+QUOTE_SCHEMA = pa.schema([field for field in RAW_SCHEMA if field.name != "unreadable"])
 
 
 def quote(ticker: str, price: str = "10.00", **columns: Any) -> dict[str, Any]:
@@ -76,6 +79,7 @@ def quote(ticker: str, price: str = "10.00", **columns: Any) -> dict[str, Any]:
         "strike_points": Decimal("0.000000"),
         "isin": f"BR{ticker[:4]}ACNOR1",
         "distribution_number": 100,
+        "unreadable": None,
         **columns,
     }
     low, high = sorted((row["open"], row["close"]))
@@ -108,6 +112,9 @@ class Lake:
     def refined(self, name: str) -> str:
         return f"refined/{name}/trade_date={DAY}/quotes.parquet"
 
+    def findings(self, name: str) -> str:
+        return f"refined/{name}-findings/trade_date={DAY}/findings.parquet"
+
     def put(self, key: str, body: bytes, metadata: dict[str, str] | None = None) -> str:
         return self.s3.put_object(Bucket=BUCKET, Key=key, Body=body, Metadata=metadata or {})["ETag"]
 
@@ -128,6 +135,7 @@ class Lake:
         given = {
             "source": f"s3://{BUCKET}/{self.raw(source or name)}",
             "target": f"s3://{BUCKET}/{self.refined(name)}",
+            "findings": f"s3://{BUCKET}/{self.findings(name)}",
             "staging": f"s3://{BUCKET}/staging/{name}/",
             "trade_date": str(DAY),
             "previous_session": str(DAY_BEFORE),

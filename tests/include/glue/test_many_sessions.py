@@ -14,6 +14,7 @@ import subprocess
 import threading
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -55,6 +56,8 @@ def rows_of(date: dt.date) -> list[dict[str, Any]]:
         quote("BOVX11", "123.45", source_date=date, isin="BRBOVXCTF003", specification="CI"),
         quote("BOVX11F", "123.40", source_date=date, isin="BRBOVXCTF003", market_type="020", bdi_code="96"),
     ]
+    if date == SECOND:
+        return [*small, *odd_rows(date)]
     if date != LARGE:
         return small[:: 1 if date == FIRST else -1]
     options = [
@@ -73,13 +76,24 @@ def rows_of(date: dt.date) -> list[dict[str, Any]]:
     return [*options, *small]
 
 
+def odd_rows(date: dt.date) -> list[dict[str, Any]]:
+    """Five quotes that break a rule, one of them two; the key of one repeats."""
+    twice = [quote("VGOA3T", price, source_date=date, market_type="030", forward_days=60) for price in ("1.90", "1.65")]
+    return [
+        quote("HIGH3", source_date=date, close=Decimal("10.00"), high=Decimal("9.00"), low=Decimal("8.00")),
+        *twice,
+        quote("FACT3", source_date=date, quote_factor=0),
+        quote("CPFL3F", source_date=date, market_type="020", unreadable="forward_days 000f20"),
+    ]
+
+
 @functools.cache
 def raw_of(date: dt.date) -> bytes:
     return raw_file(rows_of(date))
 
 
-def key(folder: str, date: dt.date) -> str:
-    return f"{folder}/trade_date={date}/quotes.parquet"
+def key(folder: str, date: dt.date, name: str = "quotes") -> str:
+    return f"{folder}/trade_date={date}/{name}.parquet"
 
 
 def year(
@@ -89,6 +103,7 @@ def year(
         "sessions": ",".join(f"{date}:{before}" for date, before in sessions.items()),
         "source": f"s3://{BUCKET}/raw/{source or name}/",
         "target": f"s3://{BUCKET}/refined/{name}/",
+        "findings": f"s3://{BUCKET}/findings/{name}/",
         "staging": f"s3://{BUCKET}/staging/{name}/",
         **changes,
     }
@@ -99,6 +114,7 @@ def of_one_date(name: str, date: dt.date, source: str = "year") -> list[str]:
     given = {
         "source": f"s3://{BUCKET}/{key(f'raw/{source}', date)}",
         "target": f"s3://{BUCKET}/{key(f'refined/{name}', date)}",
+        "findings": f"s3://{BUCKET}/{key(f'findings/{name}', date, 'findings')}",
         "staging": f"s3://{BUCKET}/staging/{name}/{date}/",
         "trade_date": str(date),
         "previous_session": str(SESSIONS[date]),
@@ -112,9 +128,9 @@ def put_year(lake: Lake, name: str, changed: dict[dt.date, bytes] | None = None,
         lake.put(key(f"raw/{name}", date), body, {**METADATA, "rows": "6", **metadata})
 
 
-def refined(lake: Lake, name: str) -> dict[dt.date, str]:
+def refined(lake: Lake, name: str, layer: str = "refined") -> dict[dt.date, str]:
     """ETags of the refined objects that are there, by session."""
-    answer = lake.s3.list_objects_v2(Bucket=BUCKET, Prefix=f"refined/{name}/")
+    answer = lake.s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{layer}/{name}/")
     return {
         dt.date.fromisoformat(entry["Key"].split("trade_date=")[1][:10]): entry["ETag"]
         for entry in answer.get("Contents", [])
@@ -136,31 +152,14 @@ BAD = {
     "stray_row": (
         SECOND,
         raw_file([*rows_of(SECOND), quote("STRA3", source_date=LAST)]),
-        "WrongTradeDate: expected every source_date to be 2024-02-29, found 1 of 7 rows of 2024-03-04",
+        "WrongTradeDate: expected every source_date to be 2024-02-29, found 1 of 12 rows of 2024-03-04",
     ),
     "no_date": (
         SECOND,
         raw_file([*rows_of(SECOND), quote("STRA3", source_date=None)]),
-        "WrongTradeDate: expected every source_date to be 2024-02-29, found 1 of 7 rows of none",
+        "WrongTradeDate: expected every source_date to be 2024-02-29, found 1 of 12 rows of none",
     ),
     "no_rows": (LAST, raw_file([]), "EmptySource: expected the quotes of 2024-03-04, found no rows"),
-    "factor": (
-        SECOND,
-        broken(SECOND, quote_factor=7),
-        "BadQuoteFactor: expected quote_factor to be a power of ten from 1 to 1000000, found 7 for BADQ3",
-    ),
-    "factor_null": (LAST, broken(LAST, quote_factor=None), "BadQuoteFactor: expected quote_factor to be a power"),
-    "price": (
-        SECOND,
-        broken(SECOND, low=Decimal("0.00")),
-        "BadQuotes: expected open, high, low, average and close > 0.00, found 1 of 7 rows where that fails",
-    ),
-    "volume": (LAST, broken(LAST, financial_volume=Decimal("1.00")), "BadQuotes: expected quantity x low <= volume"),
-    "key_repeated": (
-        FIRST,
-        raw_file([*rows_of(FIRST), rows_of(FIRST)[0]]),
-        "BadQuotes: expected each (ticker, market_type, forward_days) once, found 1 of 7 rows that repeat one",
-    ),
     "missing_column": (
         SECOND,
         parquet_bytes(TABLE.drop_columns(["isin"])),
@@ -205,7 +204,17 @@ def killed(lake: Lake, gate: Gate) -> dict[dt.date, str]:
 
 
 @pytest.fixture(scope="module")
-def said(lake: Lake, gate: Gate, killed: dict[dt.date, str]) -> dict[str, str | None]:
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The script with so little room for findings that it has to collect them session by session."""
+    text = SCRIPT.read_text()
+    assert text.count("FINDINGS_AT_ONCE = 50_000") == 1
+    copy = tmp_path_factory.mktemp("script") / SCRIPT.name
+    copy.write_text(text.replace("FINDINGS_AT_ONCE = 50_000", "FINDINGS_AT_ONCE = 3"))
+    return copy
+
+
+@pytest.fixture(scope="module")
+def said(lake: Lake, gate: Gate, killed: dict[dt.date, str], script: Path) -> dict[str, str | None]:
     """The runs: the last line of what each had to say, None where it succeeded."""
     put_year(lake, "year")
     put_year(lake, "replaced")
@@ -251,7 +260,7 @@ def said(lake: Lake, gate: Gate, killed: dict[dt.date, str]) -> dict[str, str | 
         lake, environ={**lake.environ, "AWS_ENDPOINT_URL": gate.endpoint}
     ).start(
         ROOT / "tests/include/glue/many_runs.py",
-        SCRIPT,
+        script,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -267,6 +276,24 @@ def test_objects_are_byte_for_byte_those_of_a_run_for_each_session(lake: Lake, s
     assert {said[f"daily {date}"] for date in SESSIONS} == {None}
     assert refined(lake, "year") == refined(lake, "daily")
     assert refined(lake, "year").keys() == SESSIONS.keys()
+    assert refined(lake, "year", "findings") == refined(lake, "daily", "findings")
+    assert refined(lake, "year", "findings").keys() == SESSIONS.keys()
+
+
+def test_the_findings_of_a_session_lie_with_it_and_no_other_has_any(lake: Lake, said: dict[str, str | None]) -> None:
+    told = {date: lake.read(key("findings/year", date, "findings")).read().to_pylist() for date in SESSIONS}
+    assert {date for date, rows in told.items() if rows} == {SECOND}
+    assert [(row["ticker"], row["rule"], row["file_line"]) for row in told[SECOND]] == [
+        ("HIGH3", "prices_lie_within_low_and_high", 8),
+        ("VGOA3T", "key_is_unique", 9),
+        ("VGOA3T", "key_is_unique", 10),
+        ("FACT3", "quote_factor_is_a_power_of_ten", 11),
+        ("FACT3", "volume_fits_quantity", 11),
+        ("CPFL3F", "fields_are_readable", 12),
+    ]
+    counts = lake.read(key("refined/year", SECOND)).read(["finding_count"])["finding_count"].to_pylist()
+    assert sum(counts) == len(told[SECOND])
+    assert "4 sessions, 12029 rows, 6 findings" in (said["printed"] or "")
 
 
 def test_a_large_session_has_several_row_groups_in_the_order_of_its_key(

@@ -19,7 +19,7 @@ LANDED_KEY = "landing/quotes/COTAHIST_D30042020.ZIP"
 KEY = "raw/quotes/trade_date=2020-04-30/quotes.parquet"
 VOLUMES = (3502000, 1, 999_999_999_999_999_999)
 SENT = build_zip(build_file([record(CODNEG=f"SINT{i}", VOLTOT=volume) for i, volume in enumerate(VOLUMES)]))
-CORRECTED = build_zip(build_file([record(CODNEG="SINT3")]))
+CORRECTED = build_zip(build_file([record(CODNEG=f"SINT{i}") for i in range(3)]))
 
 
 @pytest.fixture
@@ -114,8 +114,8 @@ def test_of_a_corrected_file_it_becomes_a_new_version(land, partition, table, s3
 
     written = raw.write_quotes(s3, lake, land(CORRECTED), DATE)
 
-    assert written.partitions[0].rows == 1
-    assert table().num_rows == 1
+    assert written.partitions[0].financial_volume == "105060.00"
+    assert table()["financial_volume"].to_pylist() == [Decimal("35020.00")] * 3
     assert partition()[1:] == former
     assert len(partition()) == 2
 
