@@ -13,7 +13,7 @@ from tests.infra.templates import LAKE, load, strings
 
 ROOT = LAKE.parent.parent
 DATE = dt.date(2020, 4, 30)
-TABLES = ["RawQuotes", "RawIndexPortfolio", "RawSectors", "Quotes", "IndexStocks"]
+TABLES = ["RawQuotes", "RawIndexPortfolio", "RawSectors", "Quotes", "Findings", "IndexStocks"]
 REFINED_COLUMNS = [
     *(
         (f"unit_{price}", "decimal(19,8)")
@@ -23,6 +23,7 @@ REFINED_COLUMNS = [
     ("days_to_expiry", "int"),
     ("previous_session", "date"),
     ("change_pct", "decimal(13,4)"),
+    ("finding_count", "int"),
 ]
 
 
@@ -61,7 +62,8 @@ class TestTables:
         assert written[0] == ("source_date", "date")
 
     def test_quotes_adds_the_refined_columns(self, properties):
-        assert columns(properties["Quotes"]) == columns(properties["RawQuotes"]) + REFINED_COLUMNS
+        assert columns(properties["RawQuotes"])[-1] == ("unreadable", "string")
+        assert columns(properties["Quotes"]) == columns(properties["RawQuotes"])[:-1] + REFINED_COLUMNS
 
     def test_raw_index_portfolio_has_the_columns_the_parser_writes(self, properties):
         # The partition says whose portfolio it is; source_date, which session the answer itself named.
@@ -86,9 +88,9 @@ class TestTables:
             properties[table]["TableInput"]["StorageDescriptor"]["Columns"] for table in ("RawQuotes", "Quotes")
         )
 
-        assert refined[: len(raw)] == raw
+        assert refined[: len(raw) - 1] == raw[:-1]
 
-    @pytest.mark.parametrize("table", ["RawQuotes", "Quotes", "RawIndexPortfolio", "RawSectors"])
+    @pytest.mark.parametrize("table", ["RawQuotes", "Quotes", "Findings", "RawIndexPortfolio", "RawSectors"])
     def test_are_partitioned_by_trade_date_which_no_file_repeats(self, properties, table):
         keys = [(key["Name"], key["Type"]) for key in properties[table]["TableInput"]["PartitionKeys"]]
 
@@ -102,6 +104,7 @@ class TestTables:
             ("RawIndexPortfolio", lake.RAW_INDEX_PORTFOLIO_TABLE, lake.raw_index_portfolio_key(DATE)),
             ("RawSectors", lake.RAW_SECTORS_TABLE, lake.raw_sectors_key(DATE)),
             ("Quotes", lake.QUOTES_TABLE, lake.refined_quotes_key(DATE)),
+            ("Findings", lake.FINDINGS_TABLE, lake.findings_key(DATE)),
             ("IndexStocks", lake.INDEX_STOCKS_TABLE, lake.refined_index_stocks_prefix(DATE)),
         ],
     )
@@ -126,7 +129,7 @@ class TestCrawlers:
         ("crawler", "tables"),
         [
             ("RawCrawler", ["RawQuotes", "RawIndexPortfolio", "RawSectors"]),
-            ("RefinedCrawler", ["Quotes", "IndexStocks"]),
+            ("RefinedCrawler", ["Quotes", "Findings", "IndexStocks"]),
         ],
     )
     def test_add_partitions_to_tables_of_the_catalog_and_change_no_schema(self, properties, crawler, tables):
@@ -303,6 +306,7 @@ class TestRoles:
         assert objects(properties, "RefineRole", "s3:PutObject") == {
             "staging/*",
             "refined/quotes/*",
+            "refined/findings/*",
             "refined/index_stocks/*",
         }
         assert objects(properties, "ExecutionRole", "s3:PutObject") == {"landing/*", "raw/*", "athena/*"}

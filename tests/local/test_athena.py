@@ -64,7 +64,7 @@ class TestQuery:
         assert [int(row[0]) for row in found.rows] == list(range(1, 2501))
 
     def test_of_the_catalog_has_no_header_to_drop(self, lake):
-        tables = ["index_stocks", "quotes", "raw_index_portfolio", "raw_quotes", "raw_sectors"]
+        tables = ["findings", "index_stocks", "quotes", "raw_index_portfolio", "raw_quotes", "raw_sectors"]
 
         assert sorted(row[0] for row in athena.query(lake, "SHOW TABLES").rows) == tables
 

@@ -38,7 +38,7 @@ SELECT
   max(w.sessions) AS sessions,
   CAST(sum(t.financial_volume) / max(w.sessions) AS decimal(18,2)) AS average_volume,
   CAST(avg(t.spread_bp) AS decimal(13,4)) AS spread_bp,
-  avg(100 * abs(t.close / t.close_before - 1) / (nullif(CAST(t.financial_volume AS double), 0) / 1e6)) AS amihud
+  avg(100 * abs(t.close / nullif(t.close_before, 0) - 1) / (nullif(CAST(t.financial_volume AS double), 0) / 1e6)) AS amihud
 FROM traded t
 CROSS JOIN window_length w
 GROUP BY t.ticker

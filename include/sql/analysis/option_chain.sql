@@ -44,12 +44,12 @@ WITH
       o.market_type,
       o.expiry_date,
       o.days_to_expiry,
-      CAST(o.strike_price AS decimal(19,8)) / o.quote_factor AS strike,
+      CAST(o.strike_price AS decimal(19,8)) / nullif(o.quote_factor, 0) AS strike,
       o.unit_close,
       o.quantity,
       o.financial_volume,
       row_number() OVER (
-        PARTITION BY o.market_type, CAST(o.strike_price AS decimal(19,8)) / o.quote_factor
+        PARTITION BY o.market_type, CAST(o.strike_price AS decimal(19,8)) / nullif(o.quote_factor, 0)
         ORDER BY o.financial_volume DESC, o.ticker
       ) AS place
     FROM traded o
@@ -63,7 +63,7 @@ SELECT
   expiry_date,
   days_to_expiry,
   strike,
-  CAST(100 * (strike - spot) / spot AS decimal(13,4)) AS distance_pct,
+  TRY_CAST(100 * (strike - spot) / nullif(spot, 0) AS decimal(13,4)) AS distance_pct,
   max(CASE WHEN market_type = '070' THEN ticker END) AS call_ticker,
   max(CASE WHEN market_type = '070' THEN unit_close END) AS call_close,
   max(CASE WHEN market_type = '070' THEN quantity END) AS call_quantity,

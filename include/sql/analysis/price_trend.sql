@@ -44,10 +44,10 @@ SELECT
   CASE WHEN w.steps_6 = 6 THEN w.mean_7 END AS average_7,
   CASE WHEN w.steps_20 = 20 THEN w.mean_21 END AS average_21,
   CASE
-    WHEN w.steps_7 = 7 THEN CAST(100 * (w.unit_close - w.close_7) / w.close_7 AS decimal(13,4))
+    WHEN w.steps_7 = 7 THEN TRY_CAST(100 * (w.unit_close - w.close_7) / nullif(w.close_7, 0) AS decimal(13,4))
   END AS return_7_pct,
   CASE
-    WHEN w.steps_21 = 21 THEN CAST(100 * (w.unit_close - w.close_21) / w.close_21 AS decimal(13,4))
+    WHEN w.steps_21 = 21 THEN TRY_CAST(100 * (w.unit_close - w.close_21) / nullif(w.close_21, 0) AS decimal(13,4))
   END AS return_21_pct
 FROM windows w
 JOIN asked ON w.trade_date = asked.trade_date

@@ -19,7 +19,7 @@ WITH
       count_if(market_count > 0) AS traded_constituents,
       sum(weight_pct) AS weight_pct,
       coalesce(sum(total_financial_volume), CAST(0 AS decimal(38,2))) AS total_financial_volume,
-      avg(CAST(100 * (close - open) AS decimal(20,4)) / open) AS average_change_pct
+      avg(CAST(100 * (close - open) AS decimal(20,4)) / nullif(open, 0)) AS average_change_pct
     FROM counted
     WHERE rows_there = constituent_count
       AND first_generation = last_generation
@@ -37,5 +37,5 @@ SELECT
     CAST(100 * total_financial_volume AS decimal(38,4))
     / nullif(sum(total_financial_volume) OVER (PARTITION BY trade_date, index_code), 0) AS decimal(7,4)
   ) AS volume_share_pct,
-  CAST(average_change_pct AS decimal(13,4)) AS average_change_pct
+  TRY_CAST(average_change_pct AS decimal(13,4)) AS average_change_pct
 FROM sectors

@@ -12,7 +12,7 @@ WITH
       s.sector,
       s.weight_pct,
       s.total_financial_volume,
-      CAST(CAST(100 * (s.close - s.open) AS decimal(20,4)) / s.open AS decimal(13,4)) AS change_pct,
+      TRY_CAST(CAST(100 * (s.close - s.open) AS decimal(20,4)) / nullif(s.open, 0) AS decimal(13,4)) AS change_pct,
       s.constituent_count,
       count(*) OVER (PARTITION BY s.trade_date, s.index_code) AS rows_there,
       min(s.generation) OVER (PARTITION BY s.trade_date, s.index_code) AS first_generation,

@@ -80,7 +80,7 @@ def odd_rows(date: dt.date) -> list[dict[str, Any]]:
     """Five quotes that break a rule, one of them two; the key of one repeats."""
     twice = [quote("VGOA3T", price, source_date=date, market_type="030", forward_days=60) for price in ("1.90", "1.65")]
     return [
-        quote("HIGH3", source_date=date, close=Decimal("10.00"), high=Decimal("9.00"), low=Decimal("8.00")),
+        quote("HIGH3", source_date=date, open=Decimal("11.00"), low=Decimal("10.00"), high=Decimal("10.00")),
         *twice,
         quote("FACT3", source_date=date, quote_factor=0),
         quote("CPFL3F", source_date=date, market_type="020", unreadable="forward_days 000f20"),

@@ -37,6 +37,7 @@ TABLES = {
     "raw_index_portfolio": "raw/index_portfolio/",
     "raw_sectors": "raw/sectors/",
     "quotes": "refined/quotes/",
+    "findings": "refined/findings/",
     "index_stocks": "refined/index_stocks/",
 }
 # A share with quote factor 1000.
@@ -156,9 +157,8 @@ class Lab:
             def xcom_pull(self, task_ids: str) -> dict[str, int]:
                 return {"rows": rows[task_ids.partition(".")[0]]}
 
-        template = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(
-            (SQL / "validate" / f"{name}.sql").read_text()
-        )
+        environment = jinja2.Environment(undefined=jinja2.StrictUndefined, loader=jinja2.FileSystemLoader(SQL))
+        template = environment.get_template(f"validate/{name}.sql")
         period = Period(day, last or day)
         return self.ask(
             template.render(trade_date=lambda run: day, period=lambda run, ti: period, dag_run=None, ti=TaskInstance())
