@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON3 ?= python3
 PYTHON := PYTHONPATH=plugins .venv/bin/python
 EXCHANGE ?=
+ACCEPT ?=
 DATE ?=
 FROM ?=
 TO ?=
@@ -19,7 +20,7 @@ TESTS ?= tests
 AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
-.PHONY: help setup run history query ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
+.PHONY: help setup run history diff query ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
   constraints clean
 
 help: ## List the commands
@@ -28,11 +29,14 @@ help: ## List the commands
 setup: ## Make the environments (.venv is the editor's)
 	@$(PYTHON3) -m local.setup
 
-run: setup ## Run the daily DAG once: [DATE=YYYY-MM-DD] [EXCHANGE=auto|live|simulated|FOLDER]
-	@$(PYTHON) -m local.daily --date "$(DATE)" --exchange "$(EXCHANGE)"
+run: setup ## Run the daily DAG once: [DATE=YYYY-MM-DD] [EXCHANGE=auto|live|simulated|FOLDER] [ACCEPT=flood,loss]
+	@$(PYTHON) -m local.daily --date "$(DATE)" --exchange "$(EXCHANGE)" --accept "$(ACCEPT)"
 
-history: setup ## Whole years from B3's annual files: FROM=2020 [TO=2024] [EXCHANGE=…]
-	@$(PYTHON) -m local.history --from "$(FROM)" --to "$(TO)" --exchange "$(EXCHANGE)"
+history: setup ## Whole years from B3's annual files: FROM=2020 [TO=2024] [EXCHANGE=…] [ACCEPT=flood,loss]
+	@$(PYTHON) -m local.history --from "$(FROM)" --to "$(TO)" --exchange "$(EXCHANGE)" --accept "$(ACCEPT)"
+
+diff: setup ## What B3 corrected in a session: DATE=YYYY-MM-DD [FROM=1] [TO=2] [EXCHANGE=simulated]
+	@$(PYTHON) -m local.diff --date "$(DATE)" --from "$(FROM)" --to "$(TO)" --exchange "$(EXCHANGE)"
 
 query: setup ## Ask the local lake: SQL="SELECT …" or FILE=path.sql [DATE=…] [EXCHANGE=simulated]
 	@$(PYTHON) -m local.query --sql "$$B3_SQL" --file "$(FILE)" --date "$(DATE)" --exchange "$(EXCHANGE)"

@@ -72,9 +72,10 @@ from pathlib import Path
 import pendulum
 from airflow.sdk import DAG, Param, TaskGroup, chain, task
 
-from b3 import alerts, aws, period, runs, settings
+from b3 import accepted, alerts, aws, period, runs, settings
 from b3.operators import CaptureQuotesOperator
 from b3.skipping import skip
+from b3.telling import summary
 from b3.timetable import SessionTimetable
 
 SQL = Path(__file__).parent / "include" / "sql"
@@ -102,9 +103,8 @@ def upload(landed: dict, dag_run) -> dict:
     from b3 import raw
     from b3.landing import LandedFile
 
-    return asdict(
-        raw.write_quotes(aws.s3_client(), settings.read().lake, LandedFile(**landed), runs.trade_date(dag_run))
-    )
+    file, trade_date = LandedFile(**landed), runs.trade_date(dag_run)
+    return asdict(raw.write_quotes(aws.s3_client(), settings.read().lake, file, trade_date, accepted.of_run(dag_run)))
 
 
 @task(task_id="scrape")
@@ -203,7 +203,8 @@ with DAG(
             format="date",
             title="Trade date",
             description="The session to run, as 2020-04-30. Left empty, it is the day of the logical date.",
-        )
+        ),
+        **{name: Param(False, type="boolean", **text) for name, text in accepted.FORM.items()},
     },
     default_args={"owner": "market-data", "on_failure_callback": alerts.publish},
     on_failure_callback=alerts.publish_timeout,
@@ -238,12 +239,14 @@ with DAG(
             "--last_rebalance": "{{ last_rebalance(dag_run) }}",
             "--source": "{{ settings().lake.raw_quotes(trade_date(dag_run)) }}",
             "--target": "{{ settings().lake.refined_quotes(trade_date(dag_run)) }}",
+            "--findings": "{{ settings().lake.findings(trade_date(dag_run)) }}",
             "--portfolio": "{{ settings().lake.raw_index_portfolio(trade_date(dag_run)) }}",
             "--index_target": "{{ settings().lake.refined_index_stocks(trade_date(dag_run)) }}",
             "--staging": "{{ settings().lake.refine_staging(trade_date(dag_run)) }}",
         }
     )
-    crawl_refined = aws.crawl("crawl_refined", "{{ settings().refined_crawler }}")
+    # What was refined is registered, whatever became of the rest: a bad portfolio does not hide the day's quotes.
+    crawl_refined = aws.crawl("crawl_refined", "{{ settings().refined_crawler }}", trigger_rule="all_done")
     calendar_agrees()
 
     index_landed >> sectors_landed
@@ -251,12 +254,12 @@ with DAG(
     chain([quotes, crawl_raw], refine, crawl_refined)
     # A check runs only where what it checks was written; where that failed, so does the run, by the check.
     needs = {"index": index_portfolio, "sectors": sectors}
-    with TaskGroup("validate"):
+    with TaskGroup("validate") as validate:
         for name in aws.statements(SQL / "validate"):
-            validate = aws.athena("validate", name)
-            crawl_refined >> validate
-            if name.partition("_")[0] in needs:
-                needs[name.partition("_")[0]] >> validate
+            check = aws.athena("validate", name)
+            [crawl_refined, needs.get(name.partition("_")[0], quotes)] >> check
     with TaskGroup("views"):
         for name in aws.statements(SQL / "views"):
             crawl_refined >> aws.athena("views", name)
+    # A failed refine fails the run even if all that it should have written was there before.
+    [refine, validate] >> summary()

@@ -44,7 +44,8 @@ import pendulum
 from airflow.sdk import DAG, Param, TaskGroup, chain, task
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from b3 import alerts, aws, period, settings
+from b3 import accepted, alerts, aws, period, settings
+from b3.telling import summary
 
 SQL = Path(__file__).parent / "include" / "sql"
 # Those of tables that a year's file does not fill.
@@ -74,14 +75,14 @@ def scrape(dag_run) -> dict:
 
 
 @task(max_active_tis_per_dag=1)
-def upload(landed: dict) -> dict:
+def upload(landed: dict, dag_run) -> dict:
     """Write the raw partitions of all sessions from the landed file."""
     from dataclasses import asdict
 
     from b3 import raw
     from b3.landing import LandedFile
 
-    return asdict(raw.write_year(aws.s3_client(), settings.read().lake, LandedFile(**landed)))
+    return asdict(raw.write_year(aws.s3_client(), settings.read().lake, LandedFile(**landed), accepted.of_run(dag_run)))
 
 
 with DAG(
@@ -95,7 +96,10 @@ with DAG(
     dagrun_timeout=dt.timedelta(hours=12),
     default_args={"owner": "market-data", "on_failure_callback": alerts.publish},
     on_failure_callback=alerts.publish_timeout,
-    params={"year": Param(None, type=["null", "integer"], minimum=1986, title="Year", description="1986 or later")},
+    params={
+        "year": Param(None, type=["null", "integer"], minimum=1986, title="Year", description="1986 or later"),
+        **{name: Param(False, type="boolean", **text) for name, text in accepted.FORM.items()},
+    },
     tags=["b3", "market-data"],
     template_searchpath=[str(SQL)],
     user_defined_macros={"settings": settings.read, "period": period.of_uploaded_year, "sessions_of": sessions_of},
@@ -108,6 +112,7 @@ with DAG(
             "--sessions": "{{ sessions_of(ti.xcom_pull(task_ids='upload')) }}",
             "--source": "{{ settings().lake.all_raw_quotes }}",
             "--target": "{{ settings().lake.all_refined_quotes }}",
+            "--findings": "{{ settings().lake.all_findings }}",
             "--staging": "{{ settings().lake.refine_year_staging(period(dag_run, ti).first.year) }}",
         }
     )
@@ -116,4 +121,4 @@ with DAG(
         for name in aws.statements(SQL / "validate"):
             if not name.startswith(NOT_OF_QUOTES):
                 aws.athena("validate", name)
-    chain(uploaded, crawl_raw, refine, crawl_refined, validate)
+    chain(uploaded, crawl_raw, refine, crawl_refined, validate, summary())

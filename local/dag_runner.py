@@ -1,4 +1,4 @@
-"""Runs one DAG run in this process, as `airflow dags test` does: `python -m local.dag_runner DAG_ID DATE LOG`.
+"""Runs one DAG run in this process, as `airflow dags test` does: `python -m local.dag_runner DAG_ID DATE LOG CONF`.
 
 Standard output is one JSON line per finished task; all that Airflow prints goes to LOG. Status 0 only if the run
 succeeded.
@@ -31,7 +31,7 @@ class Reporter:
         self._out.write(json.dumps({"task": task, "state": state, "error": words}) + "\n")
 
 
-def main(dag_id: str, date: str, log: str) -> int:
+def main(dag_id: str, date: str, log: str, conf: str) -> int:
     """Run `dag_id` for the session `date`; see the module."""
     reporter = Reporter(os.dup(1))
     with Path(log).open("ab") as sink:
@@ -63,7 +63,7 @@ def main(dag_id: str, date: str, log: str) -> int:
         reporter.tell(dag_id, "not loaded", "; ".join(bag.import_errors.values()) or "no such DAG in dags/")
         return 2
     instant = dt.datetime.combine(dt.date.fromisoformat(date), dt.time(), dt.UTC)
-    run = dag.test(logical_date=instant)
+    run = dag.test(logical_date=instant, run_conf=json.loads(conf))
     for task_instance in run.get_task_instances():
         state = str(task_instance.state)
         if reporter.told.get(task_instance.task_id) != state:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,10 +22,19 @@ FROM raw_quotes WHERE trade_date = date '{date}'
 UNION ALL
 SELECT 'quotes', count(*), sum(financial_volume) FROM quotes WHERE trade_date = date '{date}'
 UNION ALL
+SELECT 'findings', count(*), NULL FROM findings WHERE trade_date = date '{date}'
+UNION ALL
 SELECT 'raw_index_portfolio', count(*), NULL FROM raw_index_portfolio WHERE trade_date = date '{date}'
 UNION ALL
 SELECT 'index_stocks', count(*), sum(total_financial_volume) FROM index_stocks WHERE trade_date = date '{date}'
 ORDER BY table_name DESC
+"""
+# The first twenty; a session has none or a few.
+FINDINGS = """
+SELECT rule, ticker, market_type, forward_days, file_line, expected, found
+FROM findings WHERE trade_date = date '{date}'
+ORDER BY file_line, rule
+LIMIT 20
 """
 TOP_STOCKS = ROOT / "include" / "sql" / "analysis" / "top_stocks.sql"
 HEAVIEST = """
@@ -41,9 +51,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make run", description=__doc__)
     parser.add_argument("--date", default="", help="YYYY-MM-DD, by default the last session")
     parser.add_argument("--exchange", default="auto", help="auto, live, simulated, or a folder of B3's files")
+    parser.add_argument("--accept", default="", help="flood, loss or both, with a comma between them")
     parser.add_argument("--no-report", action="store_true", help="leave out the queries that show what came of it")
     options = parser.parse_args(arguments)
     try:
+        accepted = runs.accepted(options.accept)
         chosen = source.choose(options.exchange)
         if options.date:
             date = dt.date.fromisoformat(options.date)
@@ -57,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
         chosen = replace(chosen, today=date)
     source.announce(chosen, f"{DAG} for {date}")
     try:
-        return run(chosen, date, report=not options.no_report)
+        return run(chosen, date, conf=accepted, report=not options.no_report)
     except RuntimeError as error:
         print(f"run: {error}", file=sys.stderr)
         return 1
@@ -66,12 +78,20 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def run(chosen: source.Source, date: dt.date, *, script: Path = provision.REFINE_SCRIPT, report: bool = True) -> int:
+def run(
+    chosen: source.Source,
+    date: dt.date,
+    *,
+    conf: Mapping[str, bool] | None = None,
+    script: Path = provision.REFINE_SCRIPT,
+    report: bool = True,
+) -> int:
     """The DAG run and its report; 0 if every task succeeded or was skipped with a reason, else 1.
 
     Args:
         chosen: where B3's files come from.
         date: the session.
+        conf: what the run accepts, see `runs.accepted`.
         script: the Glue script that the stack's job runs.
         report: whether to show what came of it.
     """
@@ -83,7 +103,7 @@ def run(chosen: source.Source, date: dt.date, *, script: Path = provision.REFINE
         stack.airflow_on(lake, where.run_database, chosen) as environ,
     ):
         watch.lap("servers and stack")
-        succeeded = _run_dag(where, environ, date, watch)
+        succeeded = _run_dag(where, environ, date, conf or {}, watch)
         if succeeded and report:
             _report(lake, date)
             watch.lap("report")
@@ -97,8 +117,10 @@ def run(chosen: source.Source, date: dt.date, *, script: Path = provision.REFINE
     return 0 if succeeded else 1
 
 
-def _run_dag(where: Home, environ: dict[str, str], date: dt.date, watch: stack.Stopwatch) -> bool:
-    with runs.DagRun(where, environ, DAG, date) as run:
+def _run_dag(
+    where: Home, environ: dict[str, str], date: dt.date, conf: Mapping[str, bool], watch: stack.Stopwatch
+) -> bool:
+    with runs.DagRun(where, environ, DAG, date, conf) as run:
         for end in run:
             watch.lap(end.task)
             print(f"  {end.state:<16} {end.task:<48}{end.seconds:6.1f} s", flush=True)
@@ -113,6 +135,10 @@ def _run_dag(where: Home, environ: dict[str, str], date: dt.date, watch: stack.S
 def _report(lake: stack.Lake, date: dt.date) -> None:
     print()
     print(athena.table(athena.query(lake, COUNTS.format(date=date))))
+    findings = athena.query(lake, FINDINGS.format(date=date))
+    if findings.rows:
+        print(f"\nfindings of {date}: what is odd in B3's file, published as it is")
+        print(athena.table(findings))
     print(f"\ntop stocks of {date} by financial volume")
     print(athena.table(athena.query(lake, query.for_session(TOP_STOCKS.read_text(), date))))
     heaviest = athena.query(lake, HEAVIEST.format(date=date))

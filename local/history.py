@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import sys
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -15,6 +16,14 @@ from local import athena, home, runs, source, stack
 DAG = "b3_history"
 TASKS = 6  # the five steps, and all checks as one
 
+FINDINGS = """
+SELECT year(trade_date) AS year, rule, count(*) AS findings, count(DISTINCT trade_date) AS sessions,
+       min(trade_date) AS first_date, min_by(ticker, trade_date) AS ticker, min_by(found, trade_date) AS found
+FROM findings
+WHERE trade_date BETWEEN date '{first}-01-01' AND date '{last}-12-31'
+GROUP BY year(trade_date), rule
+ORDER BY year, rule
+"""
 YEARS = """
 SELECT year(trade_date) AS year, count(DISTINCT trade_date) AS sessions, count(*) AS quotes,
        sum(financial_volume) AS financial_volume
@@ -31,8 +40,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--from", dest="first", default="", help="the first year")
     parser.add_argument("--to", dest="last", default="", help="the last year, by default the first")
     parser.add_argument("--exchange", default="auto", help="auto, live, simulated, or a folder of B3's files")
+    parser.add_argument("--accept", default="", help="flood, loss or both, with a comma between them")
     options = parser.parse_args(arguments)
     try:
+        accepted = runs.accepted(options.accept)
         first, last = years(options.first, options.last, dt.datetime.now(dt.UTC))
         chosen = source.choose(options.exchange)
     except ValueError as error:
@@ -40,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     source.announce(chosen, f"{DAG} for {first}" + (f" to {last}" if last > first else ""))
     try:
-        return run(chosen, first, last)
+        return run(chosen, first, last, accepted)
     except RuntimeError as error:
         print(f"history: {error}", file=sys.stderr)
         return 1
@@ -68,7 +79,7 @@ def years(first: str, last: str, now: dt.datetime) -> tuple[int, int]:
     return begin, end
 
 
-def run(chosen: source.Source, first: int, last: int) -> int:
+def run(chosen: source.Source, first: int, last: int, conf: Mapping[str, bool] | None = None) -> int:
     """The DAG runs of the years and their report; 0 if every task succeeded, else 1."""
     where = home.find(chosen.data)
     home.remember(where)
@@ -80,7 +91,7 @@ def run(chosen: source.Source, first: int, last: int) -> int:
         bar = progress.add_task("", total=(last - first + 1) * TASKS)
         for year in range(first, last + 1):
             progress.update(bar, description=f"{year}", completed=(year - first) * TASKS)
-            with runs.DagRun(where, environ, DAG, dt.date(year, 1, 1)) as dag_run:
+            with runs.DagRun(where, environ, DAG, dt.date(year, 1, 1), conf or {}) as dag_run:
                 for end in dag_run:
                     if not end.task.startswith("validate."):
                         progress.update(bar, advance=1, description=f"{year} {end.task}")
@@ -95,6 +106,10 @@ def run(chosen: source.Source, first: int, last: int) -> int:
         progress.update(bar, description=f"{last} done", completed=(last - first + 1) * TASKS)
         progress.stop()
         print(athena.table(athena.query(lake, YEARS.format(first=first, last=last))))
+        findings = athena.query(lake, FINDINGS.format(first=first, last=last))
+        if findings.rows:
+            print("\nfindings: what is odd in B3's files, published as it is; the first of each rule")
+            print(athena.table(findings))
     print(f"\nthe lake: s3://{where.bucket}/, kept in {runs.short(where.folder)}")
     return 0
 

@@ -7,12 +7,13 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
 
+from b3.accepted import FORM
 from local import setup, tether
 from local.home import ROOT, Home
 
@@ -37,12 +38,20 @@ class DagRun:
         succeeded: whether every task did, or was skipped; known when there are no more tasks.
     """
 
-    def __init__(self, where: Home, environ: dict[str, str], dag: str, date: dt.date) -> None:
+    def __init__(
+        self,
+        where: Home,
+        environ: dict[str, str],
+        dag: str,
+        date: dt.date,
+        conf: Mapping[str, bool] | None = None,
+    ) -> None:
         self.log = where.logs / f"{dag}-{date}.log"
         self.succeeded = False
         # Somebody waits before it: a file that is not there yet is a failure, not a wait until noon.
         self._environ = {**environ, "B3_PUBLICATION_DEADLINE_HOURS": "0"}
         self._command = [str(setup.AIRFLOW.python), "-m", "local.dag_runner", dag, date.isoformat(), str(self.log)]
+        self._command.append(json.dumps(dict(conf or {})))
 
     def __enter__(self) -> Self:
         """Start it."""
@@ -67,6 +76,19 @@ class DagRun:
             event = json.loads(line)
             yield TaskEnd(event["task"], event["state"], event["error"], time.monotonic() - self._started)
         self.succeeded = self._process.wait() == 0
+
+
+def accepted(names: str) -> dict[str, bool]:
+    """Return the conf of a run that accepts what `ACCEPT=` names: flood, loss, or both with a comma between them.
+
+    Raises:
+        ValueError: it names something else.
+    """
+    given = [name.strip() for name in names.split(",") if name.strip()]
+    conf = {f"accept_{name}": True for name in given}
+    if conf.keys() - FORM.keys():
+        raise ValueError(f"expected ACCEPT=flood, ACCEPT=loss or ACCEPT=flood,loss, found {names!r}")
+    return conf
 
 
 def interrupt_on_signals() -> None:

@@ -7,6 +7,18 @@ from typing import Any
 
 from b3.runs import BY_LOGICAL_DATE
 
+# The fields of the trigger form that say so.
+FORM = {
+    "accept_flood": {
+        "title": "Accept odd rows",
+        "description": "Publish a session of which most rows break a rule. Compare the file with B3's layout before.",
+    },
+    "accept_loss": {
+        "title": "Accept lost records",
+        "description": "Publish a correction that lacks more than a tenth of a session's records, or whole sessions.",
+    },
+}
+
 
 @dataclass(frozen=True)
 class Accepted:

@@ -1,4 +1,4 @@
-"""Tells people that a task failed, through the lake's alert topic."""
+"""Tells people that a task failed, or what a run found, through the lake's alert topic."""
 
 from __future__ import annotations
 
@@ -41,6 +41,17 @@ def publish_timeout(context: Mapping[str, Any], *, aws_conn_id: str = "aws_defau
     )
 
 
+def inform(subject: str, message: str, *, aws_conn_id: str = "aws_default") -> None:
+    """Publish something that needs no action, as `publish` does.
+
+    Args:
+        subject: a few words.
+        message: the rest.
+        aws_conn_id: connection to publish with.
+    """
+    _publish(_subject(f"info: {subject}"), message, aws_conn_id)
+
+
 def _publish(subject: str, message: str, aws_conn_id: str) -> None:
     try:
         topic = settings.read().alert_topic_arn
@@ -69,10 +80,12 @@ def describe(context: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _of(context: Mapping[str, Any]) -> str:
-    """What a run is for, by its conf or its logical date: its id names the day on which it was due, if any."""
     run = context.get("dag_run")  # a DAG's callback has none where no task of the run began
-    if run is None:
-        return ""
+    return of_run(run) if run is not None else ""
+
+
+def of_run(run: Any) -> str:
+    """Return what a run is for, as ` for 2020-04-30`: its id names the day on which it was due, if any."""
     conf = {} if run.run_type in runs.BY_LOGICAL_DATE else run.conf or {}
     day = conf.get("trade_date") or conf.get("year") or (run.logical_date and runs.day_of(run.logical_date))
     return f" for {day}" if day else ""

@@ -11,6 +11,7 @@ from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
 from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerOperator
 
 CONNECTION = "aws_default"
+_POLL_SECONDS = 0.25
 
 
 def s3_client() -> Any:
@@ -18,6 +19,33 @@ def s3_client() -> Any:
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
     return S3Hook(aws_conn_id=CONNECTION).get_conn()
+
+
+def ask(sql: str) -> list[dict[str, str | None]]:
+    """Return the rows of a query on the lake, its values as Athena prints them.
+
+    Args:
+        sql: a query of at most 999 rows.
+
+    Raises:
+        RuntimeError: Athena did not answer; its reason is in the message.
+    """
+    from airflow.providers.amazon.aws.hooks.athena import AthenaHook
+
+    from b3 import settings
+
+    chosen = settings.read()
+    hook = AthenaHook(aws_conn_id=CONNECTION)
+    query_id = hook.run_query(sql, {"Database": chosen.glue_database}, {}, workgroup=chosen.athena_workgroup)
+    # A number of seconds, whatever its annotation says.
+    state = hook.poll_query_status(query_id, max_polling_attempts=2400, sleep_time=_POLL_SECONDS)  # type: ignore[arg-type]
+    if state != "SUCCEEDED":
+        raise RuntimeError(f"expected an answer of Athena, found {state}: {hook.get_state_change_reason(query_id)}")
+    answer = hook.get_query_results(query_id)
+    assert answer
+    header, *rows = answer["ResultSet"]["Rows"]
+    names = [cell["VarCharValue"] for cell in header["Data"]]
+    return [dict(zip(names, (cell.get("VarCharValue") for cell in row["Data"]), strict=True)) for row in rows]
 
 
 def statements(folder: Path) -> list[str]:
@@ -81,7 +109,7 @@ def athena(folder: str, name: str) -> AthenaOperator:
         workgroup="{{ settings().athena_workgroup }}",
         aws_conn_id=CONNECTION,
         deferrable=False,
-        sleep_time=0.25,  # type: ignore[arg-type]  # a number of seconds, whatever its annotation says
+        sleep_time=_POLL_SECONDS,  # type: ignore[arg-type]  # a number of seconds, whatever its annotation says
         max_polling_attempts=2400,
         # Once more for a worker that died; a check that is violated stays so, at the price of one query.
         retries=1,

@@ -6,6 +6,7 @@ import calendar
 import datetime as dt
 import hashlib
 import logging
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from b3.errors import ClosedDay, NoPortfolio, NotB3Data, NotPublished, NotServed
 from b3.lake import Lake
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from b3.hook import B3Hook, Download
 
 log = logging.getLogger(__name__)
@@ -27,6 +30,16 @@ LAST_SESSION = "last-session"
 FETCHED_AT = "fetched-at"
 # S3's words for a conditional PUT that another one, or a deletion, came before.
 OVERTAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409", "404")
+
+
+@dataclass(frozen=True)
+class LandedVersion:
+    """A version of a file in landing/: its key, S3's id of it, and when its bytes came."""
+
+    key: str
+    version_id: str
+    fetched_at: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -124,6 +137,38 @@ def latest(s3: Any, where: Lake, trade_date: dt.date) -> LandedFile | None:
         if metadata is not None and (name == own or _reaches(metadata, trade_date)):
             found.append((metadata[FETCHED_AT], _landed(where, key, metadata)))
     return max(found, key=lambda each: each[0])[1] if found else None
+
+
+def versions(s3: Any, where: Lake, trade_date: dt.date) -> list[LandedVersion]:
+    """Return every version in landing/ of the files that may hold a session, the oldest first.
+
+    They are the daily file, the month's and the year's; of equal bytes under one name only the first counts.
+    """
+    found: dict[tuple[str, str], LandedVersion] = {}
+    for name in (lake.daily_quotes_file(trade_date), *(longer.name for longer in _longer(trade_date))):
+        key = lake.landing_quotes_key(name)
+        pages = s3.get_paginator("list_object_versions").paginate(Bucket=where.bucket, Prefix=key)
+        for entry in (entry for page in pages for entry in page.get("Versions", []) if entry["Key"] == key):
+            answer = s3.head_object(Bucket=where.bucket, Key=key, VersionId=entry["VersionId"])
+            metadata = {**_when(answer), **answer["Metadata"]}
+            version = LandedVersion(key, entry["VersionId"], metadata[FETCHED_AT], metadata.get("source-sha256", "?"))
+            first = found.setdefault((key, version.sha256), version)
+            found[key, version.sha256] = min(first, version, key=lambda each: each.fetched_at)
+    return sorted(found.values(), key=lambda each: each.fetched_at)
+
+
+def read_session(s3: Any, where: Lake, version: LandedVersion, trade_date: dt.date) -> pa.Table:
+    """Return the quotes of a session in a version of a landed file, of `b3.cotahist.READ_SCHEMA`.
+
+    Raises:
+        SourceError: and its subclasses: the file is damaged.
+    """
+    with tempfile.TemporaryFile() as file:
+        answer = s3.get_object(Bucket=where.bucket, Key=version.key, VersionId=version.version_id)
+        shutil.copyfileobj(answer["Body"], file)
+        file.seek(0)
+        with cotahist.by_session(file, only=trade_date, name=where.uri(version.key)) as found:
+            return found.table(trade_date) if found.dates() else cotahist.READ_SCHEMA.empty_table()
 
 
 def capture_year(hook: B3Hook, s3: Any, where: Lake, year: int) -> LandedFile:
@@ -245,9 +290,12 @@ def _metadata(s3: Any, where: Lake, key: str) -> dict[str, str] | None:
     One that was put there by hand, and does not say when it was fetched, was when it was put.
     """
     there = head(s3, where, key)
-    if there is None:
-        return None
-    return {FETCHED_AT: there["LastModified"].astimezone(dt.UTC).isoformat(timespec="seconds"), **there["Metadata"]}
+    return None if there is None else {**_when(there), **there["Metadata"]}
+
+
+def _when(there: dict[str, Any]) -> dict[str, str]:
+    """Return when an object was put, in place of a fetch time that it may lack."""
+    return {FETCHED_AT: there["LastModified"].astimezone(dt.UTC).isoformat(timespec="seconds")}
 
 
 def _landed(where: Lake, key: str, metadata: dict[str, str]) -> LandedFile:
