@@ -7,12 +7,12 @@ import datetime as dt
 import sys
 
 import boto3
+
 from b3 import corrections, landing
 from b3.corrections import Change, Correction
 from b3.errors import SourceError
 from b3.lake import Lake
 from b3.landing import LandedVersion
-
 from local import home, source, stack
 
 # Changes of each kind that are printed; the rest is counted.
@@ -58,17 +58,15 @@ def diff(lake: stack.Lake, date: dt.date, first: str = "", last: str = "") -> in
         SourceError: a version is damaged.
     """
     s3, bucket = boto3.client("s3", endpoint_url=lake.endpoint), Lake(lake.home.bucket)
-    tables = {
-        version: landing.read_session(s3, bucket, version, date) for version in landing.versions(s3, bucket, date)
-    }
-    versions = [version for version, table in tables.items() if len(table)]
+    landed = landing.versions(s3, bucket, date)
+    tables = {version: landing.read_session(s3, bucket, version, date) for version in landed}
+    versions = [version for version in landed if len(tables[version])]
     if not versions:
         raise ValueError(f"expected files in landing/ that hold {date}, found none: run `make run DATE={date}` first")
     print(f"versions of {date} in landing/")
     for number, version in enumerate(versions, 1):
-        print(
-            f"  {number}  {version.fetched_at}  {len(tables[version]):>7,} rows  {version.key}  {version.sha256[:12]}"
-        )
+        rows = f"{len(tables[version]):,} rows"
+        print(f"  {number}  {version.fetched_at}  {rows:>12}  {version.key}  {version.sha256[:12]}")
     to = _choose(versions, last, len(versions), "TO")
     if len(versions) == 1 and not first:
         print("there is one version: nothing to compare")

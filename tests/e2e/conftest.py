@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from b3 import site
-from local import athena, daily, home, provision, stack
+from local import athena, daily, home, provision, runs, stack
 from local.exchange import market
 from local.exchange.answers import Answer
 from local.exchange.simulation import Simulation
@@ -66,11 +66,11 @@ class Lab:
             if not path.name.startswith("COTAHIST"):
                 path.unlink()
 
-    def run(self, date: dt.date, *, script: Path = provision.REFINE_SCRIPT) -> Outcome:
+    def run(self, date: dt.date, *, script: Path = provision.REFINE_SCRIPT, accept: str = "") -> Outcome:
         """Run the daily DAG for `date`."""
         assert self.capture
         self.capture.readouterr()
-        status = daily.run(Source("replay", self.exchange), date, script=script)
+        status = daily.run(Source("replay", self.exchange), date, conf=runs.accepted(accept), script=script)
         return Outcome(status, self.capture.readouterr().out)
 
     def query(self, sql: str) -> list[list[str | None]]:
