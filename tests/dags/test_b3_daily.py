@@ -26,12 +26,15 @@ LAKE = ROOT / "infra" / "lake.yaml"
 STEPS = ["scrape", "upload", "crawl_raw", "refine", "crawl_refined"]
 BESIDE = ["indexes.scrape", "indexes.upload", "sectors.scrape", "sectors.upload", "calendar_agrees"]
 CHECKS = [
+    "fields_are_readable",
+    "finding_counts_agree",
     "index_portfolio_is_complete",
     "index_stocks_agree_with_the_portfolio",
     "index_stocks_are_one_generation",
     "key_is_unique",
     "prices_are_positive",
     "prices_lie_within_low_and_high",
+    "quote_factor_is_a_power_of_ten",
     "quotes_agree_with_index_stocks",
     "raw_and_refined_agree",
     "raw_partition_is_there",
@@ -44,10 +47,10 @@ CHECKS = [
 ]
 VALIDATE = [f"validate.{check}" for check in CHECKS]
 CHEAP = [
-    "alerts", "aws", "errors", "lake", "operators", "period", "publication", "runs", "sessions", "settings", "skipping",
-    "timetable",
+    "accepted", "alerts", "aws", "errors", "lake", "operators", "period", "publication", "runs", "sessions", "settings",
+    "skipping", "telling", "timetable",
 ]  # fmt: skip
-HISTORY_DOES_WITHOUT = {"operators", "skipping", "timetable"}
+HISTORY_DOES_WITHOUT = {"operators", "timetable"}
 VIEWS = ["sector_summary", "stock_ranking"]
 
 
@@ -171,7 +174,7 @@ class TestTheGraph:
         views = [f"views.{view}" for view in VIEWS]
 
         assert [task for task in (task.task_id for task in dag.topological_sort()) if task in STEPS] == STEPS
-        assert {task.task_id for task in dag.tasks} == {*STEPS, *BESIDE, *VALIDATE, *views}
+        assert {task.task_id for task in dag.tasks} == {*STEPS, *BESIDE, *VALIDATE, *views, "summary"}
         assert edges(dag) == {
             *itertools.pairwise(STEPS),
             ("upload", "refine"),
@@ -183,6 +186,8 @@ class TestTheGraph:
             *(("crawl_refined", after) for after in (*VALIDATE, *views)),
             *(("indexes.upload", check) for check in VALIDATE if ".index_" in check),
             *(("sectors.upload", check) for check in VALIDATE if ".sectors_" in check),
+            *(("upload", check) for check in VALIDATE if ".index_" not in check and ".sectors_" not in check),
+            *((before, "summary") for before in ("refine", *VALIDATE)),
         }
 
     def test_has_one_view_per_file(self):
@@ -199,6 +204,9 @@ class TestTheGraph:
         rules = {task.task_id: task.trigger_rule for task in dag.tasks}
 
         assert rules.pop("crawl_raw") == "all_done"
+        # Nor do constituents that could not be refined hide the quotes that were.
+        assert rules.pop("crawl_refined") == "all_done"
+        assert rules.pop("summary") == "none_failed"
         assert set(rules.values()) == {"all_success"}
 
     def test_what_fails_fails_the_run(self, dag):
@@ -318,7 +326,7 @@ class TestItsRuns:
             copy.deepcopy(dag.params.get_param("trade_date")).resolve(given)
 
     def test_without_a_trade_date_in_the_form_go_by_the_logical_date(self, dag):
-        assert dag.params.dump() == {"trade_date": None}
+        assert dag.params.dump() == {"trade_date": None, "accept_flood": False, "accept_loss": False}
 
 
 def utc(text: str) -> Any:
@@ -368,6 +376,7 @@ class TestTemplates:
             "--last_rebalance": "2020-05-04",
             "--source": "s3://b3-lake/raw/quotes/trade_date=2020-05-04/quotes.parquet",
             "--target": "s3://b3-lake/refined/quotes/trade_date=2020-05-04/quotes.parquet",
+            "--findings": "s3://b3-lake/refined/findings/trade_date=2020-05-04/findings.parquet",
             "--portfolio": "s3://b3-lake/raw/index_portfolio/trade_date=2020-05-04/index_portfolio.parquet",
             "--index_target": "s3://b3-lake/refined/index_stocks/trade_date=2020-05-04/",
             "--staging": "s3://b3-lake/staging/refine/trade_date=2020-05-04/",
@@ -392,7 +401,7 @@ class TestTemplates:
         query = rendered(f"validate.{check}").query
 
         assert not re.search(r"\{\{|\}\}|\{%|%\}", query)
-        tables = len(re.findall(r"(?:FROM|JOIN) (?:raw_|index_|quotes)\w*\b", query))
+        tables = len(re.findall(r"(?:FROM|JOIN) (?:raw_|index_|quotes|findings)\w*\b", query))
         assert tables >= 1
         assert query.count("trade_date = date '2020-05-04'") == tables
         assert ";" not in re.sub(r"--.*|'[^']*'", "", query)
@@ -405,6 +414,11 @@ class TestTemplates:
         assert re.search(rf"AS integer\)\s+END AS {check}\b", query)
         assert "2020-05-04" in query.partition("ELSE CAST(")[2]
         assert re.search("expected|run refine again", query.partition("ELSE CAST(")[2])
+
+    def test_the_summary_asks_for_the_sessions_findings(self, rendered):
+        query = rendered("summary").templates_dict["sql"]
+
+        assert "FROM findings\nWHERE trade_date = date '2020-05-04'\nGROUP BY rule" in query
 
     def test_raw_rows_are_compared_with_those_of_the_source(self, rendered):
         query = rendered("validate.raw_rows_match_the_source").query

@@ -51,8 +51,12 @@ def test_is_the_five_steps_and_then_every_check_of_quotes(dag):
     checks = [f"validate.{check}" for check in CHECKS]
 
     assert [task.task_id for task in dag.topological_sort()][:5] == STEPS
-    assert edges(dag) == {*itertools.pairwise(STEPS), *(("crawl_refined", check) for check in checks)}
-    assert {task.trigger_rule for task in dag.tasks} == {"all_success"}
+    assert edges(dag) == {
+        *itertools.pairwise(STEPS),
+        *(("crawl_refined", check) for check in checks),
+        *((check, "summary") for check in checks),
+    }
+    assert {task.trigger_rule for task in dag.tasks if task.task_id != "summary"} == {"all_success"}
 
 
 def test_parsed_again_it_is_the_same_version(dag):
@@ -89,6 +93,7 @@ def test_the_glue_job_gets_every_session_with_the_one_before_it_in_the_file(rend
         "--sessions": "2020-01-02:2019-12-30,2020-05-04:2020-01-02",
         "--source": "s3://b3-lake/raw/quotes/",
         "--target": "s3://b3-lake/refined/quotes/",
+        "--findings": "s3://b3-lake/refined/findings/",
         "--staging": "s3://b3-lake/staging/refine/year=2020/",
     }
 
@@ -98,7 +103,7 @@ def test_each_check_is_one_query_over_the_partitions_of_the_year(rendered, check
     query = rendered(f"validate.{check}").query
 
     assert not re.search(r"\{\{|\}\}|\{%|%\}", query)
-    tables = len(re.findall(r"(?:FROM|JOIN) (?:raw_quotes|quotes|index_stocks)\b", query))
+    tables = len(re.findall(r"(?:FROM|JOIN) (?:raw_quotes|quotes|index_stocks|findings)\b", query))
     assert tables >= 1
     assert query.count("trade_date BETWEEN date '2020-01-01' AND date '2020-05-04'") == tables
 

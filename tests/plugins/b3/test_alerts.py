@@ -100,6 +100,17 @@ class TestPublish:
         assert "expected to publish this alert" in caplog.text
 
 
+class TestInform:
+    def test_says_in_its_subject_that_nothing_has_to_be_done(self, topic, monkeypatch):
+        monkeypatch.setenv("B3_ALERT_TOPIC_ARN", topic.arn)
+
+        alerts.inform("b3_daily for 2005-03-14: 3 findings", "the rest")
+
+        (message,) = topic.received()
+        assert message["Subject"] == "info: b3_daily for 2005-03-14: 3 findings"
+        assert message["Message"] == "the rest"
+
+
 def ended(reason):
     return {
         "dag": SimpleNamespace(dag_id="b3_daily", dagrun_timeout=dt.timedelta(hours=40)),
