@@ -1,7 +1,7 @@
 """
 ### B3's market data of one session, from the exchange to tables that are ready to query
 
-    scrape ─────────▶ upload ─────────┬─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─▶ validate.*
+    scrape ─────────▶ upload ─────────┬─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─▶ validate.* ─▶ summary
     indexes.scrape ─▶ indexes.upload ─┤                                         └▶ views.*
       └▶ sectors.scrape ─▶ sectors.upload ┘
     calendar_agrees
@@ -9,13 +9,14 @@
 | task | does | leaves |
 |---|---|---|
 | `scrape` | downloads the session's COTAHIST file from B3, checks it to its last record | `landing/quotes/` |
-| `upload` | parses it to typed Parquet | `raw/quotes/trade_date=…/` |
+| `upload` | parses it to typed Parquet; refuses a flood of odd rows, and a correction that loses many | `raw/quotes/trade_date=…/` |
 | `indexes.*` | the same for the portfolios of the indexes in `B3_INDEXES` | `landing/index/`, `raw/index_portfolio/` |
 | `sectors.*` | the same for the sector classification, when it changed | `landing/sectors/`, `raw/sectors/` |
 | `crawl_raw` | lets Glue register the partitions | tables `raw_quotes`, `raw_index_portfolio`, `raw_sectors` |
-| `refine` | runs the Glue Spark job | `refined/quotes/`, `refined/index_stocks/` |
-| `crawl_refined` | lets Glue register the partitions | tables `quotes`, `index_stocks` |
+| `refine` | runs the Glue Spark job | `refined/quotes/`, `refined/findings/`, `refined/index_stocks/` |
+| `crawl_refined` | lets Glue register the partitions | tables `quotes`, `findings`, `index_stocks` |
 | `validate.*` | one Athena query per file of `include/sql/validate/`, failing with a sentence and figures | |
+| `summary` | tells what was odd in the quotes, in its log, its XCom and an alert marked info | |
 | `views.*` | one Athena view per file of `include/sql/views/`, replaced | `sector_summary`, `stock_ranking` |
 | `calendar_agrees` | compares B3's page of trading holidays with the calendar that runs go by | |
 
@@ -34,6 +35,11 @@ one. What is captured lands under its own session; a run for which there is none
 portfolios are the session's. So a backfill of old dates has quotes and no invented portfolios. When `indexes.*` or
 `sectors.*` fail, the quotes go on as well, and the run fails in the end by the checks that need them.
 
+**Odd rows** are published as B3 wrote them: each is a row of `findings`, and a run with findings is green. Only a flood
+is refused, more than half of the rows breaking one rule; and a correction that loses more than a tenth of the records.
+`upload` fails then, with both counts, and readers keep the former quotes. `accept_flood` and `accept_loss` in the trigger
+form publish them.
+
 **Backfills.** `airflow backfill create --dag-id b3_daily --from-date 2020-04-27 --to-date 2020-05-05` makes the six
 sessions of these days, both ends included; `trade_date` of its conf is not used.
 
@@ -51,6 +57,8 @@ time is the last. Runs of a backfill take turns at the crawlers, one at a time, 
   the session is yet to come. Clear the task once B3 has the file. *ClosedDay*: there was no session.
 * Any scrape, *Truncated*, *NotB3Data*, *BadLayout* or *WrongDate*: B3 sent something else. The bytes are in
   `landing/rejected/`, nothing downstream changed. Clear the task later; `indexes.*` and `sectors.*` the same day.
+* `upload`, *Flood* or *RecordsLost*: compare the file in `landing/` with what readers see (`make diff` does). If B3 is
+  right, trigger the DAG again for that date with `accept_flood` or `accept_loss`.
 * `refine`: the job run's log group is `/aws-glue/jobs/<job>/error`; readers still see the former partition.
 * `validate.*`: the tables already show the new partition; treat the trade date as suspect until the check passes.
   `…_partition_is_there` right after a green crawl: where the crawlers go by S3 events, the event came later than the
