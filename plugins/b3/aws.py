@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,17 @@ def s3_client() -> Any:
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
     return S3Hook(aws_conn_id=CONNECTION).get_conn()
+
+
+class S3OnDemand:
+    """A boto3 S3 client that is made at its first use: that takes a second, and most runs need none."""
+
+    @cached_property
+    def _client(self) -> Any:
+        return s3_client()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
 
 
 def statements(folder: Path) -> list[str]:
