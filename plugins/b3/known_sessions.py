@@ -174,8 +174,8 @@ def _following(known: _Lookup, date: dt.date) -> dt.date:
     found = next((day for day in year.days if day > date), None)
     if found:
         return found
-    after = known(date.year + 1)
-    return after.days[0] if after else sessions.next_session(max(date, year.until))
+    after = known(date.year + 1) if year.until == dt.date(date.year, 12, 31) else None
+    return after.days[0] if after else sessions.next_session(year.until)
 
 
 def _check(known: _Lookup, trade_date: dt.date) -> None:

@@ -11,7 +11,6 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from b3 import landing, raw
 from tests.dags.test_b3_daily import DAGS, a_run, a_task, parse
-from tests.plugins.b3.conftest import exchange, hook_to, lake, s3  # noqa: F401
 from tests.plugins.b3.cotahist_lines import build_file, build_zip, record
 from tests.plugins.b3.exchange import Answer
 
@@ -26,7 +25,7 @@ def dags():
 
 
 @pytest.fixture(autouse=True)
-def settings_of_a_task(monkeypatch, aws_server, lake):  # noqa: F811
+def settings_of_a_task(monkeypatch, aws_server, lake):
     connection = {"conn_type": "aws", "extra": {"region_name": "sa-east-1"}}
     for name, value in {
         "AWS_ENDPOINT_URL": aws_server.endpoint,
@@ -39,7 +38,7 @@ def settings_of_a_task(monkeypatch, aws_server, lake):  # noqa: F811
 
 
 @pytest.fixture
-def upload(exchange, hook_to, s3, lake) -> Callable[[list[str]], dict]:  # noqa: F811
+def upload(exchange, hook_to, s3, lake) -> Callable[[list[str]], dict]:
     """Capture a year with these sessions, and return what `upload` of `b3_history` does."""
 
     def run(days: list[str]) -> dict:
@@ -75,9 +74,8 @@ def test_is_the_calendars_from_2000_on_and_nothing_connects_to_s3(dags, by_day, 
     uploaded = {"partitions": [{"trade_date": "2020-01-02"}, {"trade_date": "2020-01-03"}]}
 
     assert by_day("2020-05-04") == "2020-04-30"
-    assert (
-        dags["b3_history"].user_defined_macros["sessions_of"](uploaded) == "2020-01-02:2019-12-30,2020-01-03:2020-01-02"
-    )
+    by_year = dags["b3_history"].user_defined_macros["sessions_of"](uploaded)
+    assert by_year == "2020-01-02:2019-12-30,2020-01-03:2020-01-02"
 
 
 def test_portfolios_are_not_asked_for_on_a_day_that_the_lake_knows_as_closed(dags, upload, monkeypatch):

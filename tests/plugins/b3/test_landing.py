@@ -296,10 +296,12 @@ class TestADayBefore2000:
 
     def test_after_the_last_session_of_a_year_that_goes_on_is_closed_if_b3s_lacks_it(self, capture):
         """A simulated exchange gives such a year, whose today is the day asked for."""
-        with pytest.raises(ClosedDay) as error:
-            capture(self.CLOSED, self.GONE, self.GONE, Answer(body=of_days(dt.date(1990, 3, 12), self.BEFORE)))
+        served = Answer(body=of_days(dt.date(1990, 3, 12), self.BEFORE))
 
-        assert (error.value.previous, error.value.following) == (self.BEFORE, dt.date(1990, 3, 15))
+        with pytest.raises(ClosedDay, match=r"no record in COTAHIST_A1990\.ZIP") as error:
+            capture(dt.date(1990, 3, 15), self.GONE, self.GONE, served)
+
+        assert (error.value.previous, error.value.following) == (self.BEFORE, dt.date(1990, 3, 16))
 
     def test_of_which_b3_has_no_file_is_not_served(self, capture, asked, versions):
         with pytest.raises(NotServed) as error:
