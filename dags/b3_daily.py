@@ -25,6 +25,11 @@ midnight UTC, and it starts at 22:30 São Paulo time (`B3_PUBLISHED_AT`), after 
 takes `trade_date` from the trigger form (or its conf); left empty, it is for the day of its logical date: midnight UTC
 names that day, any other instant is read in São Paulo. For a closed day it fails, and names the sessions around it.
 
+**Before 2000** the calendar has sessions that B3 did not hold, as 1990-03-14, and lacks a Saturday of 1986, which a run
+by hand alone takes. B3's file of the year decides, once it is in `landing/`; without it B3 is asked for any day but a
+Sunday. The session before a run's own comes from that file too, and without it from the calendar: run `b3_history`
+first. A scheduled or backfilled run for a day that turns out closed is skipped.
+
 **Late files.** Where B3 has not published yet (a 404, an empty answer or a web page) or fails to answer, `scrape` asks
 again every ten minutes and holds no slot meanwhile; its XCom `answers` says what B3 answered so far. At noon of the day
 after the session it fails for good, with each answer and its time. Older sessions are not waited for.
@@ -54,7 +59,8 @@ time is the last. Runs of a backfill take turns at the crawlers, one at a time, 
 **When it fails.** Each message says what was expected and what was found; it goes to the alert topic, if one is set.
 
 * `scrape`, *DeadlineOver*: B3 did not publish by noon of the day after. *NotServed*: it no longer serves the file, or
-  the session is yet to come. Clear the task once B3 has the file. *ClosedDay*: there was no session.
+  the session is yet to come. Clear the task once B3 has the file. *ClosedDay*: there was no session; a scheduled or
+  backfilled run is skipped instead.
 * Any scrape, *Truncated*, *NotB3Data*, *BadLayout* or *WrongDate*: B3 sent something else. The bytes are in
   `landing/rejected/`, nothing downstream changed. Clear the task later; `indexes.*` and `sectors.*` the same day.
 * `upload`, *Flood* or *RecordsLost*: compare the file in `landing/` with what readers see (`make diff` does). If B3 is
@@ -90,10 +96,10 @@ SQL = Path(__file__).parent / "include" / "sql"
 
 
 def previous_session(dag_run) -> dt.date:
-    """The session before a run's own."""
-    from b3 import sessions
+    """The session before a run's own, before 2000 as B3's file of the year has it."""
+    from b3 import known_sessions
 
-    return sessions.previous_session(runs.trade_date(dag_run))
+    return known_sessions.previous_session(aws.S3OnDemand(), settings.read().lake, runs.trade_date(dag_run))
 
 
 def last_rebalance(dag_run) -> dt.date:
@@ -120,16 +126,17 @@ def scrape_indexes(dag_run, ti) -> list[dict]:
     """Bring the portfolios of the indexes to landing/; skip where B3 has those of another session."""
     from dataclasses import asdict
 
-    from b3 import index_landing, landing
+    from b3 import index_landing, known_sessions
     from b3.errors import ClosedDay, OtherSession
     from b3.hook import B3Hook
 
     chosen, trade_date = settings.read(), runs.trade_date(dag_run)
     if not chosen.indexes:
         raise skip("no index is asked for in B3_INDEXES", ti)
+    s3 = aws.S3OnDemand()
     try:
-        landing.check_session(trade_date)
-        landed = index_landing.capture_portfolios(B3Hook(), aws.s3_client(), chosen.lake, trade_date, chosen.indexes)
+        known_sessions.check_session(s3, chosen.lake, trade_date)
+        landed = index_landing.capture_portfolios(B3Hook(), s3, chosen.lake, trade_date, chosen.indexes)
     except (ClosedDay, OtherSession) as reason:
         raise skip(reason, ti) from reason
     return [asdict(portfolio) for portfolio in landed]

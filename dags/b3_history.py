@@ -13,8 +13,11 @@
 | `validate.*` | the checks of `b3_daily` on quotes, each one query over the year; and whether `index_stocks` agrees | |
 | `summary` | tells what was odd in the quotes of the year, in its log, its XCom and an alert marked info | |
 
-The partitions are those that `b3_daily` writes, byte for byte; what is there already is left alone. Before 2000, where
-the calendar is not sure, `previous_session` is the one before in the file, and `b3_daily` may have another.
+The partitions are those that `b3_daily` writes, byte for byte; what is there already is left alone. Before 2000 the
+calendar is not sure: the file says which days were sessions, and `b3_daily` goes by it once it is in `landing/`. What
+`b3_daily` wrote without it may have another `previous_session`; `refine` writes it anew. The session before the first
+of a year is in the file of the year before: run these years in order. A file that was put into `landing/` by hand says
+nothing to `b3_daily`: delete it, and run `scrape`.
 
 **Which year.** `year` of the run's conf where given, else that of the logical date. B3 has files from 1986 on. A
 scheduled run takes the year that has just ended, and so picks up what B3 corrected in it. In the current year the file
@@ -57,10 +60,10 @@ NOT_OF_QUOTES = ("index_", "sectors_")
 
 def sessions_of(uploaded: dict) -> str:
     """The sessions that were uploaded, each with the one before it, as the Glue job takes them."""
-    from b3 import sessions
+    from b3 import known_sessions
 
     dates = [dt.date.fromisoformat(partition["trade_date"]) for partition in uploaded["partitions"]]
-    before = [sessions.previous_session(dates[0]), *dates[:-1]]
+    before = [known_sessions.previous_session(aws.S3OnDemand(), settings.read().lake, dates[0]), *dates[:-1]]
     return ",".join(f"{date}:{previous}" for date, previous in zip(dates, before, strict=True))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from b3 import landing
+from b3 import known_sessions
 from b3.errors import ClosedDay
 from local import athena, home, provision, query, runs, source, stack
 from local.home import ROOT, Home
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
             date = dt.date.fromisoformat(options.date)
         else:
             date = source.last_session(chosen, dt.datetime.now(dt.UTC))
-        landing.check_session(date)
+        known_sessions.check_possible(date)
     except (ValueError, ClosedDay) as error:
         print(f"run: {error}", file=sys.stderr)
         return 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,17 @@ def ask(sql: str) -> list[dict[str, str | None]]:
     header, *rows = answer["ResultSet"]["Rows"]
     names = [cell["VarCharValue"] for cell in header["Data"]]
     return [dict(zip(names, (cell.get("VarCharValue") for cell in row["Data"]), strict=True)) for row in rows]
+
+
+class S3OnDemand:
+    """A boto3 S3 client that is made at its first use: that takes a second, and most runs need none."""
+
+    @cached_property
+    def _client(self) -> Any:
+        return s3_client()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
 
 
 def statements(folder: Path) -> list[str]:

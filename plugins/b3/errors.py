@@ -80,13 +80,23 @@ class ClosedDay(SourceError):
         trade_date: the date asked for (America/Sao_Paulo).
         previous: the last session before it, None where B3 has no file of it.
         following: the first session after it.
+        without_record: the file of B3 that shows it, None where it needs none.
     """
 
-    def __init__(self, *, source: str, trade_date: dt.date, previous: dt.date | None, following: dt.date) -> None:
+    def __init__(
+        self,
+        *,
+        source: str,
+        trade_date: dt.date,
+        previous: dt.date | None,
+        following: dt.date,
+        without_record: str | None = None,
+    ) -> None:
+        shown = f" (no record in {without_record})" if without_record else ""
         super().__init__(
             source=source,
             expected="a trading session",
-            found=f"{trade_date:%A} {trade_date}, on which B3 was closed",
+            found=f"{trade_date:%A} {trade_date}, on which B3 was closed{shown}",
             hint=f"Ask for {f'{previous}, the session before it, or ' if previous else ''}{following}, the one after.",
         )
         self.trade_date = trade_date

@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from b3 import cotahist, lake, sessions
-from b3.errors import ClosedDay, NoPortfolio, NotB3Data, NotPublished, NotServed, SourceError, WrongDate
+from b3 import cotahist, known_sessions, lake, sessions
+from b3.errors import NoPortfolio, NoRecords, NotB3Data, NotPublished, NotServed, SourceError, WrongDate
+from b3.known_sessions import SESSION_DAYS
 from b3.lake import Lake
+from b3.objects import head
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,23 +58,6 @@ class LandedFile:
         return {"source": self.source, "source-url": self.url, "source-sha256": self.sha256}
 
 
-def check_session(trade_date: dt.date) -> None:
-    """Raise ClosedDay, naming the sessions around it, unless B3 held a session on `trade_date`."""
-    if not sessions.is_session(trade_date):
-        raise ClosedDay(
-            source=lake.daily_quotes_file(trade_date),
-            trade_date=trade_date,
-            previous=_before(trade_date),
-            following=sessions.next_session(trade_date),
-        )
-
-
-def _before(trade_date: dt.date) -> dt.date | None:
-    """The session before a date, if B3 has files of it."""
-    previous = sessions.previous_session(trade_date)
-    return previous if previous.year >= sessions.FIRST_YEAR else None
-
-
 def capture_quotes(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, *, longer: bool = True) -> LandedFile:
     """Bring the COTAHIST file that holds a session to landing/quotes/, checked to its last record.
 
@@ -95,10 +80,11 @@ def capture_quotes(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, *, l
         longer: whether the files of its month and year will do, if it has none of its own.
 
     Raises:
-        ClosedDay: B3 held no session on that day; nothing is asked or written.
+        ClosedDay: B3 held no session on that day. Nothing is asked or written where the calendar or the lake says so,
+            see `known_sessions`; before 2000, B3's file of the year may have to say it.
         SourceError: and its subclasses: B3's answer is not the session's file.
     """
-    check_session(trade_date)
+    known_sessions.check_session(s3, where, trade_date)
     name = lake.daily_quotes_file(trade_date)
     key = lake.landing_quotes_key(name)
     with tempfile.TemporaryFile() as file:
@@ -126,7 +112,7 @@ def capture_quotes(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, *, l
 def latest(s3: Any, where: Lake, trade_date: dt.date) -> LandedFile | None:
     """Of the files in landing/ for a session, the one that came last; None without any.
 
-    They are the daily file, and the month's and the year's if they go up to that session or beyond. When one came is
+    They are the daily file, and the month's and the year's if their metadata has that session. When one came is
     when its bytes were first fetched: B3 asked again and giving the same bytes does not make them newer. Of two that
     came in the same second it is the shorter.
     """
@@ -134,7 +120,7 @@ def latest(s3: Any, where: Lake, trade_date: dt.date) -> LandedFile | None:
     for name in (own, *(longer.name for longer in _longer(trade_date))):
         key = lake.landing_quotes_key(name)
         metadata = _metadata(s3, where, key)
-        if metadata is not None and (name == own or _reaches(metadata, trade_date)):
+        if metadata is not None and (name == own or _holds(metadata, trade_date)):
             found.append((metadata[FETCHED_AT], _landed(where, key, metadata)))
     return max(found, key=lambda each: each[0])[1] if found else None
 
@@ -213,7 +199,11 @@ def _longer(trade_date: dt.date) -> tuple[_LongerFile, _LongerFile]:
 
 
 def _download_first(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, missing: SourceError) -> LandedFile:
-    """B3's file of the month, or else of the year, that holds a session; `missing` is raised where there is none."""
+    """B3's file of the month, or else of the year, that holds a session; `missing` is raised where there is none.
+
+    Raises:
+        ClosedDay: before 2000, and B3's file of the year has no record of that day.
+    """
     for longer in _longer(trade_date):
         try:
             landed, summary = _download_longer(hook, s3, where, longer)
@@ -222,8 +212,12 @@ def _download_first(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, mis
             continue
         if trade_date in summary.records_by_date:
             return landed
-        missing.add_note(f"nor is it in {longer.name}, which goes up to {max(summary.records_by_date, default=None)}")
-        break
+        missing.add_note(f"nor is it in {longer.name}, which goes up to {max(summary.records_by_date)}")
+        if trade_date.year >= sessions.CALENDAR_IS_SURE_FROM:
+            break
+        # Before, B3's file of the year decides whether there was a session.
+        if longer == _year(trade_date.year):
+            raise known_sessions.closed_day(s3, where, trade_date, summary.records_by_date) from missing
     raise missing
 
 
@@ -232,6 +226,13 @@ def _download_longer(hook: B3Hook, s3: Any, where: Lake, wanted: _LongerFile) ->
         download = hook.download_quotes(wanted.name, file)
         with rejecting(s3, where, wanted.name, file, download):
             summary = cotahist.verify(file, None, name=download.url)
+            if not summary.records_by_date:
+                raise NoRecords(
+                    source=download.url,
+                    expected=f"sessions from {wanted.first} to {wanted.last}",
+                    found="a header and a trailer without one record between them",
+                    hint="B3 may not have finished the file: run the task again after the next session.",
+                )
             stray = [date for date in summary.records_by_date if not wanted.first <= date <= wanted.last]
             if stray:
                 raise WrongDate(
@@ -240,14 +241,23 @@ def _download_longer(hook: B3Hook, s3: Any, where: Lake, wanted: _LongerFile) ->
                     found=f"{stray[0]}",
                     hint="Run the task again, later.",
                 )
-        reaches = max(summary.records_by_date, default=dt.date.min).isoformat()
+        more = {
+            LAST_SESSION: max(summary.records_by_date).isoformat(),
+            SESSION_DAYS: known_sessions.encode(summary.records_by_date),
+        }
         key = lake.landing_quotes_key(wanted.name)
-        return keep(s3, where, key, file, download, **{LAST_SESSION: reaches}), summary
+        return keep(s3, where, key, file, download, **more), summary
 
 
 def _reaches(metadata: dict[str, str], trade_date: dt.date) -> bool:
     """Whether the last session of a file of several is `trade_date` or a later one."""
     return metadata.get(LAST_SESSION, "") >= trade_date.isoformat()
+
+
+def _holds(metadata: dict[str, str], trade_date: dt.date) -> bool:
+    """Whether a file of several sessions has that one; without a list of them, whether it goes so far."""
+    days = known_sessions.listed(metadata, trade_date.year)
+    return _reaches(metadata, trade_date) if days is None else trade_date in days
 
 
 @contextmanager
@@ -272,16 +282,6 @@ def find(s3: Any, where: Lake, key: str) -> LandedFile | None:
     """
     metadata = _metadata(s3, where, key)
     return None if metadata is None else _landed(where, key, metadata)
-
-
-def head(s3: Any, where: Lake, key: str) -> dict[str, Any] | None:
-    """S3's answer about the object under `key`, None where there is none."""
-    try:
-        return s3.head_object(Bucket=where.bucket, Key=key)
-    except s3.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
-            return None
-        raise
 
 
 def _metadata(s3: Any, where: Lake, key: str) -> dict[str, str] | None:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from b3 import publication, runs, settings
+from b3.skipping import skip
 
 if TYPE_CHECKING:
     from b3.errors import SourceError
@@ -58,6 +59,7 @@ class CaptureQuotesOperator(BaseOperator):
         Raises:
             AirflowFailException: what no other try mends: ClosedDay, B3 held no session on the run's trade date; or
                 DeadlineOver, which tells each answer.
+            AirflowSkipException: ClosedDay in a scheduled or backfilled run.
             SourceError: and its subclasses: B3's answer is something else than the session's file.
         """
         return self._capture(context)
@@ -79,6 +81,9 @@ class CaptureQuotesOperator(BaseOperator):
         try:
             return asdict(landing.capture_quotes(B3Hook(), aws.s3_client(), lake, trade_date, longer=longer))
         except ClosedDay as error:
+            # Nobody asked for that day: before 2000, the calendar has days for sessions that were none.
+            if context["dag_run"].run_type in runs.BY_LOGICAL_DATE:
+                raise skip(error, context["ti"]) from error
             raise _for_good(error) from error
         except SourceError as error:
             self._wait(error, context["ti"], trade_date, until, at)

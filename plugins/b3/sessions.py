@@ -1,7 +1,8 @@
 """B3's trading sessions, by trade date (America/Sao_Paulo).
 
 The dates are those of exchange_calendars' BVMF calendar; its opening hours are not used, the public
-libraries disagree on them.
+libraries disagree on them. From 2000 on the dates agree with B3's files. For 1986 to 1999 the calendar has 45 sessions
+too many, and lacks a Saturday of 1986: `b3.known_sessions` takes these years from B3's files.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 FIRST_YEAR = 1986
 # Beyond it nobody knows B3's holidays, and pandas soon has no dates.
 LAST_YEAR = 2100
-# From this year on the calendar is known to have B3's sessions, no more and no less.
+# From this year on the calendar has B3's sessions, no more and no less.
 CALENDAR_IS_SURE_FROM = 2000
 REBALANCE_MONTHS = (1, 5, 9)
 _BLOCK = 5
@@ -34,7 +35,7 @@ def _block(first_year: int) -> pd.DatetimeIndex:
 
 
 def sessions(first: dt.date, last: dt.date) -> list[dt.date]:
-    """Every trade date from `first` to `last`, both included, in order.
+    """Return every trade date from `first` to `last`, both included, in order; before 2000 some were none.
 
     Raises:
         ValueError: `first` lies before 1986, where B3's historical quotes begin, or `last` after 2100.
@@ -57,12 +58,12 @@ def _between(first: dt.date, last: dt.date) -> list[dt.date]:
 
 
 def is_session(date: dt.date) -> bool:
-    """Whether B3 held a trading session on `date`."""
+    """Return whether B3 held a trading session on `date`; before 2000, whether the calendar has one."""
     return bool(sessions(date, date))
 
 
 def previous_session(date: dt.date) -> dt.date:
-    """The last session before `date`, whether or not `date` is one itself.
+    """Return the calendar's last session before `date`, whether or not `date` is one itself.
 
     Raises:
         ValueError: `date` lies before 1986. The session before the first of 1986 is one of 1985.
@@ -73,7 +74,7 @@ def previous_session(date: dt.date) -> dt.date:
 
 
 def next_session(date: dt.date) -> dt.date:
-    """The first session after `date`, whether or not `date` is one itself."""
+    """Return the calendar's first session after `date`, whether or not `date` is one itself."""
     return sessions(date + dt.timedelta(days=1), date + dt.timedelta(days=14))[0]
 
 

@@ -16,6 +16,9 @@ _DAY = dt.timedelta(days=1)
 class SessionTimetable(Timetable):
     """One run per session of B3, and none on days on which it is closed.
 
+    The sessions are the calendar's, see `b3.sessions`. Before 2000 it has some too many: their runs are skipped by
+    `scrape`. The session on a Saturday of 1986 gets a run by hand alone.
+
     The logical date is the session's at midnight UTC, so that its date is the trade date wherever it is shown; the
     data interval is that calendar day, to the next midnight UTC. A run starts once B3 has published.
 

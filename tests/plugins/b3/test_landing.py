@@ -7,8 +7,18 @@ from typing import Any
 
 import pytest
 
-from b3 import landing
-from b3.errors import BadLayout, ClosedDay, NotB3Data, NotPublished, SourceError, TransientError, Truncated, WrongDate
+from b3 import known_sessions, landing, sessions
+from b3.errors import (
+    BadLayout,
+    ClosedDay,
+    NotB3Data,
+    NotPublished,
+    NotServed,
+    SourceError,
+    TransientError,
+    Truncated,
+    WrongDate,
+)
 from b3.hook import Download
 from b3.landing import LandedFile
 from tests.plugins.b3.cotahist_lines import build_file, build_zip, record
@@ -209,12 +219,123 @@ class TestAClosedDay:
         assert exchange.requests == []
         assert versions() == {}
 
-    def test_at_the_beginning_of_the_historical_quotes_has_none_before(self):
-        with pytest.raises(ClosedDay, match=r"closed\. Ask for 1986-01-02, the one after\.$"):
-            landing.check_session(dt.date(1986, 1, 1))
 
-    def test_a_session_passes(self):
-        landing.check_session(DATE)
+class TestADayBefore2000:
+    """The calendar has sessions on all weekdays of these; B3's file of the year decides."""
+
+    BEFORE, CLOSED, AFTER = dt.date(1990, 3, 13), dt.date(1990, 3, 14), dt.date(1990, 3, 19)
+    DAY, MONTH, YEAR = "COTAHIST_D14031990.ZIP", "COTAHIST_M031990.ZIP", "COTAHIST_A1990.ZIP"
+    GONE = Answer(404)
+
+    @pytest.fixture
+    def capture(self, exchange, hook_to, s3, lake):
+        """Capture a day from an exchange that gives these answers, in this order."""
+
+        def run(date: dt.date, *answers: Answer) -> LandedFile:
+            exchange.requests.clear()
+            exchange.will(*answers)
+            return landing.capture_quotes(hook_to(exchange.url, attempts=1), s3, lake, date)
+
+        return run
+
+    @pytest.fixture
+    def asked(self, exchange):
+        """The file names the exchange was asked for."""
+        return lambda: [request.path.rpartition("/")[2] for request in exchange.requests]
+
+    @pytest.fixture
+    def land_year(self, exchange, hook_to, s3, lake):
+        def run(*days: dt.date) -> LandedFile:
+            exchange.will(Answer(body=of_days(*days)))
+            landed = landing.capture_year(hook_to(exchange.url, attempts=1), s3, lake, days[0].year)
+            exchange.requests.clear()
+            return landed
+
+        return run
+
+    def test_that_the_landed_year_lacks_is_closed_and_b3_is_not_asked(self, capture, asked, land_year, versions):
+        land_year(self.BEFORE, self.AFTER)
+        before = versions()
+
+        with pytest.raises(ClosedDay) as error:
+            capture(self.CLOSED, Answer(body=SENT))
+
+        assert (error.value.previous, error.value.following) == (self.BEFORE, self.AFTER)
+        assert asked() == []
+        assert versions() == before
+
+    def test_that_b3s_year_lacks_is_closed_from_then_on(self, capture, asked, versions):
+        gone = [self.GONE, self.GONE, Answer(body=of_days(self.BEFORE, self.AFTER))]
+
+        with pytest.raises(ClosedDay, match=r"closed \(no record in COTAHIST_A1990\.ZIP\)") as error:
+            capture(self.CLOSED, *gone)
+
+        assert (error.value.previous, error.value.following) == (self.BEFORE, self.AFTER)
+        assert asked() == [self.DAY, self.MONTH, self.YEAR]
+        assert list(versions()) == [f"landing/quotes/{self.YEAR}"]
+        with pytest.raises(ClosedDay):
+            capture(self.CLOSED, *gone)
+        assert asked() == []
+
+    def test_that_b3s_month_lacks_is_looked_for_in_the_year(self, capture, asked):
+        month = Answer(body=of_days(self.BEFORE, self.AFTER))
+
+        with pytest.raises(ClosedDay):
+            capture(self.CLOSED, self.GONE, month, Answer(body=of_days(self.BEFORE, self.AFTER)))
+
+        assert asked() == [self.DAY, self.MONTH, self.YEAR]
+
+    def test_that_a_landed_month_lacks_is_not_taken_from_it(self, capture, asked):
+        month = Answer(body=of_days(self.BEFORE, self.AFTER))
+        assert capture(self.BEFORE, self.GONE, month).uri.endswith(self.MONTH)
+
+        with pytest.raises(ClosedDay):
+            capture(self.CLOSED, self.GONE, month, Answer(body=of_days(self.BEFORE, self.AFTER)))
+
+        assert asked() == [self.DAY, self.MONTH, self.YEAR]
+
+    def test_after_the_last_session_of_a_year_that_goes_on_is_closed_if_b3s_lacks_it(self, capture):
+        """A simulated exchange gives such a year, whose today is the day asked for."""
+        served = Answer(body=of_days(dt.date(1990, 3, 12), self.BEFORE))
+
+        with pytest.raises(ClosedDay, match=r"no record in COTAHIST_A1990\.ZIP") as error:
+            capture(dt.date(1990, 3, 15), self.GONE, self.GONE, served)
+
+        assert (error.value.previous, error.value.following) == (self.BEFORE, dt.date(1990, 3, 16))
+
+    def test_of_which_b3_has_no_file_is_not_served(self, capture, asked, versions):
+        with pytest.raises(NotServed) as error:
+            capture(self.CLOSED, self.GONE)
+
+        assert [note.partition(":")[0] for note in error.value.__notes__] == [
+            f"nor is it in {self.MONTH}",
+            f"nor is it in {self.YEAR}",
+        ]
+        assert asked() == [self.DAY, self.MONTH, self.YEAR]
+        assert versions() == {}
+
+    @pytest.mark.parametrize("served", ["by its day", "by its year", "not, but its year is in landing"])
+    def test_that_is_a_saturday_is_taken_where_there_is_a_file_of_it(self, capture, asked, land_year, served):
+        saturday, rest = dt.date(1986, 5, 24), [dt.date(1986, 5, 23), dt.date(1986, 5, 26)]
+        names = ["COTAHIST_D24051986.ZIP", "COTAHIST_M051986.ZIP", "COTAHIST_A1986.ZIP"]
+        of_its_year = of_days(*rest, saturday)
+        if served == "by its day":
+            answers, requests, name = [Answer(body=of_days(saturday))], names[:1], names[0]
+        elif served == "by its year":
+            answers, requests, name = [self.GONE, self.GONE, Answer(body=of_its_year)], names, names[2]
+        else:
+            land_year(*rest, saturday)
+            answers, requests, name = [self.GONE], names[:1], names[2]
+
+        assert capture(saturday, *answers).uri.endswith(f"landing/quotes/{name}")
+
+        assert asked() == requests
+
+    def test_that_is_a_sunday_is_closed_and_b3_is_not_asked(self, capture, asked):
+        with pytest.raises(ClosedDay, match="Sunday 1990-03-18"):
+            capture(dt.date(1990, 3, 18), Answer(body=SENT))
+
+        assert asked() == []
 
 
 class TestOpeningALandedFile:
@@ -503,6 +624,16 @@ class TestAYear:
         assert capture(sent).uri.endswith(f"landing/quotes/{YEAR}")
 
         assert body(f"landing/quotes/{YEAR}") == sent
+
+    def test_says_which_days_have_records_in_less_than_s3_takes(self, capture, s3, lake):
+        days = sessions.sessions(dt.date(2020, 1, 1), dt.date(2020, 12, 31))
+
+        capture(of_days(*reversed(days)))
+
+        metadata = s3.head_object(Bucket=lake.bucket, Key=f"landing/quotes/{YEAR}")["Metadata"]
+        assert metadata["last-session"] == "2020-12-30"
+        assert known_sessions.decode(metadata["session-days"], 2020) == days
+        assert sum(len(key) + len(value) for key, value in metadata.items()) < 2048
 
     def test_that_is_complete_is_not_fetched_again(self, capture, exchange):
         first = capture(of_days(DATE, dt.date(2020, 12, 30)))

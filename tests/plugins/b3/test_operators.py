@@ -1,6 +1,8 @@
 """`scrape` in Airflow as `airflow dags test` runs it, with B3 and the clock replaced."""
 
 import datetime as dt
+import hashlib
+import io
 import json
 import os
 import re
@@ -15,10 +17,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
 
-from b3 import publication
+from b3 import known_sessions, landing, publication
 from b3.errors import NotServed, Truncated
+from b3.hook import Download
 from b3.operators import CaptureQuotesOperator
 from local.aws import launch
 from tests.plugins.b3.cotahist_lines import build_file, build_zip, record
@@ -228,22 +231,34 @@ class TaskInstance:
         self.xcoms[key] = value
 
 
+@pytest.fixture
+def ti() -> TaskInstance:
+    return TaskInstance()
+
+
+@pytest.fixture
+def ask(monkeypatch, settings_of_a_task, exchange, ti):
+    """Ask for a session at an instant, as the operator does when a trigger resumes it."""
+    for name, value in settings_of_a_task.items():
+        monkeypatch.setenv(name, value)
+
+    def call(
+        answer, at: str = EVENING, *, trade_date: str = "2020-04-30", run_type: str = "manual", **arguments: Any
+    ) -> Any:
+        exchange.answers, exchange.asked = [answer], 0
+        monkeypatch.setattr(publication, "now", lambda: dt.datetime.fromisoformat(at))
+        dag_run = SimpleNamespace(
+            run_id="a",
+            run_type=run_type,
+            logical_date=dt.datetime.fromisoformat(trade_date).replace(tzinfo=dt.UTC),
+            conf={"trade_date": trade_date},
+        )
+        return CaptureQuotesOperator(task_id="scrape", **arguments).ask_again({"dag_run": dag_run, "ti": ti})
+
+    return call
+
+
 class TestWhatIsNotWaitedFor:
-    @pytest.fixture
-    def ask(self, monkeypatch, settings_of_a_task, exchange):
-        """Ask for a session at an instant, as the operator does when a trigger resumes it."""
-        for name, value in settings_of_a_task.items():
-            monkeypatch.setenv(name, value)
-        ti = TaskInstance()
-
-        def call(answer, at: str = EVENING, *, trade_date: str = "2020-04-30", **arguments: Any) -> Any:
-            exchange.answers, exchange.asked = [answer], 0
-            monkeypatch.setattr(publication, "now", lambda: dt.datetime.fromisoformat(at))
-            dag_run = SimpleNamespace(run_id="a", run_type="manual", logical_date=None, conf={"trade_date": trade_date})
-            return CaptureQuotesOperator(task_id="scrape", **arguments).ask_again({"dag_run": dag_run, "ti": ti})
-
-        return call
-
     def test_a_file_that_is_broken(self, ask):
         with pytest.raises(TaskDeferred):
             ask(NOT_FOUND)
@@ -275,6 +290,32 @@ class TestWhatIsNotWaitedFor:
             ask(FILE, trade_date="2020-05-01")
 
         assert exchange.asked == 0
+
+
+class TestADayThatTurnsOutClosed:
+    """The calendar has a session on 1990-03-14, so a backfill makes a run for it; B3's file of the year has none."""
+
+    @pytest.fixture(autouse=True)
+    def landed(self, s3, lake):
+        sent = build_zip(build_file([record(DATPRE=dt.date(1990, 3, day)) for day in (13, 19)]))
+        days = known_sessions.encode([dt.date(1990, 3, 13), dt.date(1990, 3, 19)])
+        at = dt.datetime(2020, 4, 30, tzinfo=dt.UTC)
+        download = Download("https://b3.example/", hashlib.sha256(sent).hexdigest(), len(sent), at, "b3")
+        key = "landing/quotes/COTAHIST_A1990.ZIP"
+        landing.keep(s3, lake, key, io.BytesIO(sent), download, **{"session-days": days})
+
+    @pytest.mark.parametrize("run_type", ["scheduled", "backfill"])
+    def test_skips_a_run_that_nobody_asked_for_with_its_reason(self, ask, ti, run_type):
+        with pytest.raises(AirflowSkipException, match=r"1990-03-14, on which B3 was closed .*1990-03-13.*1990-03-19"):
+            ask(NOT_FOUND, trade_date="1990-03-14", run_type=run_type)
+
+        assert "1990-03-14, on which B3 was closed" in ti.xcoms["skipped"]
+
+    def test_fails_a_run_that_somebody_triggered(self, ask, ti):
+        with pytest.raises(AirflowFailException, match=r"^ClosedDay: .*1990-03-14, on which B3 was closed"):
+            ask(NOT_FOUND, trade_date="1990-03-14")
+
+        assert ti.xcoms == {}
 
 
 def test_b3_is_asked_again_every_ten_minutes():
