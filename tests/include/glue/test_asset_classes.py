@@ -140,6 +140,7 @@ FUNDS = [
     Quote("1990-03-01", "FNO 1", "010", "14", "FINOR", "CI *", "", "fund"),
     Quote("1990-03-01", "DEF 1", "010", "14", "D E F", "CI", "", "fund"),
     Quote("1990-03-01", "DEF 2", "010", "14", "D E F", "CI *", "", "fund"),
+    Quote("1990-03-01", "DEF 3", "010", "14", "D E F", "CIX", "", "other"),
     Quote("2023-06-01", "DEFG11", "010", "14", "FIDC D E F G", "CI", "BRDEFGCTF000", "fund"),
     Quote("2023-06-01", "UNAG11", "010", "14", "FDC UNION AG", "CI", names.isin("BRUNAGCTF00"), "fund"),
 ]
