@@ -196,10 +196,33 @@ QUOTE_FACTORS = tuple(10**digits for digits in range(7))
 # B3's key of a quote.
 KEY_COLUMNS = ("ticker", "market_type", "forward_days")
 
+# Subscription rights, warrants and receipts, of shares or funds: "DIR ORD NM" (ISIN kind D01, …), "BNS*B" (N01, …),
+# "ON  REC N2" (R01, …).
+RIGHT = "(isin_kind RLIKE '^[DNR][0-9][0-9]$' OR specification RLIKE '^(DIR|BNS|REC)|[ *]REC( |$)')"
+# Shares, by ISIN: ACN, or ARN if redeemable. An issue is A01, A02, … while its rights differ: BRPR11 was BRBRPRA01OR0,
+# and JSLG3 was BRJSLGA02OR1 before it became BRJSLGACNOR2. By specification: ordinary or preferred (O, P); registered,
+# endorsable, bearer or redeemable (N, E, P, R); a class (A to H), redeemable (R) or with a vote (V). Marks begin at the
+# fourth character: "PP *C05", "ON  ED  NM", and "ON P" for rights that differ.
+SHARE = "(isin_kind RLIKE '^A(CN|RN|[0-9][0-9])$' OR specification RLIKE '^(O[ENPR]|P[ENPR][A-HRV]?)($|[ *])')"
+# Any fund, by ISIN; by specification where there is no ISIN.
+FUND = "(isin_kind = 'CTF' OR specification RLIKE '^CI( |$)')"
+# First words of short names that funds have and ETFs have not: funds of shares, receivables (FDC, FIDC),
+# participations, infrastructure and agribusiness, and the tax-incentive funds of the 1970s.
+FUND_NAMES = "^(FI|FIA|FIAGRO|FIC|FIDC|FIP|FIRF|FDC|FINAM|FINOR|FISET|FUNDES|FUNRES|INFRA|ISENTO)( |$)"
+# Issuers of infrastructure funds whose names do not tell: JURO11 is "SPARTA INFRA", but "TREND INFRA" is an ETF.
+# Source: B3's list of FI-Infra, September 2026, 41 funds; FUND_NAMES has the other 29.
+INFRASTRUCTURE_FUNDS = ("BRZD", "CDII", "CPDI", "DIVS", "INFB", "JURO", "KDIF", "NUIF", "OGIN", "PREE", "SNID", "VANG")
+
 # The first condition that holds gives the class. isin_kind is the part of the ISIN that says what a security is:
-# BRPETRACNPR6 is a share (ACN). The bulletin code alone does not tell: ETFs and BDRs have stood under 02 with the
-# shares, and 14 holds ETFs beside FIPs, FIDCs and the tax-incentive funds of the 1970s, which only their names
-# set apart.
+# BRPETRACNPR6 is a share (ACN). Before 15 May 1995 there is none: CODISI is B3's own code (MVINACPP).
+#
+# The bulletin code alone does not tell. ETFs and BDRs have stood under 02 with the shares. 14 holds ETFs beside other
+# funds, FIAGROs moved from 13 to 14, and every odd lot is under 96.
+#
+# What no field tells:
+# - A fund listed later, under 14 and without a word of FUND_NAMES, is etf until INFRASTRUCTURE_FUNDS has its issuer.
+# - A real-estate fund that became a FIAGRO and kept its name (BTAL11, "FII BTG AGRO") stays fii.
+# - An odd lot without such a word and without a round lot is etf: hardly any other fund has odd lots.
 ASSET_CLASS_RULES = (
     # What is traded is a contract, whatever lies under it.
     ("option", "market_type IN ('070', '080')"),
@@ -209,15 +232,14 @@ ASSET_CLASS_RULES = (
     # Spot 010, auction 017, odd lot 020, and 021, which B3 does not document: the security itself.
     ("other", "market_type NOT IN ('010', '017', '020', '021')"),
     ("bdr", "isin_kind = 'BDR' OR specification LIKE 'DR%'"),
-    # Subscription rights (DIR, D01…), warrants (BNS, N01…) and receipts (ON REC, R01…), of shares or funds.
-    ("right", "isin_kind RLIKE '^[DNR][0-9][0-9]$' OR bdi_code IN ('10', '22')"),
-    ("right", "specification RLIKE '^(DIR|BNS)|[ *]REC( |$)'"),
+    ("right", f"{RIGHT} OR bdi_code IN ('10', '22')"),
     ("unit", "isin_kind = 'UNT' OR specification LIKE 'UNT%'"),
-    ("stock", "isin_kind IN ('ACN', 'ARN')"),
+    ("stock", SHARE),
+    ("fund", f"{FUND} AND (short_name RLIKE '{FUND_NAMES}' OR specification LIKE 'FIDC%')"),
+    ("fund", f"isin_kind = 'CTF' AND substring(isin, 3, 4) IN {INFRASTRUCTURE_FUNDS}"),
     ("fii", "bdi_code = '12' OR short_name LIKE 'FII %'"),
-    ("fund", "isin_kind = 'CTF' AND short_name RLIKE '^(FIP|FDC|FIDC|FINAM|FINOR|FISET|FUNDES|FUNRES)( |$)'"),
-    ("etf", "isin_kind = 'CTF' AND bdi_code IN ('02', '14')"),
-    ("fund", "isin_kind = 'CTF'"),
+    ("etf", "isin_kind = 'CTF' AND (bdi_code IN ('02', '14') OR market_type <> '010')"),
+    ("fund", FUND),
     ("index", "isin_kind = 'IND'"),
 )
 
@@ -366,18 +388,26 @@ def change_pct() -> Column:
     return F.when(F.abs(percent) < 10**9, percent).cast("decimal(13,4)")
 
 
-def asset_class() -> Column:
-    """Class of a row by ASSET_CLASS_RULES, which need a column isin_kind; `other` where none applies.
+def with_asset_class(quotes: DataFrame) -> DataFrame:
+    """Return `quotes` with asset_class, by ASSET_CLASS_RULES; `other` where none of them applies.
 
-    An odd lot or an auction takes the class of its security's round lot on that day: under bulletin code 96 an
-    ETF and any other fund look alike.
+    An odd lot, an auction or a row of market 021 takes the class of its security's round lot on that day, whose
+    bulletin code says more than its own. Without a round lot it has the class that its own row says.
+
+    Args:
+        quotes: whole sessions, with source_date, market_type, bdi_code, short_name, specification and isin.
     """
     rules = " ".join(f"WHEN {condition} THEN '{name}'" for name, condition in ASSET_CLASS_RULES)
-    own = F.expr(f"CASE {rules} ELSE 'other' END")
+    own = F.col("own_class")
     of_security = Window.partitionBy("source_date", "isin")
     of_round_lot = F.min(F.when(F.col("market_type") == "010", own)).over(of_security)
     takes_it = F.col("market_type").isin("017", "020", "021") & (F.col("isin") != "")
-    return F.when(takes_it, F.coalesce(of_round_lot, own)).otherwise(own)
+    return (
+        quotes.withColumn("isin_kind", F.substring("isin", 7, 3))
+        .withColumn("own_class", F.expr(f"CASE {rules} ELSE 'other' END"))
+        .withColumn("asset_class", F.when(takes_it, F.coalesce(of_round_lot, own)).otherwise(own))
+        .drop("isin_kind", "own_class")
+    )
 
 
 def judge_quotes(raw: DataFrame) -> DataFrame:
@@ -416,10 +446,10 @@ def refine_quotes(judged: DataFrame, previous_session: Column) -> DataFrame:
         judged: what judge_quotes gave, of any number of trade dates (source_date).
         previous_session: the session before the row's.
     """
-    return judged.withColumn("isin_kind", F.substring("isin", 7, 3)).select(
+    return with_asset_class(judged).select(
         *QUOTE_COLUMNS,
         *(unit_price(price).alias(f"unit_{price}") for price in PRICES),
-        asset_class().alias("asset_class"),
+        "asset_class",
         F.datediff("expiry_date", "source_date").alias("days_to_expiry"),
         previous_session.alias("previous_session"),
         change_pct().alias("change_pct"),

@@ -54,58 +54,28 @@ ADDED = [
     ("finding_count", pa.int32()),
 ]
 
-# ticker, market, bulletin code, specification, short name, ISIN: class. Shapes as in B3's files of 2003 to 2021.
+# test_asset_classes.py tries the rules; here, that the script applies them, to whole sessions.
 CLASSES = {
-    ("ABCD3", "010", "02", "ON      NM", "ABCD", "BRABCDACNOR1"): "stock",
-    ("ABCD4", "010", "08", "PN  EJS N2", "ABCD", "BRABCDACNPR8"): "stock",
-    ("ABCD3F", "020", "96", "ON      NM", "ABCD", "BRABCDACNOR1"): "stock",
-    ("ABCD33", "010", "02", "PRC*", "ABCD", "BRABCDARNPC6"): "stock",
-    ("ABCD3L", "017", "46", "ON      NM", "ABCD", "BRABCDACNOR1"): "stock",
-    ("ABCD3X", "021", "99", "ON      NM", "ABCD", "BRABCDACNOR1"): "stock",
-    ("ABCD11", "010", "02", "UNT     N2", "ABCD", "BRABCDCDAM15"): "unit",
-    ("ABCD11F", "020", "96", "UNT     N2", "ABCD", "BRABCDCDAM15"): "unit",
-    ("BCDE11", "010", "14", "UNT*    N1", "BCDE", "BRBCDEUNT007"): "unit",
-    ("A1BC34", "010", "02", "DRN", "A B C INC", "BRA1BCBDR009"): "bdr",
-    ("A1BC34F", "020", "96", "DRN ED", "A B C INC", "BRA1BCBDR009"): "bdr",
-    ("CDEF33", "010", "02", "DR3", "C D E F", "BRCDEFXXX008"): "bdr",
-    ("CDEF11", "010", "14", "BDR", "C D E F", "BRCDEFBDR014"): "bdr",
-    ("BOVX11", "010", "14", "CI  ATZ", "ETF X IBOV", "BRBOVXCTF003"): "etf",
-    ("BOVY11", "010", "02", "CI", "INDEX Y", "BRBOVYCTF003"): "etf",
-    ("BOVY11F", "020", "96", "CI", "INDEX Y", "BRBOVYCTF003"): "etf",
-    ("BOVZ11F", "020", "96", "CI", "INDEX Z", "BRBOVZCTF003"): "fund",
-    ("FIIA11", "010", "12", "CI  ER", "FII A", "BRFIIACTF009"): "fii",
-    ("FIIB11", "010", "05", "CI", "FII B", "BRFIIBCTF003"): "fii",
-    ("HGXX11", "010", "12", "CI", "HG X", "BRHGXXCTF003"): "fii",
-    ("HGXX11F", "020", "96", "CI", "HG X", "BRHGXXCTF003"): "fii",
-    ("FIIA12", "010", "12", "DIR", "FII A", "BRFIIAD04M19"): "right",
-    ("FIPX11", "010", "14", "CI", "FIP X IE", "BRFIPXCTF009"): "fund",
-    ("FIPX11F", "020", "96", "CI", "FIP X IE", "BRFIPXCTF009"): "fund",
-    ("FDCX11", "010", "14", "FIDC", "FDC X", "BRFDCXCTF003"): "fund",
-    ("FNAX11", "010", "02", "CI */", "FINAM", "BRFNAXCTF013"): "fund",
-    ("AGRX11", "010", "13", "CI", "FIAGRO X", "BRAGRXCTF003"): "fund",
-    ("ABCD1", "010", "10", "DIR ORD NM", "ABCD", "BRABCDD01OR0"): "right",
-    ("ABCD1F", "020", "96", "DIR ORD NM", "ABCD", "BRABCDD01OR0"): "right",
-    ("ABCD12", "010", "22", "BNS PRE N2", "ABCD", "BRABCDN02PR6"): "right",
-    ("ABCD9", "010", "10", "ON REC", "ABCD", "BRABCDR01OR4"): "right",
-    ("ABCD10F", "020", "96", "PN  REC N1", "ABCD", "BRABCDXXXOR4"): "right",
-    ("IBOV11", "010", "02", "IBO", "IBOVESPA", "BRIBOVINDM18"): "index",
-    ("MMXX11", "010", "14", "TPR     NM", "MMX MINER", "BRMMXXTRV000"): "other",
-    ("NOIS11", "010", "02", "", "NO ISIN", ""): "other",
-    ("NOIS11F", "020", "96", "ON", "NO ISIN", ""): "other",
-    ("ABCDB125", "070", "78", "ON      NM", "ABCD    /ED", "BRABCDACNOR1"): "option",
-    ("IBOVN10", "080", "75", "IBO", "IBOVE", "BRIBOVINDM18"): "option",
-    ("ABCDB130E", "012", "38", "ON      NM", "ABCD", "BRABCDACNOR1"): "option_exercise",
-    ("ABCDN130E", "013", "42", "ON      NM", "ABCD", "BRABCDACNOR1"): "option_exercise",
-    ("ABCD3T", "030", "62", "ON      NM", "ABCD", "BRABCDACNOR1"): "forward",
-    ("ABCD3G", "050", "00", "ON      NM", "ABCD", "BRABCDACNOR1"): "future",
-    ("ABCD3H", "060", "00", "ON      NM", "ABCD", "BRABCDACNOR1"): "future",
-    ("ABCD3Q", "090", "00", "ON      NM", "ABCD", "BRABCDACNOR1"): "other",
+    "CLAA3": "stock",
+    "CLAA3F": "stock",
+    "CLAA3T": "forward",
+    "CLAB11": "fii",
+    "CLAB11F": "fii",
+    "CLAC11F": "etf",
 }
 
 
 def classified_rows() -> list[dict[str, Any]]:
-    names = ("market_type", "bdi_code", "specification", "short_name", "isin")
-    return [quote(ticker, **dict(zip(names, rest, strict=True))) for ticker, *rest in CLASSES]
+    fund = {"specification": "CI", "short_name": "SHOPPING A"}
+    odd_lot = {"market_type": "020", "bdi_code": "96"}
+    return [
+        quote("CLAA3"),
+        quote("CLAA3F", **odd_lot),
+        quote("CLAA3T", market_type="030", bdi_code="62", forward_days=30),
+        quote("CLAB11", isin="BRCLABCTF001", bdi_code="12", **fund),
+        quote("CLAB11F", isin="BRCLABCTF001", **fund, **odd_lot),
+        quote("CLAC11F", isin="BRCLACCTF008", **fund, **odd_lot),
+    ]
 
 
 def factor_rows() -> list[dict[str, Any]]:
@@ -315,9 +285,9 @@ def test_raw_columns_come_through_unchanged_and_no_row_is_lost(refined: pq.Parqu
     assert Counter(map(str, kept)) == Counter(map(str, sent))
 
 
-@pytest.mark.parametrize(("quoted", "expected"), CLASSES.items(), ids=[quoted[0] for quoted in CLASSES])
-def test_asset_class(rows: dict[str, dict[str, Any]], quoted: tuple[str, ...], expected: str) -> None:
-    assert rows[quoted[0]]["asset_class"] == expected
+@pytest.mark.parametrize(("ticker", "expected"), CLASSES.items())
+def test_asset_class(rows: dict[str, dict[str, Any]], ticker: str, expected: str) -> None:
+    assert rows[ticker]["asset_class"] == expected
 
 
 @pytest.mark.parametrize(
