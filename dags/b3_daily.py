@@ -3,13 +3,14 @@
 
     scrape ─────────▶ upload ─────────┬─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─▶ validate.* ─▶ summary
     indexes.scrape ─▶ indexes.upload ─┤                                         └▶ views.*
+      ├▶ indexes.complete             │
       └▶ sectors.scrape ─▶ sectors.upload ┘
     calendar_agrees
 
 | task | does | leaves |
 |---|---|---|
 | `scrape` | downloads the session's COTAHIST file from B3, checks it to its last record | `landing/quotes/` |
-| `upload` | parses it to typed Parquet; refuses a flood of odd rows, and a correction that loses many | `raw/quotes/trade_date=…/` |
+| `upload` | parses it to typed Parquet; holds back what waits for a person | `raw/quotes/trade_date=…/` |
 | `indexes.*` | the same for the portfolios of the indexes in `B3_INDEXES` | `landing/index/`, `raw/index_portfolio/` |
 | `sectors.*` | the same for the sector classification, when it changed | `landing/sectors/`, `raw/sectors/` |
 | `crawl_raw` | lets Glue register the partitions | tables `raw_quotes`, `raw_index_portfolio`, `raw_sectors` |
@@ -40,10 +41,10 @@ one. What is captured lands under its own session; a run for which there is none
 portfolios are the session's. So a backfill of old dates has quotes and no invented portfolios. When `indexes.*` or
 `sectors.*` fail, the quotes go on as well, and the run fails in the end by the checks that need them.
 
-**Odd rows** are published as B3 wrote them: each is a row of `findings`, and a run with findings is green. Only a flood
-is refused, more than half of the rows breaking one rule; and a correction that loses more than a tenth of the records.
-`upload` fails then, with both counts, and readers keep the former quotes. `accept_flood` and `accept_loss` in the trigger
-form publish them.
+**Odd rows** are published as B3 wrote them: each is a row of `findings`, and a run with findings is green. Two things
+wait for a person: a flood, where more than half of the rows break one rule, and a correction that loses more than a
+tenth of the records. `upload` fails then, with both counts, and readers keep the former quotes. `accept_flood` and
+`accept_loss` in the trigger form publish them.
 
 **Backfills.** `airflow backfill create --dag-id b3_daily --from-date 2020-04-27 --to-date 2020-05-05` makes the six
 sessions of these days, both ends included; `trade_date` of its conf is not used.
@@ -63,6 +64,8 @@ time is the last. Runs of a backfill take turns at the crawlers, one at a time, 
   backfilled run is skipped instead.
 * Any scrape, *Truncated*, *NotB3Data*, *BadLayout* or *WrongDate*: B3 sent something else. The bytes are in
   `landing/rejected/`, nothing downstream changed. Clear the task later; `indexes.*` and `sectors.*` the same day.
+* `indexes.complete`: an index or endpoint is missing or bad, and the others of the day are there. The bytes are in
+  `landing/rejected/`. Clear `indexes.scrape` the same day.
 * `upload`, *Flood* or *RecordsLost*: compare the file in `landing/` with what readers see (`make diff` does). If B3 is
   right, trigger the DAG again for that date with `accept_flood` or `accept_loss`.
 * `refine`: the job run's log group is `/aws-glue/jobs/<job>/error`; readers still see the former partition.
@@ -122,7 +125,7 @@ def upload(landed: dict, dag_run) -> dict:
 
 
 @task(task_id="scrape")
-def scrape_indexes(dag_run, ti) -> list[dict]:
+def scrape_indexes(dag_run, ti) -> dict:
     """Bring the portfolios of the indexes to landing/; skip where B3 has those of another session."""
     from dataclasses import asdict
 
@@ -136,24 +139,32 @@ def scrape_indexes(dag_run, ti) -> list[dict]:
     s3 = aws.S3OnDemand()
     try:
         known_sessions.check_session(s3, chosen.lake, trade_date)
-        landed = index_landing.capture_portfolios(B3Hook(), s3, chosen.lake, trade_date, chosen.indexes)
+        captured = index_landing.capture_portfolios(B3Hook(), s3, chosen.lake, trade_date, chosen.indexes)
     except (ClosedDay, OtherSession) as reason:
         raise skip(reason, ti) from reason
-    return [asdict(portfolio) for portfolio in landed]
+    return asdict(captured)
 
 
 @task(task_id="upload")
-def upload_indexes(landed: list[dict], dag_run) -> dict:
+def upload_indexes(captured: dict, dag_run) -> dict:
     """Write the raw partition of the portfolios from what landed."""
     from dataclasses import asdict
 
     from b3 import index_raw
-    from b3.index_landing import LandedPortfolio
+    from b3.index_landing import CapturedPortfolios
 
-    portfolios = [LandedPortfolio.of(portfolio) for portfolio in landed]
+    portfolios = CapturedPortfolios.of(captured).landed
     return asdict(
         index_raw.write_portfolios(aws.s3_client(), settings.read().lake, portfolios, runs.trade_date(dag_run))
     )
+
+
+@task(task_id="complete")
+def complete_indexes(captured: dict) -> None:
+    """Fail if an answer of B3's was missing or bad, though others of the day are good."""
+    from b3.index_landing import CapturedPortfolios
+
+    CapturedPortfolios.of(captured).check()
 
 
 @task(task_id="scrape")
@@ -240,8 +251,9 @@ with DAG(
     )
     quotes = upload(scrape.output)
     with TaskGroup("indexes"):
-        index_landed = scrape_indexes()
-        index_portfolio = upload_indexes(index_landed)
+        index_captured = scrape_indexes()
+        index_portfolio = upload_indexes(index_captured)
+        complete_indexes(index_captured)
     with TaskGroup("sectors"):
         sectors_landed = scrape_sectors()
         sectors = upload_sectors(sectors_landed)
@@ -264,7 +276,7 @@ with DAG(
     crawl_refined = aws.crawl("crawl_refined", "{{ settings().refined_crawler }}", trigger_rule="all_done")
     calendar_agrees()
 
-    index_landed >> sectors_landed
+    index_captured >> sectors_landed
     [quotes, index_portfolio, sectors] >> crawl_raw
     chain([quotes, crawl_raw], refine, crawl_refined)
     # A check runs only where what it checks was written; where that failed, so does the run, by the check.

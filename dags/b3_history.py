@@ -8,7 +8,7 @@
 | `scrape` | downloads the COTAHIST file of the year, checks it to its last record | `landing/quotes/COTAHIST_A….ZIP` |
 | `upload` | takes it apart by session, in the memory of a few | `raw/quotes/trade_date=…/`, one for each |
 | `crawl_raw` | lets Glue register the partitions | table `raw_quotes` |
-| `refine` | runs the Glue Spark job once for all sessions | `refined/quotes/trade_date=…/`, `refined/findings/trade_date=…/`, one for each |
+| `refine` | runs the Glue Spark job once for all sessions | `refined/quotes/…`, `refined/findings/…`, one for each |
 | `crawl_refined` | lets Glue register the partitions | tables `quotes`, `findings` |
 | `validate.*` | the checks of `b3_daily` on quotes, each one query over the year; and whether `index_stocks` agrees | |
 | `summary` | tells what was odd in the quotes of the year, in its log, its XCom and an alert marked info | |
@@ -35,7 +35,7 @@ year's are written from that.
 * `upload`, *CalendarDiffers*: the file lacks a session, or has one on a day that the calendar has as closed. Nothing
   was written; the message says which, and what to do.
 * `upload`, *RecordsLost*: the file lacks sessions that a file of this name had, or many records of one. *Flood*: most
-  rows of a session break one rule. Nothing was written. `accept_loss` and `accept_flood` in the trigger form publish it.
+  rows of a session break one rule. Nothing was written; `accept_loss` and `accept_flood` in the trigger form publish it.
 * `validate.quotes_agree_with_index_stocks`: the file corrected sessions whose constituents `b3_daily` had made.
   `quotes` is right; `index_stocks` and its views have the former volumes. Run `b3_daily` again, from `scrape` on, for
   each date in the message: it takes the same file, and makes both anew. Then clear the check.

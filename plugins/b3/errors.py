@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+# Of a cause that nobody foresaw, so that the message still fits on a line or two.
+_LONGEST_CAUSE = 200
 
 
 class SourceError(Exception):
@@ -126,3 +131,35 @@ class RecordsLost(SourceError):
 
 class NotB3Data(SourceError):
     """It is something else: usually a web page in place of the data."""
+
+
+class Unreadable(SourceError):
+    """Reading it failed in a way that nobody foresaw; `__cause__` is that failure."""
+
+
+@contextmanager
+def reading(source: str) -> Iterator[None]:
+    """Raise Unreadable in place of whatever fails in the `with` block and is no SourceError.
+
+    What ends the process (KeyboardInterrupt, SystemExit) stays as it is.
+
+    Args:
+        source: what is being read: a file's name, a URI, a URL.
+    """
+    try:
+        yield
+    except SourceError:
+        raise
+    except Exception as error:
+        cause = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+        raise Unreadable(
+            source=source,
+            expected="an answer that can be read",
+            found=printable(cause if len(cause) <= _LONGEST_CAUSE else cause[:_LONGEST_CAUSE] + "…"),
+            hint="Look at the answer and at the cause in the log, and bring the reader up to it.",
+        ) from error
+
+
+def printable(text: str) -> str:
+    """Return `text` with what UTF-8 has no bytes for, half of a surrogate pair, written as an escape."""
+    return text.encode("utf-8", "backslashreplace").decode()

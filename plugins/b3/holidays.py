@@ -2,7 +2,7 @@
 
 The page is an accordion of years ("Calendário do mercado 2026"), in each the months, in each a table whose rows begin
 with the day. Not every row is a closure: Ash Wednesday, on which B3 opens late, and holidays of the United States are
-listed too. A closure says "Não haverá negociação".
+listed too. A closure says "Não haverá negociação". A row of headings begins with "Dia", whatever cells it is made of.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from bs4 import BeautifulSoup, Tag
 
 from b3 import sessions, webpage
-from b3.errors import BadLayout, CalendarDiffers
+from b3.errors import BadLayout, CalendarDiffers, reading
 
 if TYPE_CHECKING:
     from b3.hook import B3Hook
@@ -38,6 +38,7 @@ MONTHS = (
 _YEAR = re.compile(r"\W*calendário do mercado (?:de )?(\d{4})\W*")
 _DAY = re.compile(r"\d{1,2}", re.ASCII)
 _CLOSED = "não haverá negociação"
+_HEADING = "dia"
 _READ_PAGE = "B3 changed its page of trading holidays: open it, and bring b3.holidays up to it."
 
 
@@ -46,11 +47,12 @@ def check(hook: B3Hook) -> None:
 
     Raises:
         CalendarDiffers: B3 announces other closures than the calendar has; each date is named.
-        BadLayout: the page can't be read.
+        BadLayout: the page can't be read; Unreadable where nobody foresaw how.
         SourceError: and its subclasses: B3 does not serve it.
     """
     body, download = hook.download_holidays()
-    found = differences(read_page(body, source=download.url))
+    with reading(download.url):
+        found = differences(read_page(body, source=download.url))
     if found:
         raise CalendarDiffers(
             source=download.url,
@@ -75,13 +77,16 @@ def read_page(html: bytes, *, source: str = "page of trading holidays") -> dict[
     for year, month, table in _tables(html, source):
         for cells in _rows(table):
             where = f"the table of {MONTHS[month - 1]} {year}"
+            closed = _CLOSED in " ".join(cells[1:]).casefold()
+            if cells[0].casefold() == _HEADING and not closed:
+                continue
             if not _DAY.fullmatch(cells[0]):
                 raise _bad(source, f"a day first in each row of {where}", repr(" | ".join(cells)))
             try:
                 date = dt.date(year, month, int(cells[0]))
             except ValueError:
                 raise _bad(source, f"a day of the month in {where}", repr(cells[0])) from None
-            if _CLOSED in " ".join(cells[1:]).casefold():
+            if closed:
                 closures.setdefault(year, set()).add(date)
     if not closures:
         found = webpage.found(html) or repr(html[:40])

@@ -2,34 +2,34 @@
 
 B3 serves one portfolio of an index at a time, that of the session it names itself, which may be the next one. So what
 is captured lands under that session, and a run uses what lies under its own: captured just now, or by an earlier run.
+
+Every answer is put into landing/received/ before anybody reads it: B3 does not give it again.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import io
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from b3 import lake, portfolio, sectors
-from b3.errors import BadLayout, NoPortfolio, OtherSession, SourceError
+from b3 import lake, sectors
+from b3.errors import NoPortfolio, OtherSession, SourceError, reading
+from b3.index_answers import Unserved, ask, current_session
 from b3.lake import Lake
-from b3.landing import LandedFile, find, keep, rejecting
+from b3.landing import LandedFile, find, keep, receive, rejecting
 from b3.site import INDEX_METHODS
 
 if TYPE_CHECKING:
-    from b3.hook import B3Hook, Download
+    from b3.hook import B3Hook
 
 log = logging.getLogger(__name__)
 
 # An index may have no preview.
 _REQUIRED = ("portfolio_day", "theoretical")
 _SECTORS_FILE = "GetDownloadIndustryClassification.xlsx"
-# The widest index has a few hundred rows, of 120 a page.
-_MOST_PAGES = 50
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,30 @@ class LandedPortfolio:
         return cls(fields["index"], fields["endpoint"], LandedFile(**fields["file"]))
 
 
-class _Unserved(Exception):
-    """B3 failed to answer, as `error` says; what it does answer fails with a SourceError."""
-
-    def __init__(self, error: SourceError) -> None:
-        super().__init__(error)
-        self.error = error
-
-
 @dataclass(frozen=True)
+class CapturedPortfolios:
+    """What landing/ has of a session's portfolios, and what went wrong while they were captured.
+
+    Attributes:
+        landed: the session's portfolios, by index in the order asked for, without indexes that have nothing there.
+        errors: a text for each answer that is missing or not what it should be.
+    """
+
+    landed: list[LandedPortfolio]
+    errors: list[str]
+
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> CapturedPortfolios:
+        """Return the one that `dataclasses.asdict` made these fields of."""
+        return cls([LandedPortfolio.of(portfolio) for portfolio in fields["landed"]], list(fields["errors"]))
+
+    def check(self) -> None:
+        """Raise SourceError, which lists the errors, if there are any."""
+        if self.errors:
+            raise _incomplete(self.errors)
+
+
+@dataclass
 class _Captured:
     """What B3 gave of one index.
 
@@ -65,10 +80,10 @@ class _Captured:
         refused: what was wrong with the answers that were not what they should be.
     """
 
-    session: dt.date | None
-    files: dict[str, LandedFile]
-    unserved: dict[str, SourceError]
-    refused: list[SourceError]
+    session: dt.date | None = None
+    files: dict[str, LandedFile] = field(default_factory=dict)
+    unserved: dict[str, SourceError] = field(default_factory=dict)
+    refused: list[SourceError] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -82,13 +97,16 @@ class _Elsewhere:
 
 def capture_portfolios(
     hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, indexes: Sequence[str]
-) -> list[LandedPortfolio]:
+) -> CapturedPortfolios:
     """Bring the portfolios of the indexes to landing/index/, and name those of `trade_date`.
 
     Every endpoint is asked for all its pages and checked whole, and lands under the session that the index's
     portfolio_day names; an answer that fails its checks is kept in landing/rejected/ instead. What is good lands even
-    if something else fails. Where B3 fails to answer, what landed for `trade_date` before is used, and where it serves
-    another session too. A preview that B3 does not have is left out.
+    if something else fails: where one index's portfolio_day fails, its other endpoints land under the session that
+    those of the other indexes name; where none does, they stay in landing/received/.
+
+    Where B3 fails to answer, what landed for `trade_date` before is used, and where it serves another session too. A
+    preview that B3 does not have is left out.
 
     Run again, the same bytes leave the objects as they are, other bytes become a new version of them.
 
@@ -100,18 +118,18 @@ def capture_portfolios(
         indexes: B3's codes of them.
 
     Returns:
-        What lies in landing/ for that session, by index in the order given, without indexes that have nothing there.
+        What lies in landing/ for that session, and the errors of the answers that are missing or not what they should
+        be: what is good can be used, `CapturedPortfolios.check` raises the rest.
 
     Raises:
         OtherSession: B3 serves other sessions, and no index has portfolios of `trade_date` in landing/.
-        SourceError: and its subclasses: an answer is missing or not what it should be; one of several such errors
-            lists them all.
+        SourceError: and its subclasses: there were errors, and no index has portfolios of `trade_date` in landing/;
+            one of several errors lists them all.
     """
     landed: list[LandedPortfolio] = []
     errors: list[SourceError] = []
     elsewhere: list[_Elsewhere] = []
-    captures = {index: _capture(hook, s3, where, index) for index in indexes}
-    for index, captured in captures.items():
+    for index, captured in _capture(hook, s3, where, trade_date, indexes).items():
         files = _of_session(s3, where, index, trade_date, captured)
         missing = tuple(endpoint for endpoint in _REQUIRED if endpoint not in files)
         failed = captured.refused + [
@@ -126,13 +144,16 @@ def capture_portfolios(
         elif not failed:
             assert captured.session
             elsewhere.append(_Elsewhere(index, captured.session, missing))
-    if errors:
-        raise _summary(errors)
+    said = [_told(error) for error in errors]
+    if errors and not landed:
+        raise errors[0] if len(errors) == 1 else _incomplete(said)
     if elsewhere and not landed:
         raise _other_session(trade_date, elsewhere)
     if elsewhere:
         log.warning("going on without some indexes: %s", _other_session(trade_date, elsewhere))
-    return landed
+    for text in said:
+        log.error("going on with what is good: %s", text)
+    return CapturedPortfolios(landed, said)
 
 
 def capture_sectors(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, index: str) -> LandedFile | None:
@@ -161,7 +182,7 @@ def capture_sectors(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, ind
     former = find(s3, where, newest) if newest else None
     own = former if newest == key else None
     try:
-        current = _current_session(hook, s3, where, index)
+        current = current_session(hook, s3, where, trade_date, index)
         if current != trade_date:
             raise OtherSession(
                 source="B3's sector classification",
@@ -169,26 +190,20 @@ def capture_sectors(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, ind
                 found=f"B3 at the session {current}",
                 hint="The newest one that landed up to a session is that session's.",
             )
-        body, download = hook.download_sector_workbook()
+        with reading("B3's sector classification"):
+            body, download = hook.download_sector_workbook()
     except SourceError as error:
         if own is None:
             raise
         log.warning("using %s as landed: %s", own.uri, error)
         return own
+    receive(s3, where, _SECTORS_FILE, io.BytesIO(body), download)
     with rejecting(s3, where, _SECTORS_FILE, io.BytesIO(body), download):
         sectors.read_workbook(body, source=download.url)
     if former is not None and own is None and former.sha256 == download.sha256:
         log.info("the sector classification is still that of %s", former.uri)
         return None
     return keep(s3, where, key, io.BytesIO(body), download)
-
-
-def _current_session(hook: B3Hook, s3: Any, where: Lake, index: str) -> dt.date:
-    """The session that B3 is at, as the portfolio of an index names it."""
-    method = INDEX_METHODS["portfolio_day"]
-    body, download = hook.download_index(method, index=index)
-    with rejecting(s3, where, f"{method}.{index}.json", io.BytesIO(body), download):
-        return portfolio.header_date(body, source=download.url)
 
 
 def _newest_sectors_key(s3: Any, where: Lake, last: str) -> str | None:
@@ -198,68 +213,46 @@ def _newest_sectors_key(s3: Any, where: Lake, last: str) -> str | None:
     return max((key for key in keys if key <= last and key.endswith(".xlsx")), default=None)
 
 
-def _capture(hook: B3Hook, s3: Any, where: Lake, index: str) -> _Captured:
-    """Ask for every endpoint of an index, and land what is good under the session it is for."""
-    session: dt.date | None = None
-    files: dict[str, LandedFile] = {}
-    unserved: dict[str, SourceError] = {}
-    refused: list[SourceError] = []
+def _capture(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, indexes: Sequence[str]) -> dict[str, _Captured]:
+    """Ask for every endpoint of the indexes, and land what is good under the session it is for."""
+    captures = {index: _Captured() for index in indexes}
+    # portfolio_day comes first, of all indexes: the other endpoints name no session.
     for endpoint in INDEX_METHODS:
-        try:
-            body, download = _ask(hook, s3, where, index, endpoint)
-        except _Unserved as failure:
-            unserved[endpoint] = failure.error
-        except NoPortfolio as error:
-            if endpoint in _REQUIRED:
-                refused.append(error)
-            else:
-                log.info("%s has no %s: %s", index, endpoint, error)
-        except SourceError as error:
-            refused.append(error)
-        else:
-            session = session or portfolio.header_date(body)
-            files[endpoint] = keep(
-                s3, where, lake.landing_index_key(index, endpoint, session), io.BytesIO(body), download
-            )
-        if session is None:
-            # The other endpoints name no session: without portfolio_day they cannot be placed.
-            break
-    return _Captured(session, files, unserved, refused)
+        for index, captured in captures.items():
+            _capture_endpoint(hook, s3, where, trade_date, index, endpoint, captured)
+        named = {captured.session for captured in captures.values() if captured.session}
+        if len(named) == 1:
+            # An index whose portfolio_day failed takes the session that all others name.
+            (session,) = named
+            for captured in captures.values():
+                captured.session = session
+    return captures
 
 
-def _ask(hook: B3Hook, s3: Any, where: Lake, index: str, endpoint: str) -> tuple[bytes, Download]:
-    """All pages of a portfolio as one object, known to be whole; its origin is that of the first page."""
-    method = INDEX_METHODS[endpoint]
-    name = f"{method}.{index}"
-    first, download = _page(hook, method, index, 1)
-    with rejecting(s3, where, f"{name}.json", io.BytesIO(first), download):
-        count = portfolio.page_count(first, source=download.url)
-        if count > _MOST_PAGES:
-            raise BadLayout(
-                source=download.url,
-                expected=f"at most {_MOST_PAGES} pages",
-                found=f"{count} in page.totalPages",
-                hint="Look at the answer: no index is that wide.",
-            )
-    pages = [first]
-    for number in range(2, count + 1):
-        page, of_page = _page(hook, method, index, number)
-        with rejecting(s3, where, f"{name}.page{number}.json", io.BytesIO(page), of_page):
-            portfolio.page_count(page, source=of_page.url)
-        pages.append(page)
-    body = portfolio.join_pages(pages)
-    download = replace(download, sha256=hashlib.sha256(body).hexdigest(), size=len(body))
-    with rejecting(s3, where, f"{name}.json", io.BytesIO(body), download):
-        portfolio.read_table(body, endpoint=endpoint, index=index, source=download.url)
-    return body, download
-
-
-def _page(hook: B3Hook, method: str, index: str, number: int) -> tuple[bytes, Download]:
+def _capture_endpoint(
+    hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, index: str, endpoint: str, captured: _Captured
+) -> None:
+    """Ask for an endpoint of an index, and note in `captured` what came of it."""
     try:
-        return hook.download_index(method, index=index, page=number)
+        answer = ask(hook, s3, where, trade_date, index, endpoint)
+    except Unserved as failure:
+        captured.unserved[endpoint] = failure.error
+    except NoPortfolio as error:
+        if endpoint in _REQUIRED:
+            captured.refused.append(error)
+        else:
+            log.info("%s has no %s: %s", index, endpoint, error)
     except SourceError as error:
-        error.add_note(f"asked for: {method} of {index}, page {number}")
-        raise _Unserved(error) from error
+        captured.refused.append(error)
+    else:
+        session = answer.session or captured.session
+        if session is None:
+            received = ", ".join(answer.received)
+            log.warning("no portfolio_day tells the session of %s of %s: it stays in %s", endpoint, index, received)
+            return
+        captured.session = session
+        key = lake.landing_index_key(index, endpoint, session)
+        captured.files[endpoint] = keep(s3, where, key, io.BytesIO(answer.body), answer.download)
 
 
 def _of_session(s3: Any, where: Lake, index: str, trade_date: dt.date, captured: _Captured) -> dict[str, LandedFile]:
@@ -274,16 +267,19 @@ def _of_session(s3: Any, where: Lake, index: str, trade_date: dt.date, captured:
     return files
 
 
-def _summary(errors: list[SourceError]) -> SourceError:
-    """The one error of several, or it alone."""
-    if len(errors) == 1:
-        return errors[0]
-    said = [" ".join([str(error), *(f"({note})" for note in getattr(error, "__notes__", []))]) for error in errors]
+def _told(error: SourceError) -> str:
+    """Return an error and its notes as one text."""
+    return " ".join([str(error), *(f"({note})" for note in getattr(error, "__notes__", []))])
+
+
+def _incomplete(errors: list[str]) -> SourceError:
+    """Return the one error of several."""
+    found = " ".join(f"[{number}] {text}" for number, text in enumerate(errors, 1))
     return SourceError(
         source="B3's index portfolios",
         expected="every answer there and whole",
-        found=f"{len(errors)} that are not: " + " ".join(f"[{number}] {text}" for number, text in enumerate(said, 1)),
-        hint="What is good has landed. Run the task again before the next session: B3 serves no past portfolio.",
+        found=f"{len(errors)} that {'is' if len(errors) == 1 else 'are'} not: {found}",
+        hint="What is good has landed. Run indexes.scrape again before the next session: B3 serves no past portfolio.",
     )
 
 

@@ -3,6 +3,7 @@
 landing/quotes/COTAHIST_D30042020.ZIP            B3's bytes, as sent; _M042020, _A2020 for a month, a year
 landing/index/IBOV/portfolio_day/2020-04-30.json  an index's portfolio, all pages, by the session it is for
 landing/sectors/2020-04-30.xlsx                  B3's sector classification, by the session it was new on
+landing/received/<sha256>/GetPortfolioDay.IBOV.json  answers that B3 serves once, before anybody read them; for 30 days
 landing/rejected/<sha256>/COTAHIST_D30042020.ZIP  answers that were not what they should be
 raw/quotes/trade_date=2020-04-30/quotes.parquet  one object a partition: its PUT is the commit
 raw/index_portfolio/trade_date=2020-04-30/index_portfolio.parquet
@@ -56,6 +57,11 @@ def landing_index_key(index: str, endpoint: str, trade_date: dt.date) -> str:
 def landing_sectors_key(trade_date: dt.date) -> str:
     """Key of the sector workbook as B3 sent it, by the session of the run that found it changed."""
     return f"{LANDING_SECTORS_PREFIX}{trade_date.isoformat()}.xlsx"
+
+
+def received_key(sha256: str, file_name: str) -> str:
+    """Return the key under which an answer is kept before anybody reads it, by its content."""
+    return f"landing/received/{sha256}/{file_name}"
 
 
 def rejected_key(sha256: str, file_name: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from b3 import cotahist, known_sessions, lake, sessions
-from b3.errors import NoPortfolio, NoRecords, NotB3Data, NotPublished, NotServed, SourceError, WrongDate
+from b3.errors import NoPortfolio, NoRecords, NotB3Data, NotPublished, NotServed, SourceError, WrongDate, reading
 from b3.known_sessions import SESSION_DAYS
 from b3.lake import Lake
 from b3.objects import head
@@ -262,16 +262,35 @@ def _holds(metadata: dict[str, str], trade_date: dt.date) -> bool:
 
 @contextmanager
 def rejecting(s3: Any, where: Lake, name: str, file: IO[bytes], download: Download) -> Iterator[None]:
-    """Keep a downloaded file in landing/rejected/ if it fails the checks in the `with` block."""
+    """Keep a downloaded file in landing/rejected/ if the `with` block fails, in whatever way.
+
+    Raises:
+        Unreadable: in place of an exception that is no SourceError.
+    """
     try:
-        yield
+        with reading(download.url):
+            yield
     except NoPortfolio:
         # Its bytes say no more than the error does.
         raise
-    except SourceError as error:
-        kept = keep(s3, where, lake.rejected_key(download.sha256, name), file, download)
-        error.add_note(f"the {download.size} bytes that came from {download.url} are kept in {kept.uri}")
+    except BaseException as error:
+        sent = f"the {download.size} bytes that came from {download.url}"
+        try:
+            kept = keep(s3, where, lake.rejected_key(download.sha256, name), file, download)
+        except Exception as failure:
+            # What is wrong with the file is the news; that S3 fails too must not hide it.
+            error.add_note(f"{sent} could not be kept: {type(failure).__name__}: {failure}")
+        else:
+            error.add_note(f"{sent} are kept in {kept.uri}")
         raise
+
+
+def receive(s3: Any, where: Lake, name: str, file: IO[bytes], download: Download) -> LandedFile:
+    """Put an answer that B3 serves only once into landing/received/, before anybody reads it.
+
+    So a process that dies while it reads loses nothing. Equal bytes are put once.
+    """
+    return keep(s3, where, lake.received_key(download.sha256, name), file, download)
 
 
 def find(s3: Any, where: Lake, key: str) -> LandedFile | None:

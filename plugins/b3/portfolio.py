@@ -25,7 +25,7 @@ from typing import Any
 import pyarrow as pa
 
 from b3 import sectors, webpage
-from b3.errors import BadLayout, NoPortfolio, NotB3Data, NotPublished, Truncated, WrongDate
+from b3.errors import BadLayout, NoPortfolio, NotB3Data, NotPublished, Truncated, WrongDate, printable
 from b3.site import INDEX_METHODS
 
 SCHEMA = pa.schema(
@@ -55,6 +55,8 @@ _FIELDS = {"portfolio_day": (_DAY_HEADER, _DAY_ROW), "theoretical": (_HEADER, _R
 _PT_INTEGER = re.compile(r"(?:0|[1-9]\d{0,2}(?:\.\d{3}){0,5})", re.ASCII)
 _PT_DECIMAL = re.compile(rf"{_PT_INTEGER.pattern},\d+", re.ASCII)
 _EN_US = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d{1,3}\.\d+", re.ASCII)
+# What the refined tables take for a ticker, and no longer than the quotes' own field.
+_TICKER = re.compile(r"[A-Z0-9]{1,12}")
 _DATE = re.compile(r"(\d\d)/(\d\d)/(\d\d)", re.ASCII)
 
 # Each weight is rounded to 3 decimals, so is their total.
@@ -89,8 +91,9 @@ def read_table(
         NotB3Data: a web page, or anything else that is no JSON.
         Truncated: JSON that breaks off, or a page that is missing.
         WrongDate: portfolio_day is for another session than `trade_date`.
-        BadLayout: a field that is missing or unknown; numbers or a date not as in pt-br; pages that differ in
-            their totals or header; rows, weights or quantities that do not add up to what the answer announces.
+        BadLayout: a field that is missing or unknown; numbers or a date not as in pt-br; a ticker that is none, or
+            comes twice; a text that UTF-8 can't hold; pages that differ in their totals or header; rows, weights or
+            quantities that do not add up to what the answer announces.
     """
     if endpoint not in _FIELDS:
         raise ValueError(f"{endpoint!r} is no endpoint: {', '.join(_FIELDS)}")
@@ -149,8 +152,8 @@ class _Answer:
                 if value != first[name]:
                     raise BadLayout(
                         source=self.source,
-                        expected=f"header.{name} {first[name]!r} on every page",
-                        found=f"{value!r} on page {number}",
+                        expected=f"header.{name} {_excerpt(first[name])} on every page",
+                        found=f"{_excerpt(value)} on page {number}",
                         hint=f"B3 changed portfolios between the pages. {_ASK_AGAIN}",
                     )
         # Before anything else of the header: the date alone does not betray en-us.
@@ -169,7 +172,7 @@ class _Answer:
                 return dt.date(2000 + year, month, day)
         except ValueError:
             pass
-        raise self.bad("header.date as dd/mm/yy", repr(value))
+        raise self.bad("header.date as dd/mm/yy", _excerpt(value))
 
     def table(self, index: str, trade_date: dt.date | None) -> pa.Table:
         """All rows of all pages."""
@@ -184,11 +187,13 @@ class _Answer:
                 )
             trade_date = date
         self._check_pages()
-        rows = [
-            self._row(row, f"row {number} of page {document['page']['pageNumber']}")
+        places = [
+            (f"row {number} of page {document['page']['pageNumber']}", row)
             for document in self.documents
             for number, row in enumerate(document["results"], 1)
         ]
+        rows = [self._row(row, where) for where, row in places]
+        self._check_tickers([(where, row["ticker"]) for (where, _), row in zip(places, rows, strict=True)])
         self._check_totals(rows)
         reductor = self.header["reductor"]
         shared = {
@@ -233,7 +238,7 @@ class _Answer:
         label = self.text(row["segment"], f"segment in {where}") if row.get("segment") is not None else None
         sector, subsector = sectors.split_label(label) if label else (None, None)
         return {
-            "ticker": self.text(row["cod"], f"cod in {where}"),
+            "ticker": self.ticker(row["cod"], f"cod in {where}"),
             "company": self.text(row["asset"], f"asset in {where}"),
             "share_type": self.text(row["type"], f"type in {where}"),
             "sector": sector,
@@ -242,15 +247,18 @@ class _Answer:
             "theoretical_quantity": self.integer(row["theoricalQty"], f"theoricalQty in {where}"),
         }
 
+    def _check_tickers(self, tickers: list[tuple[str, str]]) -> None:
+        """Refuse a ticker that comes twice; `tickers` are pairs of place and ticker."""
+        first: dict[str, str] = {}
+        for where, ticker in tickers:
+            if ticker in first:
+                raise self.bad("every cod once", f"{ticker} in {first[ticker]} and in {where}", _ASK_AGAIN)
+            first[ticker] = where
+
     def _check_totals(self, rows: list[dict[str, Any]]) -> None:
         announced = self.documents[0]["page"]["totalRecords"]
         if len(rows) != announced:
             raise self.bad(f"{announced} rows, as page.totalRecords says", f"{len(rows)}", _ASK_AGAIN)
-        tickers: set[str] = set()
-        for row in rows:
-            if row["ticker"] in tickers:
-                raise self.bad("every cod once", f"{row['ticker']} twice", _ASK_AGAIN)
-            tickers.add(row["ticker"])
         weights = sum((row["weight_pct"] for row in rows), Decimal())
         allowed = (len(rows) + 1) * _ROUNDING
         if abs(weights - _WHOLE) > allowed:
@@ -263,8 +271,17 @@ class _Answer:
     def text(self, value: Any, field: str) -> str:
         """A field's text, without the spaces around it."""
         if not isinstance(value, str) or not value.strip():
-            raise self.bad(f"a text in {field}", repr(value))
+            raise self.bad(f"a text in {field}", _excerpt(value))
+        if printable(value) != value:
+            raise self.bad(f"a text of whole letters in {field}", f"{_excerpt(value)}, which UTF-8 has no bytes for")
         return value.strip()
+
+    def ticker(self, value: Any, field: str) -> str:
+        """Return a field's ticker, without the spaces around it."""
+        text = self.text(value, field)
+        if not _TICKER.fullmatch(text):
+            raise self.bad(f"a ticker of A-Z and 0-9, 12 characters at most, in {field}", _excerpt(value))
+        return text
 
     def integer(self, value: Any, field: str) -> int:
         """A whole number as pt-br writes it: 1.460.506.056."""
@@ -274,7 +291,7 @@ class _Answer:
         """A number as pt-br writes it, of at most so many decimal places: 16.134.548,84098888."""
         text = self._number(value, field, _PT_DECIMAL, f"a number of at most {places} decimal places")
         if len(text.partition(",")[2]) > places:
-            raise self.bad(f"at most {places} decimal places in {field}", repr(value))
+            raise self.bad(f"at most {places} decimal places in {field}", _excerpt(value))
         return Decimal(text.replace(".", "").replace(",", "."))
 
     def _number(self, value: Any, field: str, pattern: re.Pattern[str], what: str) -> str:
@@ -283,10 +300,10 @@ class _Answer:
         if isinstance(value, str) and _EN_US.fullmatch(value):
             raise self.bad(
                 f"{what} in pt-br, the language asked for, in {field}",
-                f"{value!r}, as en-us writes it",
+                f"{_excerpt(value)}, as en-us writes it",
                 'Ask with "language":"pt-br": in en-us the dates, too, have other days and months.',
             )
-        raise self.bad(f"{what} in pt-br in {field}", repr(value))
+        raise self.bad(f"{what} in pt-br in {field}", _excerpt(value))
 
     def bad(self, expected: str, found: str, hint: str = _READ_LAYOUT) -> BadLayout:
         """The error of an answer that is not as it should be."""
@@ -360,7 +377,8 @@ def _check_fields(found: Any, expected: frozenset[str], where: str, source: str)
         )
     missing, unknown = sorted(expected - found.keys()), sorted(found.keys() - expected)
     if missing or unknown:
-        parts = [f"no {', '.join(missing)}"] * bool(missing) + [f"an unknown {', '.join(unknown)}"] * bool(unknown)
+        names = printable(", ".join(unknown))
+        parts = [f"no {', '.join(missing)}"] * bool(missing) + [f"an unknown {_short(names)}"] * bool(unknown)
         raise BadLayout(
             source=source,
             expected=f"the fields {', '.join(sorted(expected))} in {where}",
@@ -370,5 +388,8 @@ def _check_fields(found: Any, expected: frozenset[str], where: str, source: str)
 
 
 def _excerpt(value: Any) -> str:
-    text = repr(value)
+    return _short(repr(value))
+
+
+def _short(text: str) -> str:
     return text if len(text) <= 60 else text[:60] + "…"

@@ -48,12 +48,20 @@ def _decoded(body: bytes) -> str:
 
 
 def _title(html: str) -> str:
+    text = " ".join(_heading(html).split())
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def _heading(html: str) -> str:
     # Imported here: every reader of B3's files imports this module, and hardly any of them meets a page.
     from bs4 import BeautifulSoup, XMLParsedAsHTMLWarning
+    from bs4.exceptions import ParserRejectedMarkup
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
-        page = BeautifulSoup(html, "html.parser")
-    heading = page.title or page.h1 or page
-    text = " ".join(heading.get_text(" ").split())
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+        try:
+            page = BeautifulSoup(html, "html.parser")
+        except ParserRejectedMarkup:
+            # Markup that no parser takes is still a web page in place of data.
+            return html
+    return (page.title or page.h1 or page).get_text(" ")

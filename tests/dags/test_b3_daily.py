@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DAGS = ROOT / "dags"
 LAKE = ROOT / "infra" / "lake.yaml"
 STEPS = ["scrape", "upload", "crawl_raw", "refine", "crawl_refined"]
-BESIDE = ["indexes.scrape", "indexes.upload", "sectors.scrape", "sectors.upload", "calendar_agrees"]
+BESIDE = ["indexes.scrape", "indexes.upload", "indexes.complete", "sectors.scrape", "sectors.upload", "calendar_agrees"]
 CHECKS = [
     "fields_are_readable",
     "finding_counts_agree",
@@ -179,6 +179,7 @@ class TestTheGraph:
             *itertools.pairwise(STEPS),
             ("upload", "refine"),
             ("indexes.scrape", "indexes.upload"),
+            ("indexes.scrape", "indexes.complete"),
             ("indexes.upload", "crawl_raw"),
             ("indexes.scrape", "sectors.scrape"),
             ("sectors.scrape", "sectors.upload"),

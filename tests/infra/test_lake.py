@@ -13,6 +13,13 @@ from tests.infra.templates import LAKE, load, strings
 
 ROOT = LAKE.parent.parent
 DATE = dt.date(2020, 4, 30)
+# What B3 does not give again.
+KEPT_FOR_EVER = (
+    lake.landing_quotes_key("x"),
+    lake.landing_index_key("IBOV", "portfolio_day", DATE),
+    lake.landing_sectors_key(DATE),
+    lake.rejected_key("0", "x"),
+)
 TABLES = ["RawQuotes", "RawIndexPortfolio", "RawSectors", "Quotes", "Findings", "IndexStocks"]
 REFINED_COLUMNS = [
     *(
@@ -198,13 +205,14 @@ class TestTheBucket:
         assert template["Resources"]["Bucket"]["DeletionPolicy"] == "Retain"
         assert template["Resources"]["Bucket"]["UpdateReplacePolicy"] == "Retain"
 
-    def test_expires_nothing_but_query_results_and_staging(self, properties):
+    def test_expires_nothing_but_query_results_staging_and_answers_before_they_are_read(self, properties):
         rules = properties["Bucket"]["LifecycleConfiguration"]["Rules"]
         expired = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
 
-        assert expired == {"athena/": 7, "staging/": 7}
+        assert expired == {"athena/": 7, "staging/": 7, "landing/received/": 30}
         assert lake.refine_staging_prefix(DATE).startswith("staging/")
-        for key in (lake.raw_quotes_key(DATE), lake.refined_quotes_key(DATE), lake.landing_quotes_key("x")):
+        assert lake.received_key("0", "x").startswith("landing/received/")
+        for key in (lake.raw_quotes_key(DATE), lake.refined_quotes_key(DATE), *KEPT_FOR_EVER):
             assert not key.startswith(tuple(expired))
 
     def test_drops_former_versions_of_what_can_be_made_again_and_never_those_of_what_came_from_b3(self, properties):
@@ -215,13 +223,10 @@ class TestTheBucket:
             if "NoncurrentVersionExpiration" in rule
         }
 
-        assert days == {"athena/": 1, "staging/": 1, "raw/": 30, "refined/": 30, "code/": 30}
-        for key in (
-            lake.landing_quotes_key("x"),
-            lake.landing_index_key("IBOV", "portfolio_day", DATE),
-            lake.landing_sectors_key(DATE),
-            lake.rejected_key("0", "x"),
-        ):
+        assert days == {
+            "athena/": 1, "staging/": 1, "landing/received/": 1, "raw/": 30, "refined/": 30, "code/": 30
+        }  # fmt: skip
+        for key in KEPT_FOR_EVER:
             assert not key.startswith(tuple(days))
 
     def test_talks_tls_alone(self, properties):

@@ -64,10 +64,10 @@ def workbook(rows: Rows = ROWS, *, inline: bool = False, target: str = "workshee
     return packed(parts)
 
 
-def packed(parts: Mapping[str, str]) -> bytes:
+def packed(parts: Mapping[str, str], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     """A ZIP of those members."""
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, "w", method) as archive:
         for name, text in parts.items():
             archive.writestr(name, text)
     return file.getvalue()

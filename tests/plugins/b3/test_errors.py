@@ -26,6 +26,7 @@ FIELDS = {
         errors.BadLayout,
         errors.WrongDate,
         errors.NotB3Data,
+        errors.Unreadable,
     ],
 )
 def test_an_error_says_what_was_read_expected_and_found_and_what_to_do_next(kind):
@@ -65,3 +66,37 @@ def test_a_closed_day_names_the_sessions_around_it():
         dt.date(2020, 4, 30),
         dt.date(2020, 5, 4),
     )
+
+
+class TestReading:
+    @pytest.mark.parametrize(
+        ("cause", "found"),
+        [
+            (RecursionError("maximum recursion depth exceeded"), "RecursionError: maximum recursion depth exceeded"),
+            (MemoryError(), "MemoryError"),
+            (AttributeError("of two\n  lines"), "AttributeError: of two lines"),
+            (StopIteration(), "StopIteration"),
+            (ValueError("half a letter \ud800"), "ValueError: half a letter \\ud800"),
+            (OSError("x" * 1000), "OSError: " + "x" * 191 + "…"),
+        ],
+        ids=lambda value: type(value).__name__,
+    )
+    def test_says_what_nobody_foresaw_as_an_error_of_its_source(self, cause, found):
+        with pytest.raises(errors.Unreadable) as error, errors.reading("https://b3.example/x"):
+            raise cause
+
+        assert (error.value.source, error.value.expected) == ("https://b3.example/x", "an answer that can be read")
+        assert error.value.found == found
+        assert error.value.__cause__ is cause
+        assert str(error.value).encode()
+
+    @pytest.mark.parametrize("error", [errors.Truncated(**FIELDS), KeyboardInterrupt(), SystemExit(1)], ids=repr)
+    def test_leaves_what_is_said_already_and_what_ends_the_process(self, error):
+        with pytest.raises(type(error)) as raised, errors.reading("https://b3.example/x"):
+            raise error
+
+        assert raised.value is error
+
+    def test_is_nothing_else(self):
+        with errors.reading("https://b3.example/x"):
+            pass

@@ -3,7 +3,7 @@ import datetime as dt
 import pytest
 
 from b3 import holidays, sessions
-from b3.errors import BadLayout, CalendarDiffers, NotServed, TransientError
+from b3.errors import BadLayout, CalendarDiffers, NotServed, TransientError, Unreadable
 from local.exchange import holiday_page
 from tests.plugins.b3.exchange import Answer
 
@@ -58,6 +58,28 @@ class TestThePage:
         )
 
         assert holidays.read_page(page) == {2026: {dt.date(2026, 9, 7)}}
+
+    def test_may_have_its_headings_in_cells_like_any_other(self):
+        heading = ("Dia", "Evento", "", "Descrição")
+        february = html(
+            heading,
+            ("16", "Carnaval", "", f"Segmento BM&amp;FBOVESPA: {CLOSED}"),
+            ("18", "Quarta-feira de Cinzas", "", "A negociação terá início às 13h."),
+            ("16", "Washington's birthday (feriado EUA)", "", "A Câmara B3 fará o registro das operações."),
+            month="Fevereiro",
+        )
+        december = html(heading, ("24", "Véspera de Natal", "", f"Listado B3 {CLOSED}"), month="Dezembro")
+
+        assert holidays.read_page(february + december) == {2026: {dt.date(2026, 2, 16), dt.date(2026, 12, 24)}}
+
+    @pytest.mark.parametrize("first", ["Data", "Dia útil", "", "16/02", "Segunda"])
+    def test_has_no_other_word_for_a_day(self, first):
+        with pytest.raises(BadLayout, match=rf"a day first in each row of the table of setembro 2026; found '{first} "):
+            holidays.read_page(html((first, "Evento", "", "Descrição"), ("07", "x", CLOSED)))
+
+    def test_has_no_closure_among_its_headings(self):
+        with pytest.raises(BadLayout, match=r"a day first in each row of the table of setembro 2026; found 'Dia \|"):
+            holidays.read_page(html(("Dia", "Carnaval", CLOSED), ("07", "x", CLOSED)))
 
     def test_may_announce_nothing_of_a_year_yet(self):
         assert holidays.read_page(html(("07", "x", CLOSED)) + html(year="Calendário do mercado 2027")).keys() == {2026}
@@ -146,6 +168,12 @@ class TestTheCheck:
             "Friday 2026-11-20",
         ]
         assert "Upgrade exchange_calendars" in error.value.hint
+
+    def test_raises_what_nobody_foresaw_by_the_address(self, check, exchange):
+        with pytest.raises(Unreadable, match="found ParserRejectedMarkup: ") as error:
+            check(Answer(body=b"<html><![a&"))
+
+        assert error.value.source == exchange.url + exchange.requests[0].path
 
     @pytest.mark.parametrize(("answer", "kind"), [(Answer(404), NotServed), (Answer(520), TransientError)])
     def test_raises_what_the_hook_raises(self, check, answer, kind):

@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 import json
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from b3 import index_landing
+from b3 import index_landing, index_raw
 from b3.errors import (
     BadLayout,
     NoPortfolio,
@@ -22,8 +23,9 @@ from b3.errors import (
     SourceError,
     TransientError,
     Truncated,
+    WrongDate,
 )
-from b3.index_landing import LandedPortfolio
+from b3.index_landing import CapturedPortfolios, LandedPortfolio
 from b3.landing import LandedFile
 from b3.site import INDEX_METHODS
 from local.exchange.server import ExchangeHTTPServer
@@ -38,6 +40,8 @@ NEXT = dt.date(2026, 10, 6)
 DAY, THEORETICAL, PREVIEW = pages.day(), pages.undated(), pages.undated(header=pages.portfolio_header(reductor=None))
 DAY_OF_NEXT = pages.day(header=pages.day_header(date="06/10/26"))
 NO_ROWS = pages.as_bytes(pages.documents(rows=[], header=dict.fromkeys(pages.portfolio_header()))[0])
+NO_DAY = pages.as_bytes(pages.documents(rows=[], header=dict.fromkeys(pages.day_header()))[0])
+BOTH = ("IBOV", "SMLL")
 WHOLE = (Answer(body=DAY), Answer(body=THEORETICAL), Answer(body=PREVIEW))
 
 
@@ -47,6 +51,11 @@ def key(endpoint, date=DATE, index="IBOV"):
 
 def keys(date=DATE, index="IBOV"):
     return {key(endpoint, date, index) for endpoint in ("portfolio_day", "theoretical", "preview")}
+
+
+def of_each(*answers):
+    """The answers for several indexes in the order in which B3 is asked: each endpoint of all of them."""
+    return [answer for endpoint in zip(*answers, strict=True) for answer in endpoint]
 
 
 def rejected(body, name):
@@ -61,7 +70,7 @@ def asked(path):
 
 @pytest.fixture
 def capture(exchange, hook_to, s3, lake):
-    """Capture the portfolios of DATE from an exchange that gives these answers, one a request."""
+    """Capture the portfolios of DATE from an exchange that gives these answers, one a request, the last for ever."""
 
     def run(*answers, date=DATE, indexes=("IBOV",)):
         exchange.will(*answers)
@@ -72,12 +81,13 @@ def capture(exchange, hook_to, s3, lake):
 
 @pytest.fixture
 def versions(s3, lake):
-    """How many versions each object of the lake has, by key."""
+    """How many versions each object of the lake has, by key, but for those of landing/received/."""
 
     def look():
         found = {}
         for version in s3.list_object_versions(Bucket=lake.bucket).get("Versions", []):
-            found[version["Key"]] = found.get(version["Key"], 0) + 1
+            if not version["Key"].startswith("landing/received/"):
+                found[version["Key"]] = found.get(version["Key"], 0) + 1
         return found
 
     return look
@@ -90,8 +100,10 @@ def body(s3, lake):
 
 class TestAPortfolioOfTheSession:
     def test_lands_byte_for_byte_with_its_origin(self, capture, exchange, versions, body, s3, lake):
-        landed = capture(*WHOLE)
+        captured = capture(*WHOLE)
 
+        landed = captured.landed
+        assert captured.errors == []
         assert versions() == dict.fromkeys(keys(), 1)
         assert [(of.index, of.endpoint) for of in landed] == [
             ("IBOV", "portfolio_day"),
@@ -109,11 +121,12 @@ class TestAPortfolioOfTheSession:
             assert abs(dt.datetime.now(dt.UTC) - fetched_at) < dt.timedelta(minutes=1)
 
     def test_survives_the_way_between_tasks(self, capture):
-        landed = capture(*WHOLE)
+        captured = capture(*WHOLE[:2], Answer(520))
 
-        sent = json.loads(json.dumps([dataclasses.asdict(of) for of in landed]))
+        sent = json.loads(json.dumps(dataclasses.asdict(captured)))
 
-        assert [LandedPortfolio.of(fields) for fields in sent] == landed
+        assert CapturedPortfolios.of(sent) == captured
+        assert all(type(of) is LandedPortfolio for of in CapturedPortfolios.of(sent).landed)
 
     def test_captured_again_is_left_as_it_is(self, capture, versions):
         first = capture(*WHOLE)
@@ -126,7 +139,7 @@ class TestAPortfolioOfTheSession:
         capture(*WHOLE)
         corrected = pages.day(header=pages.day_header(reductor="16.134.548,84098889"))
 
-        landed = capture(Answer(body=corrected), *WHOLE[1:])
+        landed = capture(Answer(body=corrected), *WHOLE[1:]).landed
 
         assert landed[0].file.sha256 == hashlib.sha256(corrected).hexdigest()
         assert body(key("portfolio_day")) == corrected
@@ -135,7 +148,7 @@ class TestAPortfolioOfTheSession:
     def test_of_several_pages_is_one_object_of_all_of_them(self, capture, exchange, body, s3, lake):
         day = [pages.as_bytes(page) for page in pages.documents(page_size=2)]
 
-        landed = capture(*(Answer(body=page) for page in day), *WHOLE[1:])
+        landed = capture(*(Answer(body=page) for page in day), *WHOLE[1:]).landed
 
         assert [asked(request.path) for request in exchange.requests[:3]] == [
             ("GetPortfolioDay", "IBOV", number) for number in (1, 2, 3)
@@ -146,14 +159,18 @@ class TestAPortfolioOfTheSession:
         assert landed[0].file.url == exchange.url + exchange.requests[0].path
 
     def test_has_no_preview_while_b3_has_none(self, capture, versions):
-        landed = capture(*WHOLE[:2], Answer(body=NO_ROWS))
+        captured = capture(*WHOLE[:2], Answer(body=NO_ROWS))
 
-        assert [of.endpoint for of in landed] == ["portfolio_day", "theoretical"]
+        assert [of.endpoint for of in captured.landed] == ["portfolio_day", "theoretical"]
+        assert captured.errors == []
         assert versions() == dict.fromkeys(keys() - {key("preview")}, 1)
 
-    def test_is_taken_of_each_index(self, capture, versions):
-        landed = capture(*WHOLE, *WHOLE, indexes=("SMLL", "IBOV"))
+    def test_is_taken_of_each_index_that_of_the_day_first(self, capture, exchange, versions):
+        landed = capture(*of_each(WHOLE, WHOLE), indexes=("SMLL", "IBOV")).landed
 
+        assert [asked(request.path)[:2] for request in exchange.requests] == [
+            (method, index) for method in INDEX_METHODS.values() for index in ("SMLL", "IBOV")
+        ]
         assert [of.index for of in landed] == ["SMLL"] * 3 + ["IBOV"] * 3
         assert versions() == dict.fromkeys(keys() | keys(index="SMLL"), 1)
 
@@ -181,7 +198,7 @@ class TestAPortfolioOfAnotherSession:
             Answer(body=THEORETICAL),
             Answer(body=NO_ROWS),
             date=NEXT,
-        )
+        ).landed
 
         assert [of.file.uri.split("/", 3)[3] for of in landed] == [
             key(endpoint, NEXT) for endpoint in ("portfolio_day", "theoretical", "preview")
@@ -192,7 +209,7 @@ class TestAPortfolioOfAnotherSession:
     def test_needs_no_preview_to_be_used(self, capture):
         capture(*WHOLE[:2], Answer(body=NO_ROWS))
 
-        assert [of.endpoint for of in capture(*self.SERVED)] == ["portfolio_day", "theoretical"]
+        assert [of.endpoint for of in capture(*self.SERVED).landed] == ["portfolio_day", "theoretical"]
 
     def test_of_which_only_half_landed_is_not_used(self, capture):
         with pytest.raises(TransientError):
@@ -203,14 +220,15 @@ class TestAPortfolioOfAnotherSession:
 
     def test_leaves_the_other_indexes_to_go_on(self, capture, caplog):
         with caplog.at_level(logging.WARNING):
-            landed = capture(*self.SERVED, *WHOLE, indexes=("SMLL", "IBOV"))
+            captured = capture(*of_each(self.SERVED, WHOLE), indexes=("SMLL", "IBOV"))
 
-        assert {of.index for of in landed} == {"IBOV"}
+        assert {of.index for of in captured.landed} == {"IBOV"}
+        assert captured.errors == []
         assert "SMLL of 2026-10-06, and no portfolio_day and no theoretical of 2026-10-05" in caplog.text
 
     def test_of_every_index_names_each(self, capture):
         with pytest.raises(OtherSession, match=r"SMLL of 2026-10-06, .*; IBOV of 2026-10-06, "):
-            capture(*self.SERVED, *self.SERVED, indexes=("SMLL", "IBOV"))
+            capture(*of_each(self.SERVED, self.SERVED), indexes=("SMLL", "IBOV"))
 
 
 EN_US = pages.day(header=pages.day_header(part="100.000", theoricalQty="3,461,228,888", date="10/05/26"))
@@ -236,7 +254,7 @@ class TestABadAnswer:
         self, capture, exchange, versions, body, lake, sent, kind, found
     ):
         with pytest.raises(kind) as error:
-            capture(Answer(body=sent))
+            capture(Answer(body=sent), *WHOLE[1:])
 
         kept = rejected(sent, "GetPortfolioDay.IBOV.json")
         assert versions() == {kept: 1}
@@ -246,32 +264,30 @@ class TestABadAnswer:
         url = exchange.url + exchange.requests[0].path
         assert error.value.source == url
         assert error.value.__notes__ == [f"the {len(sent)} bytes that came from {url} are kept in {lake.uri(kept)}"]
-        assert len(exchange.requests) == 1, "without its date the other endpoints cannot be placed"
 
     @pytest.mark.parametrize(("sent", "kind", "found"), list(BAD_ANSWERS.values())[:2], ids=list(BAD_ANSWERS)[:2])
-    @pytest.mark.parametrize("endpoint", ["theoretical", "preview"])
-    def test_for_another_endpoint_leaves_the_rest_landed(self, capture, versions, endpoint, sent, kind, found):
-        answers = [
-            Answer(body=sent) if name == endpoint else answer for name, answer in zip(INDEX_METHODS, WHOLE, strict=True)
-        ]
-
+    def test_for_the_theoretical_portfolio_leaves_the_rest_landed(self, capture, versions, sent, kind, found):
         with pytest.raises(kind, match=found):
-            capture(*answers)
+            capture(WHOLE[0], Answer(body=sent), WHOLE[2])
 
-        kept = rejected(sent, f"{INDEX_METHODS[endpoint]}.IBOV.json")
-        assert versions() == dict.fromkeys({kept} | keys() - {key(endpoint)}, 1)
+        kept = rejected(sent, "GetTheoricalPortfolio.IBOV.json")
+        assert versions() == dict.fromkeys({kept} | keys() - {key("theoretical")}, 1)
 
-    def test_of_one_index_leaves_the_others_landed(self, capture, versions):
-        with pytest.raises(NotB3Data):
-            capture(Answer(body=HTML), *WHOLE, indexes=("SMLL", "IBOV"))
+    @pytest.mark.parametrize(("sent", "kind", "found"), list(BAD_ANSWERS.values())[:2], ids=list(BAD_ANSWERS)[:2])
+    def test_for_the_preview_leaves_the_rest_to_be_used(self, capture, versions, sent, kind, found):
+        captured = capture(*WHOLE[:2], Answer(body=sent))
 
-        assert versions() == dict.fromkeys({rejected(HTML, "GetPortfolioDay.SMLL.json")} | keys(), 1)
+        kept = rejected(sent, "GetQuartelyPreview.IBOV.json")
+        assert versions() == dict.fromkeys({kept} | keys() - {key("preview")}, 1)
+        assert [of.endpoint for of in captured.landed] == ["portfolio_day", "theoretical"]
+        with pytest.raises(SourceError, match=found):
+            captured.check()
 
     def test_among_the_pages_is_kept_by_its_number(self, capture, versions):
         first = pages.as_bytes(pages.documents(page_size=3)[0])
 
         with pytest.raises(NotB3Data, match="a web page"):
-            capture(Answer(body=first), Answer(body=HTML))
+            capture(Answer(body=first), Answer(body=HTML), *WHOLE[1:])
 
         assert versions() == {rejected(HTML, "GetPortfolioDay.IBOV.page2.json"): 1}
 
@@ -279,7 +295,7 @@ class TestABadAnswer:
         first = pages.as_bytes(pages.documents(page_size=3)[0])
 
         with pytest.raises(Truncated, match="expected the pages 1 to 2; found no page 2"):
-            capture(Answer(body=first), Answer(body=first))
+            capture(Answer(body=first), Answer(body=first), *WHOLE[1:])
 
         (kept,) = versions()
         assert kept == rejected(body(kept), "GetPortfolioDay.IBOV.json")
@@ -287,31 +303,127 @@ class TestABadAnswer:
 
     def test_of_pages_without_end_is_not_followed(self, capture, exchange):
         with pytest.raises(BadLayout, match=r"expected at most 50 pages; found 100000 in page\.totalPages"):
-            capture(Answer(body=pages.day(totalPages=100000)))
+            capture(Answer(body=pages.day(totalPages=100000)), *WHOLE[1:])
 
-        assert len(exchange.requests) == 1
+        assert [asked(request.path)[0] for request in exchange.requests] == list(INDEX_METHODS.values())
 
     def test_of_an_index_that_b3_does_not_know_says_so(self, capture, versions):
         with pytest.raises(NoPortfolio, match="an answer of no rows"):
-            capture(Answer(body=pages.as_bytes(pages.documents(rows=[], header=dict.fromkeys(pages.day_header()))[0])))
+            capture(Answer(body=NO_DAY), *WHOLE[1:])
 
         assert versions() == {}
 
     def test_is_an_error_where_the_session_has_landed_too(self, capture, versions):
         """Else a change of layout would be noticed only once nothing is left to go on with."""
-        capture(*WHOLE)
+        first = capture(*WHOLE)
 
-        with pytest.raises(BadLayout):
-            capture(Answer(body=CHANGED_FIELD))
+        captured = capture(Answer(body=CHANGED_FIELD), *WHOLE[1:])
 
+        assert captured.landed == first.landed
+        with pytest.raises(SourceError, match="no theoricalQty and an unknown quantity"):
+            captured.check()
         assert versions() == dict.fromkeys({rejected(CHANGED_FIELD, "GetPortfolioDay.IBOV.json")} | keys(), 1)
+
+
+def day_changed(**changes):
+    """A portfolio_day whose first row is changed."""
+    first, *rest = pages.day_rows()
+    return pages.day(rows=[first | changes, *rest])
+
+
+REFUSED = {
+    "half a letter": (
+        day_changed(asset="MAQ?").replace(b"MAQ?", rb"MAQ\ud800"),
+        r"expected a text of whole letters in asset in row 1 of page 1; found 'MAQ\\ud800'",
+    ),
+    "deep nesting": (b"[" * 100_000 + b"]" * 100_000, "expected an answer that can be read; found RecursionError: "),
+    "a ticker that is none": (
+        day_changed(cod="A B"),
+        "expected a ticker of A-Z and 0-9, 12 characters at most, in cod in row 1 of page 1; found 'A B'",
+    ),
+    "2099": (
+        pages.day(header=pages.day_header(date="05/10/99")),
+        "expected the portfolio of a weekday within 5 sessions of 2026-10-05, .*; found that of Monday 2099-10-05",
+    ),
+    "a Sunday": (
+        pages.day(header=pages.day_header(date="04/10/26")),
+        "expected the portfolio of a weekday within .*; found that of Sunday 2026-10-04",
+    ),
+}
+
+
+class TestAnIndexOfWhichThePortfolioOfTheDayFails:
+    @pytest.mark.parametrize(("sent", "message"), REFUSED.values(), ids=REFUSED)
+    def test_leaves_the_others_to_be_used_and_keeps_the_bytes(
+        self, capture, exchange, versions, body, s3, lake, sent, message
+    ):
+        captured = capture(*of_each((Answer(body=sent), *WHOLE[1:]), WHOLE), indexes=BOTH)
+
+        kept = rejected(sent, "GetPortfolioDay.IBOV.json")
+        assert body(kept) == sent
+        assert versions() == dict.fromkeys({kept, key("theoretical"), key("preview")} | keys(index="SMLL"), 1)
+        (error,) = captured.errors
+        assert error.startswith(f"{exchange.url}{exchange.requests[0].path}: expected ")
+        assert re.search(message, error)
+        assert f"are kept in {lake.uri(kept)}" in error
+        written = index_raw.write_portfolios(s3, lake, captured.landed, DATE)
+        assert written.rows_of == {"SMLL": {"portfolio_day": 5, "theoretical": 5, "preview": 5}}
+        with pytest.raises(SourceError, match="found 1 that is not: ") as raised:
+            captured.check()
+        assert error in str(raised.value)
+
+    @pytest.mark.parametrize("failing", [Answer(520), Answer(body=HTML), Answer(body=NO_DAY)])
+    def test_takes_the_session_that_the_others_name_for_its_other_endpoints(self, capture, versions, failing):
+        served = (Answer(body=DAY_OF_NEXT), *WHOLE[1:])
+
+        with pytest.raises(SourceError):
+            capture(*of_each((failing, *WHOLE[1:]), served, served), indexes=(*BOTH, "IBXX"))
+
+        landed = {of for of in versions() if "rejected" not in of}
+        ibov = {key("theoretical", NEXT), key("preview", NEXT)}
+        assert landed == ibov | keys(NEXT, "SMLL") | keys(NEXT, "IBXX")
+
+    @pytest.mark.parametrize(
+        "others",
+        [(), (WHOLE, (Answer(body=DAY_OF_NEXT), *WHOLE[1:]))],
+        ids=["there are no others", "the others name two sessions"],
+    )
+    def test_leaves_its_other_endpoints_where_they_came_if_nobody_names_their_session(
+        self, capture, exchange, versions, body, caplog, lake, others
+    ):
+        names = ("IBOV", "SMLL", "IBXX")[: 1 + len(others)]
+
+        with caplog.at_level(logging.WARNING):
+            try:
+                capture(*of_each((Answer(520), *WHOLE[1:]), *others), indexes=names).check()
+            except SourceError as error:
+                assert "found status 520" in str(error)
+            else:
+                raise AssertionError("no error")
+
+        assert [asked(request.path)[0] for request in exchange.requests if asked(request.path)[1] == "IBOV"] == list(
+            INDEX_METHODS.values()
+        )
+        assert not [of for of in versions() if "/IBOV/" in of]
+        for endpoint, sent in (("theoretical", THEORETICAL), ("preview", PREVIEW)):
+            at = f"landing/received/{hashlib.sha256(sent).hexdigest()}/{INDEX_METHODS[endpoint]}.IBOV.json"
+            assert body(at) == sent
+            assert f"tells the session of {endpoint} of IBOV: it stays in {lake.uri(at)}" in caplog.text
+
+    def test_that_had_landed_before_is_used_as_it_landed(self, capture):
+        first = capture(*of_each(WHOLE, WHOLE), indexes=BOTH)
+
+        captured = capture(*of_each((Answer(body=HTML), *WHOLE[1:]), WHOLE), indexes=BOTH)
+
+        assert captured.landed == first.landed
+        assert len(captured.errors) == 1
 
 
 class TestAnAnswerThatDoesNotCome:
     @pytest.mark.parametrize(("answer", "kind", "found"), UNSERVED.values(), ids=UNSERVED)
     def test_is_an_error_that_names_what_was_asked_for(self, capture, versions, answer, kind, found):
         with pytest.raises(kind, match=found) as error:
-            capture(answer)
+            capture(answer, *WHOLE[1:])
 
         assert type(error.value) is kind
         assert error.value.__notes__ == ["asked for: GetPortfolioDay of IBOV, page 1"]
@@ -321,7 +433,7 @@ class TestAnAnswerThatDoesNotCome:
         first = pages.as_bytes(pages.documents(page_size=3)[0])
 
         with pytest.raises(TransientError) as error:
-            capture(Answer(body=first), Answer(520))
+            capture(Answer(body=first), Answer(520), *WHOLE[1:])
 
         assert error.value.__notes__ == ["asked for: GetPortfolioDay of IBOV, page 2"]
         assert versions() == {}
@@ -339,15 +451,19 @@ class TestAnAnswerThatDoesNotCome:
 
     def test_is_not_taken_for_a_preview_that_b3_does_not_have(self, capture, versions):
         for _ in range(2):
-            with pytest.raises(TransientError):
-                capture(*WHOLE[:2], Answer(520))
+            with pytest.raises(SourceError, match="found status 520"):
+                capture(*WHOLE[:2], Answer(520)).check()
 
         assert versions() == dict.fromkeys(keys() - {key("preview")}, 1)
 
     def test_of_several_is_one_error_that_says_each(self, capture, versions, lake):
-        with pytest.raises(SourceError) as error:
-            capture(WHOLE[0], Answer(520), Answer(body=HTML), *WHOLE[:2], Answer(), indexes=("IBOV", "SMLL"))
+        ibov, smll = (WHOLE[0], Answer(520), Answer(body=HTML)), (*WHOLE[:2], Answer())
 
+        captured = capture(*of_each(ibov, smll), indexes=("IBOV", "SMLL"))
+
+        assert {of.index for of in captured.landed} == {"SMLL"}
+        with pytest.raises(SourceError) as error:
+            captured.check()
         kept = rejected(HTML, "GetQuartelyPreview.IBOV.json")
         assert versions() == dict.fromkeys(
             {key("portfolio_day"), kept, key("portfolio_day", index="SMLL"), key("theoretical", index="SMLL")}, 1
@@ -362,7 +478,14 @@ class TestAnAnswerThatDoesNotCome:
         assert f"are kept in {lake.uri(kept)})" in said
         assert "found status 200 and not one byte" in said
         assert "(asked for: GetQuartelyPreview of SMLL, page 1)" in said
-        assert said.endswith("Run the task again before the next session: B3 serves no past portfolio.")
+        assert said.endswith("Run indexes.scrape again before the next session: B3 serves no past portfolio.")
+        assert len(captured.errors) == 3
+
+    def test_of_every_index_is_one_error_where_nothing_of_the_session_has_landed(self, capture, versions):
+        with pytest.raises(SourceError, match=r"found 4 that are not: \[1\] .*status 520.* \[4\] "):
+            capture(*of_each((Answer(520), Answer(520), WHOLE[2]), (Answer(520), Answer(520), WHOLE[2])), indexes=BOTH)
+
+        assert versions() == {}
 
 
 CAPTURE = """
@@ -417,7 +540,7 @@ class TestOnTheSimulatedExchange:
             def capture(day, session):
                 today[0] = day
                 hook = hook_to(server.endpoint, source="simulated")
-                return index_landing.capture_portfolios(hook, s3, lake, session, ("IBOV", "SMLL"))
+                return index_landing.capture_portfolios(hook, s3, lake, session, BOTH).landed
 
             yield capture
             server.shutdown()
@@ -441,6 +564,8 @@ class TestOnTheSimulatedExchange:
 class TestTheSectorClassification:
     BOOK = workbook()
     CHANGED = workbook(ROWS[:-4])
+    # Deflated, and said to be bzip2.
+    MISPACKED = BOOK.replace(b"\x08\x00", b"\x0c\x00")
 
     @pytest.fixture
     def capture(self, exchange, hook_to, s3, lake):
@@ -501,12 +626,22 @@ class TestTheSectorClassification:
 
         assert capture(self.BOOK).uri.endswith("/2026-10-05.xlsx")
 
-    @pytest.mark.parametrize("at", [NEXT, dt.date(2027, 3, 1)])
+    @pytest.mark.parametrize("at", [NEXT, dt.date(2026, 10, 9)])
     def test_is_not_taken_for_a_session_that_has_passed(self, capture, exchange, versions, at):
         with pytest.raises(OtherSession, match=rf"expected that of {DATE}; found B3 at the session {at}"):
             capture(self.BOOK, at=at)
 
         assert versions() == {}
+        assert len(exchange.requests) == 1
+
+    @pytest.mark.parametrize("at", [dt.date(2026, 10, 4), dt.date(2099, 10, 5)], ids=["a Sunday", "2099"])
+    def test_is_not_taken_while_b3_names_no_session_that_it_can_be_at(self, capture, exchange, versions, at):
+        with pytest.raises(WrongDate, match=rf"the portfolio of a weekday within .* found that of {at:%A} {at}"):
+            capture(self.BOOK, at=at)
+
+        assert [re.sub("/[0-9a-f]{64}/", "/…/", of) for of in versions()] == [
+            "landing/rejected/…/GetPortfolioDay.IBOV.json"
+        ]
         assert len(exchange.requests) == 1
 
     def test_of_a_session_that_has_passed_is_the_one_that_landed(self, capture, versions):
@@ -544,15 +679,17 @@ class TestTheSectorClassification:
 
     @pytest.mark.parametrize(
         ("sent", "kind"),
-        [(HTML, NotB3Data), (BOOK[:-30], Truncated), (workbook(ROWS[:4]), BadLayout)],
-        ids=["HTML page", "truncated workbook", "workbook without companies"],
+        [(HTML, NotB3Data), (BOOK[:-30], Truncated), (workbook(ROWS[:4]), BadLayout), (MISPACKED, BadLayout)],
+        ids=["HTML page", "truncated workbook", "workbook without companies", "another compression"],
     )
-    def test_that_is_something_else_is_kept_apart(self, capture, versions, lake, sent, kind):
+    def test_that_is_something_else_is_kept_apart(self, capture, versions, body, lake, sent, kind):
         with pytest.raises(kind) as error:
             capture(sent)
 
         kept = rejected(sent, "GetDownloadIndustryClassification.xlsx")
         assert versions() == {kept: 1}
+        assert body(kept) == sent
+        assert body(kept.replace("rejected", "received")) == sent
         assert error.value.__notes__[0].endswith(f"are kept in {lake.uri(kept)}")
 
     def test_that_b3_fails_to_give_is_an_error_unless_it_has_landed_for_that_session(self, capture, versions):

@@ -133,7 +133,7 @@ def test_captured_and_written_to_raw_every_row_weight_and_quantity_is_as_its_sou
     sent = [*(json.dumps(page).encode() for page in in_two), theoretical, json.dumps(no_preview).encode()]
     exchange.will(*map(Answer, [200] * 4, sent))
 
-    landed = index_landing.capture_portfolios(hook_to(exchange.url, attempts=1), s3, lake, date, ("IBOV",))
+    landed = index_landing.capture_portfolios(hook_to(exchange.url, attempts=1), s3, lake, date, ("IBOV",)).landed
     written = index_raw.write_portfolios(s3, lake, landed, date)
 
     assert written.rows_of == {"IBOV": {"portfolio_day": 87, "theoretical": 92}}

@@ -13,6 +13,7 @@ def test_b3_names_a_sessions_file_day_first():
 
 def test_keys():
     assert lake.landing_quotes_key(FILE) == f"landing/quotes/{FILE}"
+    assert lake.received_key("0123abcd", "a.json") == "landing/received/0123abcd/a.json"
     assert lake.rejected_key("0123abcd", FILE) == f"landing/rejected/0123abcd/{FILE}"
     assert lake.raw_quotes_key(DATE) == "raw/quotes/trade_date=2020-04-30/quotes.parquet"
     assert lake.refined_quotes_key(DATE) == "refined/quotes/trade_date=2020-04-30/quotes.parquet"

@@ -17,6 +17,7 @@ from b3.errors import (
     SourceError,
     TransientError,
     Truncated,
+    Unreadable,
     WrongDate,
 )
 from b3.hook import Download
@@ -204,6 +205,79 @@ class TestABadAnswer:
 
         (kept,) = versions().values()
         assert len(kept) == 1
+
+
+class TestAFailureThatNobodyForesaw:
+    """While a downloaded file is read."""
+
+    @pytest.fixture
+    def fail(self, s3, lake):
+        def run(error, client=s3):
+            with landing.rejecting(client, lake, "x.json", *downloaded(b"[[[")):
+                raise error
+
+        return run
+
+    KEPT = f"landing/rejected/{hashlib.sha256(b'[[[').hexdigest()}/x.json"
+
+    @pytest.mark.parametrize(
+        "cause", [RecursionError("too deep"), MemoryError(), AttributeError("x"), UnicodeError("x")], ids=repr
+    )
+    def test_is_an_error_of_the_source_and_its_bytes_are_kept(self, fail, body, lake, cause):
+        with pytest.raises(Unreadable) as error:
+            fail(cause)
+
+        assert error.value.source == "https://b3.example/"
+        assert error.value.found.startswith(type(cause).__name__)
+        assert error.value.__cause__ is cause
+        assert body(self.KEPT) == b"[[["
+        assert error.value.__notes__ == [
+            f"the 3 bytes that came from https://b3.example/ are kept in {lake.uri(self.KEPT)}"
+        ]
+
+    @pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+    def test_that_ends_the_process_does_so_and_its_bytes_are_kept(self, fail, body, end):
+        with pytest.raises(end):
+            fail(end())
+
+        assert body(self.KEPT) == b"[[["
+
+    def test_is_still_said_where_its_bytes_cannot_be_kept(self, fail, s3):
+        class Failing:
+            exceptions = s3.exceptions
+
+            def head_object(self, **_: str) -> Any:
+                raise ConnectionError("S3 is away")
+
+        for cause in (RecursionError("too deep"), Truncated(source="x", expected="y", found="z", hint="w")):
+            with pytest.raises(SourceError, match=r"too deep|expected y; found z") as error:
+                fail(cause, Failing())
+            assert error.value.__notes__[0].endswith("could not be kept: ConnectionError: S3 is away")
+
+    def test_of_a_session_s_file_is_kept_and_said(self, capture, versions):
+        """A member that is deflated and said to be bzip2: its codec raises an OSError."""
+        sent = SENT.replace(b"\x08\x00", b"\x0c\x00")
+
+        with pytest.raises(
+            Unreadable, match=r"COTAHIST_D30042020\.ZIP: expected an answer that .*; found OSError: Inv"
+        ):
+            capture(Answer(body=sent))
+
+        assert list(versions()) == [f"landing/rejected/{hashlib.sha256(sent).hexdigest()}/{NAME}"]
+
+
+class TestAnAnswerThatIsReceived:
+    def test_lies_there_with_its_origin_and_is_put_once(self, s3, lake, versions, body):
+        key = f"landing/received/{hashlib.sha256(b'{}').hexdigest()}/x.json"
+        first = landing.receive(s3, lake, "x.json", *downloaded(b"{}"))
+
+        assert landing.receive(s3, lake, "x.json", *downloaded(b"{}", dt.datetime(2100, 1, 1, tzinfo=dt.UTC))) == first
+
+        assert first.uri == lake.uri(key)
+        assert body(key) == b"{}"
+        assert [len(found) for found in versions().values()] == [1]
+        metadata = s3.head_object(Bucket=lake.bucket, Key=key)["Metadata"]
+        assert metadata.keys() == {"source", "source-url", "source-sha256", "fetched-at"}
 
 
 class TestAClosedDay:

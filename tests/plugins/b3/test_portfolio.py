@@ -1,7 +1,9 @@
 import datetime as dt
 import itertools
 import json
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -11,6 +13,7 @@ from b3.errors import BadLayout, NoPortfolio, NotB3Data, NotPublished, Truncated
 from b3.portfolio import header_date, join_pages, page_count, read_table
 from tests.plugins.b3 import index_pages as pages
 
+REFINE = Path(__file__).parents[3] / "include" / "glue" / "refine.py"
 SESSION = dt.date(2026, 10, 5)
 
 
@@ -323,6 +326,24 @@ class TestFields:
         with pytest.raises(BadLayout, match=rf"expected a text in {field} in row 2 of page 1; found {value!r}"):
             read_day(row_changed(1, **{field: value}))
 
+    @pytest.mark.parametrize("field", ["cod", "asset", "type", "segment"])
+    def test_of_text_hold_no_half_of_a_letter(self, field):
+        """JSON can name half of a surrogate pair, which nothing that writes UTF-8 takes."""
+        with pytest.raises(
+            BadLayout, match=rf"of whole letters in {field} in row 2 of page 1; found 'BAN\\ud800', which"
+        ) as error:
+            read_day(row_changed(1, **{field: "BAN?"}).replace(b"BAN?", rb"BAN\ud800"))
+
+        assert str(error.value).encode()
+
+    def test_unknown_are_named_in_utf8_and_shortly(self):
+        unknown = rb'"\ud800%s": "711.833"' % (b"y" * 500)
+
+        with pytest.raises(BadLayout, match=r"found no theoricalQty and an unknown \\ud800y{54}…\.") as error:
+            read_day(pages.day().replace(b'"theoricalQty": "711.833"', unknown))
+
+        assert str(error.value).encode()
+
     @pytest.mark.parametrize("value", ["1", -1, 1.0, None, True])
     def test_of_the_page_are_counts(self, value):
         with pytest.raises(BadLayout, match=r"expected a count in page\.totalPages; found"):
@@ -388,6 +409,34 @@ class TestNumbers:
             header_date(body)
 
 
+class TestTickers:
+    @pytest.mark.parametrize("ticker", ["A", "B3SA3", "TAEE11", "ABCDEFGHIJ12", " PETR4 "])
+    def test_are_letters_and_digits(self, ticker):
+        assert read_day(row_changed(1, cod=ticker))["ticker"][1].as_py() == ticker.strip()
+
+    @pytest.mark.parametrize("ticker", ["A B", "petr4", "PETR-4", "PETR4;", "AÇÃO3", "PETR٣", "A/B", "ABCDEFGHIJ123"])
+    @pytest.mark.parametrize("endpoint", ["portfolio_day", "theoretical", "preview"])
+    def test_are_nothing_else_in_any_endpoint(self, endpoint, ticker):
+        day = endpoint == "portfolio_day"
+        rows = pages.day_rows() if day else pages.portfolio_rows()
+        rows[1]["cod"] = ticker
+
+        with pytest.raises(
+            BadLayout, match=r"a ticker of A-Z and 0-9, 12 characters at most, in cod in row 2 of page 1; found"
+        ) as error:
+            read_table((pages.day if day else pages.undated)(rows=rows), endpoint=endpoint, index="IBOV")
+
+        assert error.value.found == repr(ticker)
+
+    def test_hold_all_that_refine_asks_of_them(self):
+        """What lands is not refused later."""
+        rules = re.search(r"^PORTFOLIO_RULES = \{.*?^\}", REFINE.read_text(), re.DOTALL | re.MULTILINE)[0]
+
+        assert "ticker <> '' AND NOT ticker RLIKE '[^A-Z0-9]'" in rules
+        assert "weight_pct IS NOT NULL" in rules
+        assert rules.count('": "') == 3
+
+
 class TestTheDate:
     @pytest.mark.parametrize("value", ["2026-10-05", "05/10/2026", "5/10/26", "31/02/26", "10/25/26", "", None, 51026])
     def test_is_a_day_of_pt_br(self, value):
@@ -404,8 +453,18 @@ class TestTotals:
             read_day(pages.day(totalRecords=6))
 
     def test_a_share_comes_once(self):
-        with pytest.raises(BadLayout, match=r"expected every cod once; found BANC3 twice"):
+        with pytest.raises(
+            BadLayout, match=r"expected every cod once; found BANC3 in row 2 of page 1 and in row 3 of page 1\."
+        ):
             read_day(row_changed(2, cod="BANC3"))
+
+    def test_a_share_comes_once_on_all_pages(self):
+        rows = pages.day_rows()
+        rows[4]["cod"] = "BANC3 "
+        document = pages.as_bytes(pages.documents(rows=rows, page_size=2))
+
+        with pytest.raises(BadLayout, match=r"found BANC3 in row 2 of page 1 and in row 1 of page 3\."):
+            read_day(document)
 
     @pytest.mark.parametrize("weight", ["20,497", "20,503"])
     def test_weights_may_miss_100_by_their_rounding(self, weight):

@@ -1,4 +1,6 @@
 import base64
+import tracemalloc
+import zipfile
 
 import pytest
 
@@ -16,6 +18,33 @@ WRAPPED = {
     "quoted": b'"' + ENCODED + b'"',
     "quoted and escaped": b'\xef\xbb\xbf"' + ENCODED.replace(b"+", rb"\u002B").replace(b"/", rb"\/") + b'"\n',
 }
+
+
+def central(workbook, offset, value):
+    """The workbook with a byte of each record of its directory changed."""
+    changed = bytearray(workbook)
+    at = workbook.find(b"PK\1\2")
+    while at >= 0:
+        changed[at + offset] = value
+        at = workbook.find(b"PK\1\2", at + 1)
+    return bytes(changed)
+
+
+def encoded(xml):
+    return lambda _: packed({"xl/workbook.xml": xml})
+
+
+DAMAGES = {
+    "an unknown compression": (lambda book: central(book, 10, 99), BadLayout, "compression method 99"),
+    "a member that is encrypted": (lambda book: central(book, 8, 1), BadLayout, "RuntimeError: .* is encrypted"),
+    "a ZIP of another version": (lambda book: central(book, 6, 99), BadLayout, "NotImplementedError: zip file version"),
+    "a member that is elsewhere": (lambda book: central(book, 42, 7), Truncated, "Bad magic number for file header"),
+    "an unknown encoding": (encoded('<?xml version="1.0" encoding="x-no"?><a/>'), BadLayout, "unknown encoding"),
+    "an encoding of more than a byte": (
+        encoded('<?xml version="1.0" encoding="shift_jis"?><a/>'), BadLayout, "multi-byte encodings are not supported"
+    ),
+    "half of a surrogate pair": (encoded("<a>&#xD800;</a>"), BadLayout, "reference to invalid character number"),
+}  # fmt: skip
 
 
 def rows_changed(number, *row):
@@ -158,11 +187,38 @@ class TestWhatIsNoWorkbook:
         with pytest.raises(BadLayout, match="a sheet of texts; found ParseError"):
             read_workbook(packed({"xl/workbook.xml": "{}"}))
 
-    def test_one_that_unpacks_beyond_measure(self, monkeypatch):
-        monkeypatch.setattr(sectors, "_LARGEST_MEMBER", 1000)
+    def test_one_that_unpacks_beyond_measure(self):
+        more = packed({"xl/workbook.xml": "<workbook/>" + " " * (8 << 20)})
+        assert len(more) < 20_000
 
-        with pytest.raises(BadLayout, match=r"xl/worksheets/sheet7\.xml of at most 1000 bytes; found \d{4}"):
-            read_workbook(workbook(inline=True))
+        with pytest.raises(BadLayout, match=r"a workbook that unpacks to at most 8388608 bytes; found 8388619\."):
+            read_workbook(more)
+
+    def test_one_that_unpacks_to_more_than_it_says(self):
+        """100 MB in 100 kB, said to be 11 bytes: neither the bytes nor their XML are ever in memory."""
+        whole = packed({"xl/workbook.xml": "<workbook/>" + "<c/>" * (25 << 20)})
+        size = (11 + 4 * (25 << 20)).to_bytes(4, "little")
+        assert whole.count(size) == 2
+
+        tracemalloc.start()
+        with pytest.raises(Truncated, match=r"expected a whole workbook; found Bad CRC-32 for file 'xl/workbook\.xml'"):
+            read_workbook(whole.replace(size, (11).to_bytes(4, "little")))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+        assert peak < 24 << 20
+
+    @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+    def test_one_of_a_compression_that_can_unpack_without_bound(self, method):
+        with pytest.raises(BadLayout, match=rf"xl/workbook\.xml stored or deflated; found compression method {method}"):
+            read_workbook(packed({"xl/workbook.xml": "<workbook/>"}, method))
+
+    @pytest.mark.parametrize(("damage", "kind", "found"), DAMAGES.values(), ids=DAMAGES)
+    def test_one_that_breaks_the_modules_that_read_it(self, damage, kind, found):
+        with pytest.raises(kind, match=found) as error:
+            read_workbook(damage(workbook()), source="s3://lake/x.xlsx")
+
+        assert error.value.source == "s3://lake/x.xlsx"
 
 
 class TestLabels:

@@ -17,9 +17,11 @@ from b3.errors import NotB3Data
         ("<title>Manutenção</title>".encode("latin-1"), "Manutenção"),
         ("<title>Manutenção</title><p>cut within a letter: ã".encode()[:-1], "Manutenção"),
         (b"<title>T</title>" + b"<p>x</p>" * 100_000, "T"),
+        (b"<html><![a& no parser  takes", "<html><![a& no parser takes"),
     ],
     ids=[
         "title", "heading", "text", "xml", "a long title", "nothing", "utf-8", "latin-1", "cut", "long",
+        "markup that breaks the parser",
     ],
 )  # fmt: skip
 def test_a_web_page_is_said_by_its_title_or_the_first_that_it_says(body, title):
