@@ -35,7 +35,8 @@ year's are written from that.
 * `upload`, *CalendarDiffers*: the file lacks a session, or has one on a day that the calendar has as closed. Nothing
   was written; the message says which, and what to do.
 * `upload`, *RecordsLost*: the file lacks sessions that a file of this name had, or many records of one. *Flood*: most
-  rows of a session break one rule. Nothing was written; `accept_loss` and `accept_flood` in the trigger form publish it.
+  rows of a session break one rule. Nothing was written; `accept_loss` or `accept_flood` in the trigger form publishes
+  it.
 * `validate.quotes_agree_with_index_stocks`: the file corrected sessions whose constituents `b3_daily` had made.
   `quotes` is right; `index_stocks` and its views have the former volumes. Run `b3_daily` again, from `scrape` on, for
   each date in the message: it takes the same file, and makes both anew. Then clear the check.
