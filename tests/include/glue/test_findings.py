@@ -1,14 +1,19 @@
 """What is odd in a session's quotes: published as B3 wrote it, counted in its row, and told in the findings."""
 
+import datetime as dt
+import io
 import json
+import os
 import subprocess
 from collections import Counter
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from b3 import cotahist
 from tests.include.glue.lake import METADATA, PRICES, ROOT, SCRIPT, Lake, quote, raw_file
 
 ZERO = Decimal("0.00")
@@ -94,7 +99,7 @@ ODD: list[tuple[dict[str, Any], list[tuple[str, str, str]]]] = [
     *(
         (
             quote("VGOA3T", price, market_type="030", forward_days=60),
-            [("key_is_unique", "each (ticker, market_type, forward_days) once", "key_rows 2")],
+            [("key_is_unique", "each (ticker, market_type, forward_days) once", "2 rows of it")],
         )
         for price in ("1.90", "1.65")
     ),
@@ -108,9 +113,32 @@ ODD: list[tuple[dict[str, Any], list[tuple[str, str, str]]]] = [
 CORRECTION = {"before": "6 rows, volume 10.00", "after": "7 rows, volume 11.00: 2 added, 1 gone, 0 changed"}
 
 
+# Small files of B3's own rows, each with something odd: what is told of it.
+REAL_CASES = {
+    dt.date(1986, 5, 6): [("prices_lie_within_low_and_high", "MVI 2", 2)],
+    dt.date(1986, 5, 23): [("prices_lie_within_low_and_high", "WHM 1", 2), ("volume_fits_quantity", "WHM 1", 2)],
+    dt.date(1986, 10, 10): [("key_is_unique", "VGO 2", 3), ("key_is_unique", "VGO 2", 4)],
+    dt.date(1987, 1, 13): [("fields_are_readable", "CPF 3", 2)],
+}
+CASES = Path(os.environ.get("B3_REAL_FILES", ROOT.parent / "shared" / "b3")).parent / "cases"
+
+
 @pytest.fixture(scope="module")
-def said(lake: Lake) -> str:
-    """What the runs printed: of the odd day twice, of a plain day, of a day that was corrected."""
+def real_cases(lake: Lake) -> dict[dt.date, list[str]]:
+    """The arguments of a run for each of REAL_CASES, whose raw quotes are there."""
+    runs = {}
+    for date in REAL_CASES if CASES.exists() else ():
+        raw = io.BytesIO()
+        cotahist.write_parquet(CASES / f"COTAHIST_D{date:%d%m%Y}.ZIP", raw, trade_date=date)
+        lake.put(lake.raw(f"case-{date}"), raw.getvalue(), METADATA)
+        before = date - dt.timedelta(days=1)
+        runs[date] = lake.arguments(f"case-{date}", trade_date=str(date), previous_session=str(before))
+    return runs
+
+
+@pytest.fixture(scope="module")
+def said(lake: Lake, real_cases: dict[dt.date, list[str]]) -> str:
+    """What the runs printed: of the odd day twice, of a plain day, of a day that was corrected, of real cases."""
     lake.put(lake.raw("odd"), raw_file([row for row, _ in ODD]), METADATA)
     lake.put(lake.raw("plain"), raw_file([quote("GOOD3")]), METADATA)
     lake.put(lake.raw("corrected"), raw_file([quote("GOOD3")]), {**METADATA, "correction": json.dumps(CORRECTION)})
@@ -122,8 +150,9 @@ def said(lake: Lake) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    output, errors = job.communicate(json.dumps([lake.arguments(name) for name in names]), timeout=300)
-    assert json.loads(output) == [None] * len(names), errors
+    runs = [*(lake.arguments(name) for name in names), *real_cases.values()]
+    output, errors = job.communicate(json.dumps(runs), timeout=300)
+    assert json.loads(output) == [None] * len(runs), errors
     return errors
 
 
@@ -224,3 +253,10 @@ def test_the_findings_say_what_they_were_made_from(lake: Lake, said: str) -> Non
     assert found["source"] == METADATA["source"]
     assert found["raw-etag"] == lake.etag(lake.raw("odd")).strip('"')
     assert f"{len(ODD)} rows from s3://lake/{lake.raw('odd')}, {told} findings" in said
+
+
+@pytest.mark.skipif(not CASES.exists(), reason=f"no real rows in {CASES}: B3's data is not ours to ship")
+@pytest.mark.parametrize("date", REAL_CASES, ids=str)
+def test_of_an_odd_row_of_b3s_own_this_is_told(lake: Lake, said: str, date: dt.date) -> None:
+    told = lake.read(lake.findings(f"case-{date}")).read().to_pylist()
+    assert [(row["rule"], row["ticker"], row["file_line"]) for row in told] == REAL_CASES[date]
