@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from functools import cache
+from functools import cache, lru_cache
 from math import isqrt
 
 import numpy as np
@@ -13,7 +13,7 @@ from b3 import sessions
 from . import chance, names, trading
 from .chance import Ints
 from .trading import Columns
-from .universe import Instruments, Texts, listed
+from .universe import Texts, instruments, listed
 
 _MONTHS_AHEAD = (0, 1, 2, 3, 4, 5, 8)
 _STRIKES_EACH_SIDE = 18
@@ -45,6 +45,19 @@ def index_expiry(year: int, month: int) -> dt.date:
     return wednesday if sessions.is_session(wednesday) else sessions.next_session(wednesday)
 
 
+def _index_levels(day: int) -> Ints:
+    return np.array([trading.index_level(base, day) for _, base, _ in _INDEXES]) * 100
+
+
+# A session has the expiries of its neighbours. A year has 12 expiries of shares and 12 of indexes.
+@lru_cache(maxsize=64)
+def _when_opened(expiry_day: int) -> tuple[Ints, Ints]:
+    """Closes of every share with options, listed or not, and index levels, when an expiry was opened."""
+    shares = instruments()
+    day = expiry_day - _REFERENCE_DAYS
+    return trading.closes(shares.take(shares.option), day), _index_levels(day)
+
+
 class _Underlyings:
     """What options are written on: price now, prices when each expiry was opened, strike steps."""
 
@@ -56,7 +69,7 @@ class _Underlyings:
         self.is_index = np.arange(len(of) + indexes) >= len(of)
         self.key = np.concatenate([of.id, np.arange(indexes, dtype=dtype) + 900_000])
         self.root: Texts = np.concatenate([of.root, np.array([root.encode() for root, _, _ in _INDEXES])])
-        self.now = np.concatenate([trading.closes(of, day), self._index_levels(day)])
+        self.now = np.concatenate([trading.closes(of, day), _index_levels(day)])
         self.weight = np.concatenate([65536 * 10 // (10 + np.arange(len(of))), np.full(indexes, 16_000)])
         self.isin = np.concatenate([of.isin, [names.isin(f"BR{root}INDM1").encode() for root, _, _ in _INDEXES]])
         self.specification = np.concatenate([trading.ex_marks(of, day), [b"IBO"] * indexes])
@@ -65,20 +78,13 @@ class _Underlyings:
         dates = [(expiry(*month), index_expiry(*month)) for month in months]
         self.expiry = np.array([[index if i else share for share, index in dates] for i in self.is_index])
         self.expiry_day = np.array([[date.toordinal() for date in row] for row in self.expiry])
-        opened = [self._when_opened(of, share.toordinal(), index.toordinal()) for share, index in dates]
+        with_options = instruments().option
+        is_listed = np.isin(instruments().id[with_options], of.id)
+        opened = [
+            np.concatenate([_when_opened(share.toordinal())[0][is_listed], _when_opened(index.toordinal())[1]])
+            for share, index in dates
+        ]
         self.opened = np.stack(opened, axis=1)
-
-    @staticmethod
-    def _index_levels(day: int) -> Ints:
-        return np.array([trading.index_level(base, day) for _, base, _ in _INDEXES]) * 100
-
-    def _when_opened(self, of: Instruments, share_expiry: int, index_expiry: int) -> Ints:
-        return np.concatenate(
-            [
-                trading.closes(of, share_expiry - _REFERENCE_DAYS),
-                self._index_levels(index_expiry - _REFERENCE_DAYS),
-            ]
-        )
 
     def steps(self) -> Ints:
         """The distance of strikes, in cents, per underlying and expiry."""
