@@ -8,9 +8,7 @@ from math import isqrt
 
 import numpy as np
 
-from b3 import sessions
-
-from . import chance, names, trading
+from . import chance, names, trading, trading_days
 from .chance import Ints
 from .trading import Columns
 from .universe import Texts, instruments, listed
@@ -32,9 +30,9 @@ def expiry(year: int, month: int) -> dt.date:
     first = dt.date(year, month, 1)
     if (year, month) <= _MONDAYS_UNTIL:
         monday = first + dt.timedelta((0 - first.weekday()) % 7 + 14)
-        return monday if sessions.is_session(monday) else sessions.next_session(monday)
+        return monday if trading_days.is_session(monday) else trading_days.next_session(monday)
     friday = first + dt.timedelta((4 - first.weekday()) % 7 + 14)
-    return friday if sessions.is_session(friday) else sessions.previous_session(friday)
+    return friday if trading_days.is_session(friday) else trading_days.previous_session(friday)
 
 
 @cache
@@ -42,7 +40,7 @@ def index_expiry(year: int, month: int) -> dt.date:
     """The session on which options on indexes expire: the Wednesday nearest to the 15th."""
     fifteenth = dt.date(year, month, 15)
     wednesday = fifteenth + dt.timedelta((2 - fifteenth.weekday() + 3) % 7 - 3)
-    return wednesday if sessions.is_session(wednesday) else sessions.next_session(wednesday)
+    return wednesday if trading_days.is_session(wednesday) else trading_days.next_session(wednesday)
 
 
 def _index_levels(day: int) -> Ints:
