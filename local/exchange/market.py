@@ -7,7 +7,7 @@ import io
 import zipfile
 from typing import IO
 
-from . import cotahist_writer, session_rows
+from . import cotahist_writer, oddities
 from .trading import Columns
 
 _CURRENCIES = (
@@ -33,7 +33,7 @@ def session_columns(session: dt.date) -> Columns:
     Raises:
         ValueError: there was no session on that date.
     """
-    return session_rows.draw(session)
+    return oddities.session_columns(session)
 
 
 def session_quotes(session: dt.date) -> bytes:
