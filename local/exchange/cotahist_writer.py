@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 RECORD_LENGTH = 245
 END_OF_LINE = b"\r\n"
 
+# The trailer of A2024 counts the header and itself too; that of A2025 counts the 01 records alone, and so do later
+# files. On which day B3 changed is not known: the last file seen in the old form is that of 8 November 2024.
+TRAILER_COUNTS_QUOTES_ALONE_FROM = dt.date(2025, 1, 1)
+
 Columns = Mapping[str, NDArray[Any]]
 
 
@@ -67,7 +71,12 @@ def _text(values: NDArray[Any], field: Field) -> NDArray[np.uint8]:
         longest = max(values.tolist(), key=len)
         raise ValueError(f"expected {field.b3_name} of at most {field.length} bytes, found {longest!r}")
     characters = values.astype(f"S{field.length}").view(np.uint8).reshape(len(values), field.length)
-    return np.where(characters == 0, ord(" "), characters).astype(np.uint8)
+    # numpy fills up with zero bytes. Zero bytes before other characters are the value's own.
+    is_filling = np.ones(len(values), np.bool_)
+    for position in range(field.length - 1, -1, -1):
+        is_filling &= characters[:, position] == 0
+        characters[is_filling, position] = ord(" ")
+    return characters
 
 
 def quotes(session: dt.date, currency: str, columns: Columns) -> bytes:
@@ -98,5 +107,6 @@ def header(last_session: dt.date) -> bytes:
 
 
 def trailer(last_session: dt.date, quote_count: int) -> bytes:
-    """The 99 record. Its count includes the header and the trailer."""
-    return _edge(f"99COTAHIST.{last_session:%Y}BOVESPA {last_session:%Y%m%d}{quote_count + 2:011d}")
+    """Return the 99 record of a file with `quote_count` quotes whose last session is `last_session`."""
+    others = 0 if last_session >= TRAILER_COUNTS_QUOTES_ALONE_FROM else 2
+    return _edge(f"99COTAHIST.{last_session:%Y}BOVESPA {last_session:%Y%m%d}{quote_count + others:011d}")

@@ -7,7 +7,7 @@ import datetime as dt
 from collections import defaultdict
 from typing import NamedTuple
 
-from b3 import sessions
+from . import trading_days
 
 _MONTHS = (
     "Janeiro",
@@ -71,7 +71,7 @@ def notices(year: int) -> list[Notice]:
     easter = _easter(year)
     movable = {easter + dt.timedelta(days=offset): name for offset, name in _MOVABLE.items()}
     first, last = dt.date(year, 1, 1), dt.date(year, 12, 31)
-    opened = set(sessions.sessions(first, last))
+    opened = set(trading_days.sessions(first, last))
     days = (first + dt.timedelta(days=n) for n in range((last - first).days + 1))
     # B3 does not list what falls on a weekend.
     closed = [day for day in days if day not in opened and day.weekday() < calendar.SATURDAY]

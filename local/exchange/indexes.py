@@ -13,9 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from b3 import sessions
-
-from . import chance, spot, trading, universe
+from . import chance, spot, trading, trading_days, universe
 from .chance import Ints
 from .universe import Instruments
 
@@ -73,7 +71,7 @@ def rebalance(year: int, month: int) -> dt.date:
     """The first Monday of that month, or the first session after it."""
     first = dt.date(year, month, 1)
     monday = first + dt.timedelta(days=-first.weekday() % 7)
-    return monday if sessions.is_session(monday) else sessions.next_session(monday)
+    return monday if trading_days.is_session(monday) else trading_days.next_session(monday)
 
 
 def _rebalances(first_year: int) -> list[dt.date]:
@@ -93,12 +91,12 @@ def next_rebalance(date: dt.date) -> dt.date:
 def preview_since(rebalanced: dt.date) -> dt.date:
     """The first session of the month before a rebalance, from which on its portfolio is previewed."""
     month_before = (rebalanced.replace(day=1) - dt.timedelta(days=1)).replace(day=1)
-    return sessions.next_session(month_before - dt.timedelta(days=1))
+    return trading_days.next_session(month_before - dt.timedelta(days=1))
 
 
 def session_for(date: dt.date) -> dt.date:
     """The session whose portfolio is served on `date`: itself, or the next one."""
-    return date if sessions.is_session(date) else sessions.next_session(date)
+    return date if trading_days.is_session(date) else trading_days.next_session(date)
 
 
 def portfolio(index: str, session: dt.date) -> Portfolio:
@@ -107,7 +105,7 @@ def portfolio(index: str, session: dt.date) -> Portfolio:
     Raises:
         ValueError: there is no such index, or no portfolio on that date.
     """
-    if session < FIRST_DATE or not sessions.is_session(session):
+    if session < FIRST_DATE or not trading_days.is_session(session):
         raise ValueError(f"no portfolio for {session}: not a session since {FIRST_DATE}")
     rebalanced = last_rebalance(session)
     return _portfolio(index, rebalanced, session, reductor_of=rebalanced)
@@ -171,7 +169,7 @@ def _reductor(index: str, rebalanced: dt.date, session: dt.date) -> int:
     of, quantities = _composition(index, rebalanced)
     closes = spot.last_closes(of, session).tolist()
     value = sum(quantity * close for quantity, close in zip(quantities, closes, strict=True))
-    level = trading.index_level(_LEVELS[index], sessions.previous_session(session).toordinal())
+    level = trading.index_level(_LEVELS[index], trading_days.previous_session(session).toordinal())
     return value * 10**8 // (100 * level)
 
 

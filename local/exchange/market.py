@@ -7,13 +7,7 @@ import io
 import zipfile
 from typing import IO
 
-import numpy as np
-
-from b3 import sessions
-
-from . import chance, cotahist_writer, universe
-from .options import Series
-from .spot import Spot
+from . import cotahist_writer, oddities
 from .trading import Columns
 
 _CURRENCIES = (
@@ -24,19 +18,11 @@ _CURRENCIES = (
     (dt.date(1986, 2, 28), "Cz$"),
     (dt.date.min, "Cr$"),
 )
-_UNSORTED_SINCE = 2023
 
 
 def currency(date: dt.date) -> str:
     """The currency that prices of `date` are quoted in, as B3 labels it."""
     return next(label for since, label in _CURRENCIES if date >= since)
-
-
-def _previous(session: dt.date) -> dt.date:
-    earliest = dt.date(sessions.FIRST_YEAR, 1, 1)
-    before = session - dt.timedelta(days=1)
-    found = sessions.sessions(max(earliest, session - dt.timedelta(days=14)), before)
-    return found[-1] if found else before
 
 
 def session_columns(session: dt.date) -> Columns:
@@ -47,25 +33,7 @@ def session_columns(session: dt.date) -> Columns:
     Raises:
         ValueError: there was no session on that date.
     """
-    if not sessions.is_session(session):
-        raise ValueError(f"B3 held no session on {session}")
-    spot = Spot(universe.listed(session), session, _previous(session))
-    series = Series(session)
-    parts = [
-        spot.round_lots(),
-        spot.odd_lots(),
-        spot.auctions(),
-        spot.undocumented(),
-        spot.forwards(),
-        *spot.rights(),
-        series.traded(),
-        series.exercised(),
-    ]
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    order = np.lexsort((columns["forward_days"], columns["market_type"], columns["ticker"]))
-    if session.year >= _UNSORTED_SINCE:
-        order = order[np.argsort(chance.bits(91, session.toordinal(), np.arange(len(order))), kind="stable")]
-    return {name: values[order] for name, values in columns.items()}
+    return oddities.session_columns(session)
 
 
 def session_quotes(session: dt.date) -> bytes:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from functools import cache
+from functools import cache, lru_cache
 from math import isqrt
 
 import numpy as np
 
-from b3 import sessions
-
-from . import chance, names, trading
+from . import chance, names, trading, trading_days
 from .chance import Ints
 from .trading import Columns
-from .universe import Instruments, Texts, listed
+from .universe import Texts, instruments, listed
 
 _MONTHS_AHEAD = (0, 1, 2, 3, 4, 5, 8)
 _STRIKES_EACH_SIDE = 18
@@ -32,9 +30,9 @@ def expiry(year: int, month: int) -> dt.date:
     first = dt.date(year, month, 1)
     if (year, month) <= _MONDAYS_UNTIL:
         monday = first + dt.timedelta((0 - first.weekday()) % 7 + 14)
-        return monday if sessions.is_session(monday) else sessions.next_session(monday)
+        return monday if trading_days.is_session(monday) else trading_days.next_session(monday)
     friday = first + dt.timedelta((4 - first.weekday()) % 7 + 14)
-    return friday if sessions.is_session(friday) else sessions.previous_session(friday)
+    return friday if trading_days.is_session(friday) else trading_days.previous_session(friday)
 
 
 @cache
@@ -42,7 +40,20 @@ def index_expiry(year: int, month: int) -> dt.date:
     """The session on which options on indexes expire: the Wednesday nearest to the 15th."""
     fifteenth = dt.date(year, month, 15)
     wednesday = fifteenth + dt.timedelta((2 - fifteenth.weekday() + 3) % 7 - 3)
-    return wednesday if sessions.is_session(wednesday) else sessions.next_session(wednesday)
+    return wednesday if trading_days.is_session(wednesday) else trading_days.next_session(wednesday)
+
+
+def _index_levels(day: int) -> Ints:
+    return np.array([trading.index_level(base, day) for _, base, _ in _INDEXES]) * 100
+
+
+# A session has the expiries of its neighbours. A year has 12 expiries of shares and 12 of indexes.
+@lru_cache(maxsize=64)
+def _when_opened(expiry_day: int) -> tuple[Ints, Ints]:
+    """Closes of every share with options, listed or not, and index levels, when an expiry was opened."""
+    shares = instruments()
+    day = expiry_day - _REFERENCE_DAYS
+    return trading.closes(shares.take(shares.option), day), _index_levels(day)
 
 
 class _Underlyings:
@@ -56,7 +67,7 @@ class _Underlyings:
         self.is_index = np.arange(len(of) + indexes) >= len(of)
         self.key = np.concatenate([of.id, np.arange(indexes, dtype=dtype) + 900_000])
         self.root: Texts = np.concatenate([of.root, np.array([root.encode() for root, _, _ in _INDEXES])])
-        self.now = np.concatenate([trading.closes(of, day), self._index_levels(day)])
+        self.now = np.concatenate([trading.closes(of, day), _index_levels(day)])
         self.weight = np.concatenate([65536 * 10 // (10 + np.arange(len(of))), np.full(indexes, 16_000)])
         self.isin = np.concatenate([of.isin, [names.isin(f"BR{root}INDM1").encode() for root, _, _ in _INDEXES]])
         self.specification = np.concatenate([trading.ex_marks(of, day), [b"IBO"] * indexes])
@@ -65,20 +76,13 @@ class _Underlyings:
         dates = [(expiry(*month), index_expiry(*month)) for month in months]
         self.expiry = np.array([[index if i else share for share, index in dates] for i in self.is_index])
         self.expiry_day = np.array([[date.toordinal() for date in row] for row in self.expiry])
-        opened = [self._when_opened(of, share.toordinal(), index.toordinal()) for share, index in dates]
+        with_options = instruments().option
+        is_listed = np.isin(instruments().id[with_options], of.id)
+        opened = [
+            np.concatenate([_when_opened(share.toordinal())[0][is_listed], _when_opened(index.toordinal())[1]])
+            for share, index in dates
+        ]
         self.opened = np.stack(opened, axis=1)
-
-    @staticmethod
-    def _index_levels(day: int) -> Ints:
-        return np.array([trading.index_level(base, day) for _, base, _ in _INDEXES]) * 100
-
-    def _when_opened(self, of: Instruments, share_expiry: int, index_expiry: int) -> Ints:
-        return np.concatenate(
-            [
-                trading.closes(of, share_expiry - _REFERENCE_DAYS),
-                self._index_levels(index_expiry - _REFERENCE_DAYS),
-            ]
-        )
 
     def steps(self) -> Ints:
         """The distance of strikes, in cents, per underlying and expiry."""

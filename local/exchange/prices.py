@@ -19,8 +19,9 @@ LOG2_10 = 217706  # log2(10) · ONE
 
 _TABLE_BITS = 10
 _FRACTION_BITS = 30
-# Grid spacing in days, and the height of the noise drawn on it.
-_OCTAVES = ((1, 800), (4, 2600), (16, 7800), (64, 15000), (256, 25000), (1024, 38000))
+# Grid spacing in days of each octave, and the height of the noise drawn on it.
+_SPACINGS = np.array([1, 4, 16, 64, 256, 1024])
+_HEIGHTS = np.array([800, 2600, 7800, 15000, 25000, 38000])
 
 
 def _powers_of_two() -> Ints:
@@ -50,15 +51,15 @@ def scaled(base: int | Ints, log2: Ints) -> Ints:
 
 def noise(series: Ints, day: int | Ints) -> Ints:
     """The base-2 logarithm of each series' level on `day` (a proleptic ordinal), about zero."""
-    total: Ints = np.zeros(np.broadcast(series, day).shape, np.int64)
-    for spacing, height in _OCTAVES:
-        # Each series has grids of its own, or all would turn on the same day.
-        shifted = day + chance.below(spacing, 11, series, spacing)
-        cell, into = shifted // spacing, shifted % spacing
-        left = chance.between(-height, height, 12, series, spacing, cell)
-        right = chance.between(-height, height, 12, series, spacing, cell + 1)
-        total = total + left + (right - left) * into // spacing
-    return total
+    shape = np.broadcast(series, day).shape
+    # All octaves at once: each call of numpy on few numbers costs more than what it computes.
+    spacing, height = (column.reshape(-1, *(1 for _ in shape)) for column in (_SPACINGS, _HEIGHTS))
+    # Each series has grids of its own, or all would turn on the same day.
+    shifted = day + chance.below(spacing, 11, series, spacing)
+    cell, into = shifted // spacing, shifted % spacing
+    left = chance.below(2 * height + 1, 12, series, spacing, cell) - height
+    right = chance.below(2 * height + 1, 12, series, spacing, cell + 1) - height
+    return (left + (right - left) * into // spacing).sum(axis=0)
 
 
 class Cycle:

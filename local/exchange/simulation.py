@@ -17,7 +17,7 @@ from typing import ClassVar
 
 from b3 import sessions
 
-from . import chance, holiday_page, index_service, market, proxy_calls, sector_workbook
+from . import chance, holiday_page, index_service, market, proxy_calls, sector_workbook, trading_days
 from .answers import UTF8_HTML, XLSX, ZIP, Answer, not_found, page
 from .proxy_calls import BadCall
 
@@ -110,7 +110,7 @@ class Simulation:
         last = min(last, self._today())
         if first.year < sessions.FIRST_YEAR or last < first:
             return []
-        return sessions.sessions(first, last)
+        return trading_days.sessions(first, last)
 
     def _file(self, file_name: str, days: list[dt.date]) -> BufferedReader:
         key = file_name, days[-1]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from b3 import sessions
-
-from . import chance, names, prices, trading
+from . import chance, names, prices, trading, trading_days, universe
 from .chance import Ints
 from .trading import Columns
 from .universe import Instruments
@@ -36,14 +35,21 @@ def _bdi_codes(of: Instruments, session: dt.date) -> Any:
 
 def trade_on(of: Instruments, day: int) -> NDArray[np.bool_]:
     """Which instruments trade on `day` (an ordinal), if it is a session."""
-    return chance.happens(of.activity, 71, of.id, day)
+    trades = chance.happens(of.activity, 71, of.id, day)
+    return trades & np.isin(of.id, _traded_on_the_saturday()) if day == trading_days.SATURDAY.toordinal() else trades
+
+
+@cache
+def _traded_on_the_saturday() -> Ints:
+    of = universe.listed(trading_days.SATURDAY)
+    return of.id[np.argsort(-of.trades, kind="stable")[: trading_days.SATURDAY_ROWS]]
 
 
 def last_closes(of: Instruments, before: dt.date) -> Ints:
     """The closes of the last session before `before` on which each instrument traded, as the quotes have them."""
     closes, waiting, session = np.zeros(len(of), np.int64), np.ones(len(of), np.bool_), before
     while waiting.any():
-        session = sessions.previous_session(session)
+        session = trading_days.previous_session(session)
         day = session.toordinal()
         found = waiting & trade_on(of, day)
         closes[found] = trading.closes(of.take(found), day)

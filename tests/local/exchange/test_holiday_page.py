@@ -7,8 +7,7 @@ import datetime as dt
 import pytest
 from bs4 import BeautifulSoup
 
-from b3 import sessions
-from local.exchange import holiday_page
+from local.exchange import holiday_page, trading_days
 from local.exchange.simulation import Simulation
 
 PATH = "/pt_br/solucoes/plataformas/puma-trading-system/para-participantes-e-traders/calendario-de-negociacao/feriados/"
@@ -46,13 +45,19 @@ def closures(rows):
 
 def weekdays_without_session(year):
     days = (dt.date(year, 1, 1) + dt.timedelta(days=n) for n in range(365 + (year % 4 == 0)))
-    return {day for day in days if day.weekday() < 5 and not sessions.is_session(day)}
+    return {day for day in days if day.weekday() < 5 and not trading_days.is_session(day)}
 
 
-@pytest.mark.parametrize("year", [1999, 2012, 2021, 2026])
-def test_the_closures_are_those_of_the_calendar(year):
+@pytest.mark.parametrize("year", [1986, 1990, 1999, 2012, 2021, 2026])
+def test_the_closures_are_the_weekdays_without_session(year):
     rows = rows_of(holiday_page.html(dt.date(year, 6, 1)))
     assert closures(rows) == weekdays_without_session(year) | weekdays_without_session(year + 1)
+
+
+def test_days_on_which_the_market_was_closed_against_the_calendar_are_announced():
+    closed = closures(rows_of(holiday_page.html(dt.date(1990, 1, 1))))
+    assert {dt.date(1990, 3, day) for day in (14, 15, 16)} <= closed
+    assert dt.date(1990, 3, 19) not in closed
 
 
 def test_it_is_served_for_the_year_and_the_next(serving):
@@ -69,7 +74,7 @@ def test_days_on_which_b3_opens_are_listed_too():
     assert opened[dt.date(2026, 2, 18)] == "Quarta-feira de Cinzas"
     assert opened[dt.date(2026, 11, 26)] == "Feriado nos EUA - Thanksgiving Day"
     assert opened[dt.date(2027, 1, 18)] == "Feriado nos EUA - Martin Luther King Jr. Day"
-    assert all(sessions.is_session(date) for date in opened)
+    assert all(trading_days.is_session(date) for date in opened)
 
 
 def test_a_day_may_have_two_rows():

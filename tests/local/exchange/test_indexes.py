@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import pytest
 
-from b3 import sessions
-from local.exchange import indexes, universe
+from local.exchange import indexes, trading_days, universe
 
 SESSION = dt.date(2026, 10, 5)
+AFTER_A_CLOSURE = dt.date(1990, 3, 19)
 REBALANCES = [indexes.rebalance(year, month) for year in range(2012, 2028) for month in indexes.REBALANCE_MONTHS]
 
 
@@ -54,11 +54,13 @@ def test_weights_sum_to_the_whole_and_none_is_out_of_proportion(index):
         assert max(weights) < 20_000
 
 
+@pytest.mark.parametrize("session", [dt.date(1987, 1, 2), AFTER_A_CLOSURE, SESSION], ids=str)
 @pytest.mark.parametrize("index", indexes.INDEXES)
-def test_a_weight_is_the_quantity_times_the_last_close(index, rows_of):
-    found = indexes.portfolio(index, SESSION)
+def test_a_weight_is_the_quantity_times_the_last_close(index, session, rows_of):
+    found = indexes.portfolio(index, session)
     closes = {}
-    for day in reversed(sessions.sessions(dt.date(2026, 9, 21), sessions.previous_session(SESSION))):
+    before = session - dt.timedelta(days=1)
+    for day in reversed(trading_days.sessions(session - dt.timedelta(days=14), before)):
         closes = {row.ticker: row.close for row in rows_of(day) if row.market_type == "010"} | closes
         if {constituent.ticker for constituent in found.constituents} <= closes.keys():
             break
@@ -72,7 +74,7 @@ def test_a_weight_is_the_quantity_times_the_last_close(index, rows_of):
 @pytest.mark.parametrize("index", indexes.INDEXES)
 def test_constituents_are_shares_and_units_listed_all_through_the_period(index):
     for day in (dt.date(1987, 1, 5), dt.date(1999, 9, 6), dt.date(2020, 5, 4), dt.date(2026, 9, 8)):
-        last = sessions.previous_session(indexes.next_rebalance(day))
+        last = trading_days.previous_session(indexes.next_rebalance(day))
         for date in (day, last):
             listed = universe.listed(date)
             shares = set(listed.take(listed.asset == b"share").ticker.astype(str).tolist())
@@ -80,7 +82,7 @@ def test_constituents_are_shares_and_units_listed_all_through_the_period(index):
 
 
 def test_quantities_change_at_a_rebalance_only():
-    days = sessions.sessions(dt.date(2026, 5, 4), dt.date(2026, 9, 8))
+    days = trading_days.sessions(dt.date(2026, 5, 4), dt.date(2026, 9, 8))
     held = [composition(indexes.portfolio("IBOV", day)) for day in days]
     assert all(each == held[0] for each in held[:-1])
     assert held[-1] != held[0]
@@ -88,7 +90,7 @@ def test_quantities_change_at_a_rebalance_only():
 
 def test_on_some_sessions_one_constituent_has_no_quote(rows_of):
     counts = set()
-    for day in sessions.sessions(dt.date(2026, 10, 5), dt.date(2026, 10, 9)):
+    for day in trading_days.sessions(dt.date(2026, 10, 5), dt.date(2026, 10, 9)):
         traded = {row.ticker for row in rows_of(day) if row.market_type == "010"}
         counts.add(len(composition(indexes.portfolio("IBOV", day)).keys() - traded))
     assert counts == {0, 1}
@@ -105,7 +107,7 @@ def test_ibov_is_within_ibxx_and_the_small_caps_are_not_the_large_ones():
 def test_previews_are_the_portfolio_after_the_rebalance(index, rebalanced):
     since = indexes.preview_since(rebalanced)
     after = composition(indexes.portfolio(index, rebalanced))
-    for day in sessions.sessions(since, sessions.previous_session(rebalanced)):
+    for day in trading_days.sessions(since, trading_days.previous_session(rebalanced)):
         assert composition(indexes.preview(index, day)) == after
     assert composition(indexes.portfolio(index, since)) != after
 
@@ -132,6 +134,22 @@ def test_the_portfolio_of_a_day_without_session_is_the_next_one():
         assert indexes.session_for(date) == dt.date(2026, 9, 8)
 
 
+def test_the_portfolio_of_a_closure_is_that_of_the_session_after_it():
+    for day in (14, 15, 16):
+        assert indexes.session_for(dt.date(1990, 3, day)) == AFTER_A_CLOSURE
+
+
+@pytest.mark.parametrize("year", range(1987, 2000))
+def test_every_old_year_has_portfolios_through_all_its_periods(year):
+    for month in indexes.REBALANCE_MONTHS:
+        rebalance = indexes.rebalance(year, month)
+        last = trading_days.previous_session(indexes.next_rebalance(rebalance))
+        for index in indexes.INDEXES:
+            first_of_it = indexes.portfolio(index, rebalance)
+            assert len(first_of_it.constituents) > 60
+            assert composition(indexes.portfolio(index, last)) == composition(first_of_it)
+
+
 def test_the_first_portfolios_have_all_three_kinds():
     for kind in (indexes.portfolio, indexes.theoretical, indexes.preview):
         assert len(kind("IBOV", dt.date(1987, 1, 2)).constituents) > 60
@@ -139,7 +157,12 @@ def test_the_first_portfolios_have_all_three_kinds():
 
 @pytest.mark.parametrize(
     ("index", "date"),
-    [("IBOV", dt.date(1986, 12, 30)), ("IBOV", dt.date(2026, 9, 6)), ("XXXX", SESSION)],
+    [
+        ("IBOV", dt.date(1986, 12, 30)),
+        ("IBOV", dt.date(1990, 3, 14)),
+        ("IBOV", dt.date(2026, 9, 6)),
+        ("XXXX", SESSION),
+    ],
 )
 def test_what_has_no_portfolio_is_refused(index, date):
     with pytest.raises(ValueError, match=r"no portfolio|no index"):

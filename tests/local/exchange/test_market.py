@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 
 from b3 import sessions
-from local.exchange import market, universe
+from local.exchange import market, oddities, universe
 
 THURSDAY_2024 = dt.date(2024, 3, 14)
 MODERN = [dt.date(2020, 5, 4), dt.date(2021, 1, 15), THURSDAY_2024]
@@ -108,6 +108,7 @@ class TestEveryRow:
 
     @pytest.mark.parametrize("session", SAMPLE, ids=str)
     def test_open_and_close_lie_between_low_and_high(self, session, rows_of):
+        assert not oddities.planted(session)
         for row in rows_of(session):
             assert 0 < row.low <= min(row.open, row.close), row
             assert max(row.open, row.close) <= row.high, row

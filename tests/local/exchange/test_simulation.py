@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from b3 import sessions
-from local.exchange import market
+from local.exchange import market, trading_days
 from local.exchange.simulation import Simulation
 
 TODAY = dt.date(2021, 1, 12)
@@ -92,6 +92,30 @@ def test_monthly_and_annual_files_are_the_sessions_so_far_one_after_the_other(si
     assert lines[0].rstrip() == b"00COTAHIST.2021BOVESPA 20210112"
     assert lines[-2].rstrip() == b"99COTAHIST.2021BOVESPA 20210112" + b"%011d" % (len(expected) + 2)
     assert answer.last_modified.date() == TODAY
+
+
+@pytest.mark.parametrize("name", ["D0801", "M01", "A"])
+@pytest.mark.parametrize(("year", "beside_quotes"), [(2024, 2), (2026, 0)])
+def test_trailers_of_all_files_count_the_header_and_themselves_until_2024(name, year, beside_quotes):
+    simulation = Simulation(lambda: dt.date(year, 1, 8))
+    _, body = ask(simulation, f"{name}{year}")
+    simulation.close()
+    header, *quotes, trailer, _ = text_of(body).split(b"\r\n")
+    assert header.startswith(b"00")
+    assert int(trailer[31:42]) == len(quotes) + beside_quotes
+
+
+def test_old_files_hold_the_sessions_of_the_market_and_not_those_of_the_calendar(simulation):
+    quotes = text_of(ask(simulation, "M111986")[1]).split(b"\r\n")[1:-2]
+    days = {dt.datetime.strptime(line[2:10].decode(), "%Y%m%d").date() for line in quotes}  # noqa: DTZ007
+    first, last = dt.date(1986, 11, 1), dt.date(1986, 11, 30)
+    assert sorted(days) == trading_days.sessions(first, last) != sessions.sessions(first, last)
+
+
+def test_the_saturday_of_1986_has_a_file_and_a_day_of_closure_has_none(simulation):
+    assert text_of(ask(simulation, f"D{trading_days.SATURDAY:%d%m%Y}")[1]).count(b"\r\n") == 3 + 2
+    for name in ("D14031990", "D15031990", "D16031990"):
+        assert not ask(simulation, name)[1].startswith(b"PK")
 
 
 def test_the_month_grows_when_the_day_changes():
