@@ -18,7 +18,7 @@ from b3 import lake, portfolio, sectors
 from b3.errors import BadLayout, NoPortfolio, OtherSession, SourceError
 from b3.lake import Lake
 from b3.landing import LandedFile, find, keep, rejecting
-from b3.site import INDEX_METHODS
+from b3.site import INDEX_METHODS, MOST_PAGES
 
 if TYPE_CHECKING:
     from b3.hook import B3Hook, Download
@@ -28,8 +28,6 @@ log = logging.getLogger(__name__)
 # An index may have no preview.
 _REQUIRED = ("portfolio_day", "theoretical")
 _SECTORS_FILE = "GetDownloadIndustryClassification.xlsx"
-# The widest index has a few hundred rows, of 120 a page.
-_MOST_PAGES = 50
 
 
 @dataclass(frozen=True)
@@ -234,10 +232,10 @@ def _ask(hook: B3Hook, s3: Any, where: Lake, index: str, endpoint: str) -> tuple
     first, download = _page(hook, method, index, 1)
     with rejecting(s3, where, f"{name}.json", io.BytesIO(first), download):
         count = portfolio.page_count(first, source=download.url)
-        if count > _MOST_PAGES:
+        if count > MOST_PAGES:
             raise BadLayout(
                 source=download.url,
-                expected=f"at most {_MOST_PAGES} pages",
+                expected=f"at most {MOST_PAGES} pages",
                 found=f"{count} in page.totalPages",
                 hint="Look at the answer: no index is that wide.",
             )
