@@ -10,11 +10,12 @@ before the next session, and not after its portfolios are lost.
 | address | what must hold |
 |---|---|
 | `COTAHIST_D….ZIP` of the last session | the whole file: ZIP, header, every record of that session, trailer |
-| `COTAHIST_M….ZIP`, `COTAHIST_A….ZIP` | the beginning: ZIP, header, first records, their dates; the rest is not downloaded |
-| `GetPortfolioDay`, `GetTheoricalPortfolio` of each index in `B3_INDEXES` | all pages: fields, numbers of pt-br, totals; of the first also a session of now |
-| `GetQuartelyPreview` likewise | the same, or no rows: B3 has no preview at times |
+| `COTAHIST_M….ZIP`, `COTAHIST_A….ZIP` | the beginning alone: ZIP, header, first records and their dates |
+| `GetPortfolioDay` of each index | all pages: fields, numbers of pt-br, totals, a session of now |
+| `GetTheoricalPortfolio` | the same, without a session |
+| `GetQuartelyPreview` | the same, or no rows: B3 has no preview at times |
 | sector workbook | sheet, headings, companies |
-| page of trading holidays | readable, and the same days as the calendar that runs go by |
+| page of trading holidays | readable, with the days of the calendar that runs go by |
 
 Each address gets one request, half a second after the one before. What may be a passing fault is asked for once more at
 the end. Nothing is written to the lake. The run looks at the present, whatever its logical date.
@@ -23,12 +24,12 @@ The log has the table; XCom `addresses` has it as JSON, also of a run that faile
 
 **When it fails.** The first line of the message says what; it goes to the alert topic, if one is set.
 
-* *AddressesDiffer*: the table names each address that differs, with expected, found and what to do. Asking again does
-  not help, so Airflow does not try again. If B3 moved an address, correct `b3.site`; if it changed an answer, the parser
-  that the advice names. Until then `b3_daily` refuses that answer, and keeps its bytes in `landing/rejected/`.
-* *OutOfReach*: not one address answers. Then the network is the cause more often than B3; clear the task later.
-* An address that is right again at the next look was a passing fault, often B3's firewall or its weekend maintenance:
-  clear the task, and go by the second run.
+* *AddressesDiffer*: the table names each address that differs, with expected, found and what to do. Airflow does not
+  try again. If B3 moved an address, correct `b3.site`; if B3 changed an answer, the parser that the advice names. Until
+  then `b3_daily` refuses that answer, and keeps its bytes in `landing/rejected/`.
+* *OutOfReach*: not one address answers. The network is the cause more often than B3; clear the task later.
+* A 403, a 5xx or a web page in place of data may be B3's firewall or its weekend maintenance. Clear the task on Monday,
+  and go by what that run says.
 
 `make doctor` does the same from a laptop, and looks at the machine as well.
 

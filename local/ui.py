@@ -19,7 +19,7 @@ from local.home import Home
 
 API_SERVER = "api-server"
 COMPONENTS = (API_SERVER, "scheduler", "triggerer", "dag-processor")
-DAGS = {"b3_daily", "b3_history"}
+DAGS = {"b3_daily", "b3_doctor", "b3_history"}
 _START_SECONDS = 180
 _STOP_SECONDS = 20
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 
 from b3 import cotahist, holidays, lake, portfolio, publication, sectors, sessions
-from b3.diagnosis import NO_ANSWER, WIDTH, Diagnosis, shortened, table
+from b3.diagnosis import NO_ANSWER, WIDTH, Diagnosis, details, shortened, table
 from b3.errors import (
     BadLayout,
     NoPortfolio,
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 PAUSE = 0.5
 HEADING = ("address", "answer", "as the parser expects it?")
 
+# A first line fits on a line of WIDTH with what logs and alerts put before it.
+_DIFFER_WIDTH = WIDTH - len("AirflowFailException: AddressesDiffer: ")
+_OUT_OF_REACH_WIDTH = WIDTH - len("OutOfReach: ")
 _MOVED = "Open the address in a browser. If B3 moved it, correct b3.site."
 _ADVICE: dict[type[SourceError], str] = {
     NotServed: _MOVED,
@@ -109,12 +112,12 @@ def judge(diagnoses: Sequence[Diagnosis]) -> str:
     if not differ:
         return f"all {len(diagnoses)} addresses of B3 answer as expected"
     if all(each.answer == NO_ANSWER for each in diagnoses):
-        cause = differ[0]
-        told = f"B3 does not answer at all: {len(diagnoses)} addresses asked, no answer ({cause.found})"
-        raise OutOfReach(f"{shortened(told, WIDTH)}\n\n{cause.url}: {cause.found}\n{cause.advice}")
+        first = differ[0]
+        told = shortened(f"B3 does not answer at all: {first.found}", _OUT_OF_REACH_WIDTH)
+        raise OutOfReach(f"{told}\n\nNone of {len(diagnoses)} addresses answered. The first of them:\n{details(first)}")
     names = ", ".join(each.subject for each in differ)
-    told = f"{len(differ)} of {len(diagnoses)} addresses of B3 differ: {names}"
-    raise AddressesDiffer(f"{shortened(told, WIDTH)}\n\n{table(diagnoses, HEADING)}")
+    told = shortened(f"{len(differ)} of {len(diagnoses)} addresses of B3 differ: {names}", _DIFFER_WIDTH)
+    raise AddressesDiffer(f"{told}\n\n{table(diagnoses, HEADING)}")
 
 
 class _Visit:
