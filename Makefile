@@ -19,7 +19,7 @@ TESTS ?= tests
 AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
-.PHONY: help setup run history query ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
+.PHONY: help setup doctor run history query ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
   constraints clean
 
 help: ## List the commands
@@ -27,6 +27,10 @@ help: ## List the commands
 
 setup: ## Make the environments (.venv is the editor's)
 	@$(PYTHON3) -m local.setup
+
+# It sets up by itself, once it has said what set-up needs.
+doctor: ## What this machine lacks, and whether B3's addresses are as the parsers expect: [EXCHANGE=…]
+	@PYTHONPATH=plugins $(PYTHON3) -m local.doctor --exchange "$(EXCHANGE)"
 
 run: setup ## Run the daily DAG once: [DATE=YYYY-MM-DD] [EXCHANGE=auto|live|simulated|FOLDER]
 	@$(PYTHON) -m local.daily --date "$(DATE)" --exchange "$(EXCHANGE)"

@@ -49,7 +49,7 @@ class Diagnosis:
         """Return the last column of the table."""
         if self.as_expected:
             return f"as expected: {self.note}" if self.note else "as expected"
-        return f"DIFFERS: {self.found}"
+        return f"DIFFERS: found {self.found}, expected {self.expected}"
 
 
 def table(diagnoses: Sequence[Diagnosis], heading: tuple[str, str, str]) -> str:
@@ -81,7 +81,7 @@ def details(diagnosis: Diagnosis) -> str:
         if text:
             wrap.initial_indent = f"  {label}".ljust(_LABEL)
             # An address on its own line would be parted from its label.
-            lines += [wrap.initial_indent + text] if label == "address" else wrap.wrap(text)
+            lines += [wrap.initial_indent + text] if label == "address" else wrap.wrap(" ".join(text.split()))
     return "\n".join(lines)
 
 

@@ -110,14 +110,24 @@ def judge(diagnoses: Sequence[Diagnosis]) -> str:
     """
     differ = [each for each in diagnoses if not each.as_expected]
     if not differ:
-        return f"all {len(diagnoses)} addresses of B3 answer as expected"
+        return f"all {len(diagnoses)} addresses answer as expected"
     if all(each.answer == NO_ANSWER for each in diagnoses):
         first = differ[0]
         told = shortened(f"B3 does not answer at all: {first.found}", _OUT_OF_REACH_WIDTH)
         raise OutOfReach(f"{told}\n\nNone of {len(diagnoses)} addresses answered. The first of them:\n{details(first)}")
-    names = ", ".join(each.subject for each in differ)
-    told = shortened(f"{len(differ)} of {len(diagnoses)} addresses of B3 differ: {names}", _DIFFER_WIDTH)
-    raise AddressesDiffer(f"{told}\n\n{table(diagnoses, HEADING)}")
+    told = f"{len(differ)} of {len(diagnoses)} addresses of B3 differ: "
+    raise AddressesDiffer(f"{told}{_names(differ, _DIFFER_WIDTH - len(told))}\n\n{table(diagnoses, HEADING)}")
+
+
+def _names(diagnoses: Sequence[Diagnosis], width: int) -> str:
+    """Return the subjects of `diagnoses`, of many those that fit into `width` and how many more there are."""
+    names = [each.subject for each in diagnoses]
+    for count in range(len(names), 1, -1):
+        more = len(names) - count
+        text = ", ".join(names[:count]) + (f" and {more} more" if more else "")
+        if len(text) <= width:
+            return text
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 class _Visit:

@@ -84,7 +84,7 @@ class TestTheExamination:
         task = Task()
 
         with caplog.at_level(logging.INFO):
-            assert examine(ti=task) == "all 8 addresses of B3 answer as expected"
+            assert examine(ti=task) == "all 8 addresses answer as expected"
 
         kept = task.pushed["addresses"]
         assert [each["subject"] for each in kept][:4] == [
