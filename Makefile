@@ -19,18 +19,14 @@ TESTS ?= tests
 AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
-.PHONY: help setup doctor run history query ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
-  constraints clean
+.PHONY: help setup run history query ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
+  doctor constraints clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Make the environments (.venv is the editor's)
 	@$(PYTHON3) -m local.setup
-
-# It sets up by itself, once it has said what set-up needs.
-doctor: ## What this machine lacks, and whether B3's addresses are as the parsers expect: [EXCHANGE=…]
-	@PYTHONPATH=plugins $(PYTHON3) -m local.doctor --exchange "$(EXCHANGE)"
 
 run: setup ## Run the daily DAG once: [DATE=YYYY-MM-DD] [EXCHANGE=auto|live|simulated|FOLDER]
 	@$(PYTHON) -m local.daily --date "$(DATE)" --exchange "$(EXCHANGE)"
@@ -48,6 +44,10 @@ ui: setup ## Airflow's UI over the same lake, with its scheduler; Ctrl-C ends it
 airflow: setup ## A command of Airflow's own on the same lake: ARGS="dags list" [EXCHANGE=…]
 	@$(PYTHON) -m local.airflow_command --args "$$B3_ARGS" --exchange "$(EXCHANGE)"
 airflow: export B3_ARGS = $(ARGS)
+
+# It sets up by itself, once it has said what set-up needs.
+doctor: ## What this machine lacks, and whether B3's addresses are as the parsers expect: [EXCHANGE=…]
+	@PYTHONPATH=plugins $(PYTHON3) -m local.doctor --exchange "$(EXCHANGE)"
 
 test: setup lint ## Linters, then every test but those of test-compose and test-mwaa: [TESTS=tests/plugins]
 	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
