@@ -253,7 +253,6 @@ class B3Hook(BaseHook):
                 beginning += chunk
                 if len(beginning) > size:
                     return beginning[:size], False
-            _check_length(answer, len(beginning))
         _check_not_empty(url, len(beginning), _QUOTES)
         return beginning, True
 

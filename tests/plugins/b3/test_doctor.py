@@ -317,6 +317,15 @@ def test_what_changed_is_told_of_its_address_alone(examine, b3, subject, how, ex
         doctor.judge(diagnoses)
 
 
+def test_a_portfolio_of_the_sunday_between_two_sessions_is_of_none(examine, b3):
+    b3.spoil(PARTS[OF_DAY], header(date="11/01/26"))
+
+    found = by_subject(examine(now=dt.datetime(2026, 1, 10, 15, tzinfo=dt.UTC)))[OF_DAY]
+
+    assert found.expected == "header.date of a session from 2026-01-09 to 2026-01-12"
+    assert found.found == "Sunday 2026-01-11"
+
+
 class TestAMovedAddress:
     @pytest.fixture
     def move(self, b3):
