@@ -52,7 +52,7 @@ _ADVICE: dict[type[SourceError], str] = {
 # Beside failing servers, B3's firewall: it answers with web pages, and cuts answers short.
 _MAY_PASS = (TransientError, NotB3Data, Truncated)
 _UNREACHABLE = (
-    "See whether this network reaches B3: DNS, proxy, firewall, NAT. Its addresses cannot be judged from here."
+    "Run the doctor again in an hour. If it stays so, see whether this network reaches B3: DNS, proxy, firewall, NAT."
 )
 _UNFORESEEN = "The parser fails in a way that nobody foresaw: keep what the address answers, and report both."
 
