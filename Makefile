@@ -21,7 +21,7 @@ AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
 .PHONY: help setup run history diff query ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
-  constraints clean
+  doctor constraints clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ ui: setup ## Airflow's UI over the same lake, with its scheduler; Ctrl-C ends it
 airflow: setup ## A command of Airflow's own on the same lake: ARGS="dags list" [EXCHANGE=…]
 	@$(PYTHON) -m local.airflow_command --args "$$B3_ARGS" --exchange "$(EXCHANGE)"
 airflow: export B3_ARGS = $(ARGS)
+
+# It sets up by itself, once it has said what set-up needs.
+doctor: ## What this machine lacks, and whether B3's addresses are as the parsers expect: [EXCHANGE=…]
+	@PYTHONPATH=plugins $(PYTHON3) -m local.doctor --exchange "$(EXCHANGE)"
 
 test: setup lint ## Linters, then every test but those of test-compose and test-mwaa: [TESTS=tests/plugins]
 	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)

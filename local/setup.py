@@ -89,12 +89,12 @@ def _alone() -> AbstractContextManager[bool]:
 
 
 def _make(environment: Environment) -> None:
+    if is_made(environment):
+        return
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
         requirements.write(requirements_of(environment))
         requirements.flush()
-        stamp, wanted = environment.folder / ".made-from", _fingerprint(environment, Path(requirements.name))
-        if stamp.exists() and stamp.read_text() == wanted:
-            return
+        stamp, wanted = _stamp(environment), _fingerprint(environment)
         python = find_python(environment.pythons)
         _say(f"making {environment.folder.name} ({environment.name}, {python})")
         stamp.unlink(missing_ok=True)
@@ -109,14 +109,24 @@ def _make(environment: Environment) -> None:
         stamp.write_text(wanted)
 
 
+def is_made(environment: Environment) -> bool:
+    """Return whether `environment` is there, and made from what its lock file says now."""
+    stamp = _stamp(environment)
+    return stamp.exists() and stamp.read_text() == _fingerprint(environment)
+
+
+def _stamp(environment: Environment) -> Path:
+    return environment.folder / ".made-from"
+
+
 def requirements_of(environment: Environment) -> str:
     """The environment's requirement files in one, without MWAA's constraint line: it names a path of MWAA's."""
     lines = [line for path in environment.requirements for line in path.read_text().splitlines()]
     return "".join(f"{line}\n" for line in lines if not line.startswith("--constraint"))
 
 
-def _fingerprint(environment: Environment, requirements: Path) -> str:
-    digest = hashlib.sha256(requirements.read_bytes())
+def _fingerprint(environment: Environment) -> str:
+    digest = hashlib.sha256(requirements_of(environment).encode())
     if environment.constraints:
         digest.update(environment.constraints.read_bytes())
     return digest.hexdigest()
@@ -132,12 +142,13 @@ def find_python(versions: tuple[str, ...]) -> str:
         candidates = [shutil.which(f"python{version}"), sys.executable, shutil.which("python3")]
         candidates += sorted(str(path) for path in pyenv.glob(f"{version}.*/bin/python{version}"))
         for candidate in candidates:
-            if candidate and _version(candidate) == version:
+            if candidate and version_of(candidate) == version:
                 return candidate
     return versions[0]
 
 
-def _version(python: str) -> str:
+def version_of(python: str | Path) -> str:
+    """Return an interpreter's version as 3.12, empty if it does not run."""
     return _output(python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])").strip()
 
 

@@ -14,15 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from b3 import sessions, settings
+from b3 import publication, settings
 from b3.site import INDEX_METHODS, QUOTES_HOST
 from local import home
 from local.exchange import launch
 
 _DAILY_FILE = re.compile(r"COTAHIST_D(\d{2})(\d{2})(\d{4})\.ZIP")
 _PORTFOLIO = re.compile(rf"{INDEX_METHODS['portfolio_day']}\.([A-Z0-9]+)\.json")
-# B3 publishes a session's file by 22:11, São Paulo time, and those of the month and the year by 22:44.
-_PUBLISHED_AT = dt.time(22, 45)
 
 
 @dataclass(frozen=True)
@@ -117,10 +115,7 @@ def last_session(source: Source, now: dt.datetime) -> dt.date:
         if not dates:
             raise ValueError(f"expected files named COTAHIST_D<ddmmyyyy>.ZIP in {source.folder}, found none")
         return max(dates)
-    here = now.astimezone(sessions.SAO_PAULO)
-    if sessions.is_session(here.date()) and here.time() >= _PUBLISHED_AT:
-        return here.date()
-    return sessions.previous_session(here.date())
+    return publication.last_published(now)
 
 
 @contextmanager

@@ -20,6 +20,8 @@ from local.home import ROOT, Home
 
 REGION = "us-east-1"
 _PATIENCE_SECONDS = 60
+# The simulated exchange makes a year's file when it is asked for, and sends nothing meanwhile.
+_SIMULATED_TIMEOUT = 300
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
@@ -165,10 +167,6 @@ def airflow_environment(running: Lake, database_url: str, b3_host: str, chosen: 
     """
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AWS_", "B3_"))}
     environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    extra = {"source": chosen.label}
-    if os.environ.get("B3_CA_BUNDLE"):
-        extra["ca_bundle"] = os.environ["B3_CA_BUNDLE"]
-    b3 = {"conn_type": "http", "host": b3_host, "extra": extra}
     return environ | CREDENTIALS | {
         "AWS_ACCESS_KEY_ID": "airflow",  # who calls, in a recording: local.aws.calls
         "AWS_ENDPOINT_URL": running.endpoint,
@@ -181,7 +179,7 @@ def airflow_environment(running: Lake, database_url: str, b3_host: str, chosen: 
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(running.home.logs / "airflow"),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws", "extra": {"region_name": REGION}}),
-        "AIRFLOW_CONN_B3_DEFAULT": json.dumps(b3),
+        "AIRFLOW_CONN_B3_DEFAULT": json.dumps(b3_connection(b3_host, chosen)),
         "B3_LAKE_BUCKET": running.outputs["LakeBucket"],
         "B3_GLUE_DATABASE": running.outputs["GlueDatabase"],
         "B3_GLUE_JOB": running.outputs["GlueJob"],
@@ -189,6 +187,21 @@ def airflow_environment(running: Lake, database_url: str, b3_host: str, chosen: 
         "B3_INDEXES": chosen.indexes,
         "B3_ATHENA_WORKGROUP": running.outputs["AthenaWorkgroup"],
     }  # fmt: skip
+
+
+def b3_connection(b3_host: str, chosen: source.Source) -> dict[str, object]:
+    """Return the connection `b3_default`, as Airflow reads it from JSON.
+
+    Args:
+        b3_host: URL of B3 or of what stands for it; empty for B3 itself.
+        chosen: where B3's files come from.
+    """
+    extra: dict[str, object] = {"source": chosen.label}
+    if chosen.kind == "simulated":
+        extra["timeout"] = _SIMULATED_TIMEOUT
+    if os.environ.get("B3_CA_BUNDLE"):
+        extra["ca_bundle"] = os.environ["B3_CA_BUNDLE"]
+    return {"conn_type": "http", "host": b3_host, "extra": extra}
 
 
 def migrate(home: Home, folder: Path, environ: dict[str, str]) -> None:

@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -14,12 +13,12 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from local import home, runs, setup, source, stack, tether
+from local import home, machine, runs, setup, source, stack, tether
 from local.home import Home
 
 API_SERVER = "api-server"
 COMPONENTS = (API_SERVER, "scheduler", "triggerer", "dag-processor")
-DAGS = {"b3_daily", "b3_history"}
+DAGS = {"b3_daily", "b3_doctor", "b3_history"}
 _START_SECONDS = 180
 _STOP_SECONDS = 20
 
@@ -69,15 +68,12 @@ def serve(chosen: source.Source, port: int) -> int:
 
 
 def _check_port(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise RuntimeError(
-                f"expected port {port} to be free, found it taken ({error.strerror}): end what listens there, or "
-                "choose another with B3_UI_PORT"
-            ) from None
+    taken = machine.why_taken(port)
+    if taken:
+        raise RuntimeError(
+            f"expected port {port} to be free, found it taken ({taken}): end what listens there, or choose another "
+            "with B3_UI_PORT"
+        )
 
 
 def _components_environment(port: int) -> dict[str, str]:

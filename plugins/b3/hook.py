@@ -173,6 +173,21 @@ class B3Hook(BaseHook):
         session = self.get_conn()
         return self._fetch(session, f"{self.base_url}{QUOTES_PATH}{file_name}", sink, _QUOTES)
 
+    def begin_quotes(self, file_name: str, size: int = 1 << 16) -> tuple[bytes, bool]:
+        """Return the first bytes of the COTAHIST file of that name, and whether they are all that there is.
+
+        The rest is not downloaded: a year's file has 90 MB.
+
+        Args:
+            file_name: B3's own name, as `COTAHIST_A2026.ZIP`.
+            size: how many bytes at most.
+
+        Raises:
+            SourceError: and its subclasses, as `download_quotes`.
+        """
+        session = self.get_conn()
+        return self._retrying()(self._begin, session, f"{self.base_url}{QUOTES_PATH}{file_name}", size)
+
     def download_index(self, method: str, *, index: str, page: int = 1) -> tuple[bytes, Download]:
         """One page of an index's portfolio, as B3 sends it: JSON in pt-br, that of the day with its sectors.
 
@@ -216,14 +231,30 @@ class B3Hook(BaseHook):
         return sink.getvalue(), download
 
     def _fetch(self, session: requests.Session, url: str, sink: IO[bytes], wanted: _Wanted) -> Download:
-        attempt = tenacity.Retrying(
+        return self._retrying()(self._download, session, url, sink, wanted)
+
+    def _retrying(self) -> tenacity.Retrying:
+        return tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TransientError),
             stop=tenacity.stop_after_attempt(self.attempts),
             wait=_wait,
             before_sleep=_log_retry,
             reraise=True,
         )
-        return attempt(self._download, session, url, sink, wanted)
+
+    def _begin(self, session: requests.Session, url: str, size: int) -> tuple[bytes, bool]:
+        beginning = b""
+        with (
+            _transient_faults(url),
+            session.get(url, stream=True, timeout=self.timeout, verify=self.verify) as answer,
+        ):
+            _check_status(answer, _QUOTES)
+            for chunk in answer.iter_content(size):
+                beginning += chunk
+                if len(beginning) > size:
+                    return beginning[:size], False
+        _check_not_empty(url, len(beginning), _QUOTES)
+        return beginning, True
 
     def _download(self, session: requests.Session, url: str, sink: IO[bytes], wanted: _Wanted) -> Download:
         sink.seek(0)
@@ -242,13 +273,7 @@ class B3Hook(BaseHook):
                 size += len(chunk)
                 _check_limit(url, size, wanted)
             _check_length(answer, size)
-        if not size:
-            raise NotPublished(
-                source=url,
-                expected=wanted.what,
-                found="status 200 and not one byte",
-                hint=wanted.empty,
-            )
+        _check_not_empty(url, size, wanted)
         sink.seek(0)
         return Download(url, digest.hexdigest(), size, dt.datetime.now(dt.UTC), self.source)
 
@@ -320,6 +345,11 @@ def _check_length(answer: requests.Response, size: int) -> None:
         raise TransientError(
             source=answer.url, expected=f"{announced} bytes", found=f"{size} bytes", hint="Run the task again."
         )
+
+
+def _check_not_empty(url: str, size: int, wanted: _Wanted) -> None:
+    if not size:
+        raise NotPublished(source=url, expected=wanted.what, found="status 200 and not one byte", hint=wanted.empty)
 
 
 def _retry_after(answer: requests.Response) -> float | None:

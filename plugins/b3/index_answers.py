@@ -13,13 +13,11 @@ from b3 import portfolio, sessions
 from b3.errors import BadLayout, SourceError, WrongDate, reading
 from b3.lake import Lake
 from b3.landing import LandedFile, receive, rejecting
-from b3.site import INDEX_METHODS
+from b3.site import INDEX_METHODS, MOST_PAGES
 
 if TYPE_CHECKING:
     from b3.hook import B3Hook, Download
 
-# The widest index has a few hundred rows, of 120 a page.
-_MOST_PAGES = 50
 # B3 serves the portfolio of the day or of the next session. More than one, because the calendar may be wrong.
 _NEAR_SESSIONS = 5
 # Longer than any _NEAR_SESSIONS take, holidays and weekends included.
@@ -57,10 +55,10 @@ def ask(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, index: str, end
     first, download, received = _page(hook, s3, where, method, index, 1)
     with rejecting(s3, where, _page_name(method, index, 1), io.BytesIO(first), download):
         count = portfolio.page_count(first, source=download.url)
-        if count > _MOST_PAGES:
+        if count > MOST_PAGES:
             raise BadLayout(
                 source=download.url,
-                expected=f"at most {_MOST_PAGES} pages",
+                expected=f"at most {MOST_PAGES} pages",
                 found=f"{count} in page.totalPages",
                 hint="Look at the answer: no index is that wide.",
             )

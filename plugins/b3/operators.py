@@ -84,7 +84,7 @@ class CaptureQuotesOperator(BaseOperator):
             # Nobody asked for that day: before 2000, the calendar has days for sessions that were none.
             if context["dag_run"].run_type in runs.BY_LOGICAL_DATE:
                 raise skip(error, context["ti"]) from error
-            raise _for_good(error) from error
+            raise for_good(error) from error
         except SourceError as error:
             self._wait(error, context["ti"], trade_date, until, at)
             raise
@@ -98,14 +98,14 @@ class CaptureQuotesOperator(BaseOperator):
         try:
             answers = publication.wait(error, earlier, trade_date, until=until, at=at)
         except publication.DeadlineOver as over:
-            raise _for_good(over) from over
+            raise for_good(over) from over
         ti.xcom_push(ANSWERS, [[answer.at.isoformat(timespec="seconds"), answer.said] for answer in answers])
         self.log.warning("B3 had no file to give, waiting until %s: %s", until, error)
         self.defer(trigger=TimeDeltaTrigger(self.poll), method_name=self.ask_again.__name__)
 
 
-def _for_good(error: SourceError) -> Exception:
-    """The failure that Airflow does not try the task again for."""
+def for_good(error: Exception) -> Exception:
+    """Return the failure that Airflow does not try the task again for."""
     try:
         from airflow.sdk.exceptions import AirflowFailException
     except ImportError:  # Airflow 3.0

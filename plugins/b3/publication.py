@@ -6,11 +6,13 @@ import datetime as dt
 from dataclasses import dataclass
 from itertools import groupby
 
+from b3 import sessions
 from b3.errors import NotB3Data, NotPublished, SourceError, TransientError
 from b3.sessions import SAO_PAULO
 
 # B3 publishes a session's file from 19:54 to 22:11, São Paulo; those of the month and the year up to 22:44.
 PUBLISHED_AT = dt.time(22, 30)
+ALL_PUBLISHED_AT = dt.time(22, 45)
 DEADLINE_HOURS = 36
 # Within what a run may take, see b3_daily's dagrun_timeout.
 LONGEST_DEADLINE_HOURS = 38
@@ -34,6 +36,13 @@ def due(trade_date: dt.date, at: dt.time = PUBLISHED_AT) -> dt.datetime:
         at: the time of that day, São Paulo.
     """
     return dt.datetime.combine(trade_date, at, SAO_PAULO)
+
+
+def last_published(now: dt.datetime) -> dt.date:
+    """Return the last session whose files are all there at the instant `now`, as a rule."""
+    today = now.astimezone(SAO_PAULO).date()
+    last = sessions.previous_session(today + dt.timedelta(days=1))
+    return last if due(last, ALL_PUBLISHED_AT) <= now else sessions.previous_session(last)
 
 
 def deadline(trade_date: dt.date, hours: float = DEADLINE_HOURS) -> dt.datetime:

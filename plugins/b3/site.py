@@ -29,6 +29,8 @@ LANGUAGE = "pt-br"
 BY_SECTOR = "2"
 # Rows a page, as B3's own pages ask for.
 PAGE_SIZE = 120
+# The widest index has a few hundred rows.
+MOST_PAGES = 50
 
 
 def index_path(method: str, *, index: str, page: int = 1) -> str:

@@ -51,6 +51,7 @@ CHEAP = [
     "skipping", "telling", "timetable",
 ]  # fmt: skip
 HISTORY_DOES_WITHOUT = {"operators", "timetable"}
+DOCTOR_DOES_WITHOUT = {"accepted", "aws", "operators", "period", "skipping", "telling", "timetable"}
 VIEWS = ["sector_summary", "stock_ranking"]
 
 
@@ -79,7 +80,7 @@ class TestParsing:
     def test_every_file_gives_exactly_its_dags(self, bag):
         found = {dag_id: Path(dag.fileloc).name for dag_id, dag in bag.dags.items()}
 
-        assert found == {"b3_daily": "b3_daily.py", "b3_history": "b3_history.py"}
+        assert found == {name: f"{name}.py" for name in ("b3_daily", "b3_doctor", "b3_history")}
         assert {path.name for path in DAGS.glob("*.py")} == set(found.values())
 
     @pytest.mark.parametrize(
@@ -98,7 +99,10 @@ class TestParsing:
         with pytest.raises(AssertionError, match=noticed):
             parse(tmp_path)
 
-    @pytest.mark.parametrize(("name", "unneeded"), [("b3_daily", set()), ("b3_history", HISTORY_DOES_WITHOUT)])
+    @pytest.mark.parametrize(
+        ("name", "unneeded"),
+        [("b3_daily", set()), ("b3_doctor", DOCTOR_DOES_WITHOUT), ("b3_history", HISTORY_DOES_WITHOUT)],
+    )
     def test_needs_no_setting_reads_nothing_and_loads_nothing_heavy(self, tmp_path, name, unneeded):
         """Beyond the operators themselves, parsing loads the modules of b3 that cost nothing."""
         ran = subprocess.run(
@@ -129,7 +133,7 @@ PARSE_UNDER_GUARD = """
 import importlib.util, json, sys
 file, plugins = sys.argv[1:]
 sys.path.append(plugins)
-import airflow.sdk, airflow.timetables.base, airflow.timetables.interval, pendulum, boto3
+import airflow.sdk, airflow.timetables.base, airflow.timetables.interval, airflow.timetables.trigger, pendulum, boto3
 import airflow.providers.amazon.aws.operators.athena
 import airflow.providers.amazon.aws.operators.glue
 import airflow.providers.amazon.aws.operators.glue_crawler

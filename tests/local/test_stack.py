@@ -13,6 +13,7 @@ import pytest
 
 from local import stack
 from local.home import ROOT, Home
+from local.source import Source
 
 USER = """
     import sys, time
@@ -117,3 +118,18 @@ def test_a_database_outlives_a_killed_command_and_is_stopped_by_the_next(tmp_pat
         with sqlalchemy.create_engine(url).connect() as connection:
             assert connection.execute(sqlalchemy.text("SELECT 1")).scalar() == 1
     assert not (folder / "postmaster.pid").exists()
+
+
+class TestTheConnectionToB3:
+    def test_says_where_the_files_come_from(self):
+        assert stack.b3_connection("", Source("live")) == {"conn_type": "http", "host": "", "extra": {"source": "b3"}}
+
+    def test_is_patient_with_the_simulated_exchange_which_makes_a_year_while_one_waits(self):
+        extra = stack.b3_connection("http://127.0.0.1:8000", Source("simulated"))["extra"]
+
+        assert extra == {"source": "simulated", "timeout": 300}
+
+    def test_takes_the_callers_certificates(self, monkeypatch):
+        monkeypatch.setenv("B3_CA_BUNDLE", "/etc/b3.pem")
+
+        assert stack.b3_connection("", Source("live"))["extra"]["ca_bundle"] == "/etc/b3.pem"

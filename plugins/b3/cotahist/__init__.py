@@ -2,9 +2,11 @@
 
 `read_table` and `iter_batches` give what a file holds, `verify` only whether it is right, `write_parquet`
 the lake's raw quotes; `by_session` takes a file of a month or a year apart, and `write_session` writes a part of it;
+`read_beginning` looks at a file of which only the first bytes are at hand;
 `Reader` is what they are made of.
 """
 
+from b3.cotahist.beginning import Beginning, read_beginning
 from b3.cotahist.by_session import Sessions, by_session
 from b3.cotahist.layout import READ_SCHEMA, SCHEMA, UNREADABLE
 from b3.cotahist.parquet import RAW_SCHEMA, write_parquet, write_session
@@ -15,11 +17,13 @@ __all__ = [
     "READ_SCHEMA",
     "SCHEMA",
     "UNREADABLE",
+    "Beginning",
     "Reader",
     "Sessions",
     "Summary",
     "by_session",
     "iter_batches",
+    "read_beginning",
     "read_table",
     "verify",
     "write_parquet",

@@ -57,6 +57,10 @@ class Exchange:
         """Prepare the answers to come."""
         self.answers = deque(answers)
 
+    def answer(self, path: str) -> Answer:
+        """The answer to the next request."""
+        return self.answers.popleft() if len(self.answers) > 1 else self.answers[0]
+
     def close(self) -> None:
         """Stop serving."""
         self._closing.set()
@@ -71,7 +75,7 @@ class Exchange:
 
             def do_GET(self) -> None:
                 exchange.requests.append(Request(self.command, self.path, dict(self.headers)))
-                answer = exchange.answers.popleft() if len(exchange.answers) > 1 else exchange.answers[0]
+                answer = exchange.answer(self.path)
                 self.close_connection = True
                 if answer.fault == "reset":
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

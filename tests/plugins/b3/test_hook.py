@@ -86,6 +86,38 @@ class TestAnAnswer:
         assert exchange.requests[0].headers["User-Agent"] == "market-data/1"
 
 
+class TestTheBeginningOfAFile:
+    def test_is_its_first_bytes_without_waiting_for_the_rest(self, exchange, hook_to):
+        exchange.will(Answer(body=BODY, headers={"Content-Length": "90000000"}))
+
+        assert hook_to(exchange.url, timeout=60, attempts=1).begin_quotes(NAME, 1000) == (BODY[:1000], False)
+
+        assert [request.path for request in exchange.requests] == [f"/InstDados/SerHist/{NAME}"]
+
+    @pytest.mark.parametrize(("size", "whole"), [(len(BODY), True), (len(BODY) - 1, False)])
+    def test_of_a_small_file_is_all_of_it(self, exchange, hook_to, size, whole):
+        exchange.will(FILE)
+
+        assert hook_to(exchange.url).begin_quotes(NAME, size) == (BODY[:size], whole)
+
+    def test_is_asked_for_again_where_the_fault_may_pass(self, exchange, hook_to, waits):
+        cut = Answer(body=BODY[:-7], headers={"Content-Length": str(len(BODY))})
+        exchange.will(Answer(503), cut, FILE)
+
+        assert hook_to(exchange.url).begin_quotes(NAME, len(BODY)) == (BODY, True)
+
+        assert len(exchange.requests) == 3
+
+    @pytest.mark.parametrize(
+        ("answer", "kind"), [(Answer(404), NotServed), (Answer(200), NotPublished), (Answer(403), SourceError)]
+    )
+    def test_is_refused_as_the_file_would_be(self, exchange, hook_to, answer, kind):
+        exchange.will(answer)
+
+        with pytest.raises(kind):
+            hook_to(exchange.url).begin_quotes(NAME)
+
+
 class TestAFaultThatMayPass:
     @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 520, 527])
     def test_a_failing_status_is_asked_again(self, exchange, hook_to, waits, status):

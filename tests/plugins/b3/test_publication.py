@@ -113,3 +113,18 @@ class TestFromTheDeadlineOn:
 
 def test_the_present_is_aware():
     assert publication.now().tzinfo is dt.UTC
+
+
+class TestTheLastSessionOfWhichAllIsPublished:
+    @pytest.mark.parametrize(
+        ("now", "session"),
+        [
+            ("2024-03-14T22:45", "2024-03-14"),
+            ("2024-03-14T22:44", "2024-03-13"),
+            ("2024-03-16T12:00", "2024-03-15"),
+            ("2020-05-01T23:00", "2020-04-30"),
+        ],
+        ids=["all is there", "the year's file is to come", "Saturday", "holiday"],
+    )
+    def test_goes_by_sao_paulos_clock(self, now, session):
+        assert publication.last_published(sao_paulo(now).astimezone(dt.UTC)) == dt.date.fromisoformat(session)

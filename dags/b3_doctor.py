@@ -1,0 +1,85 @@
+"""
+### Whether B3's addresses still answer as the parsers expect
+
+    examine
+
+B3 moves and changes its addresses without a word. Once a week, Saturday at noon in São Paulo, this DAG asks each
+address that `b3_daily` and `b3_history` use, and holds the answer against what its parser expects. So a change is told
+before the next session, and not after its portfolios are lost.
+
+| address | what must hold |
+|---|---|
+| `COTAHIST_D….ZIP` of the last session | the whole file: ZIP, header, every record of that session, trailer |
+| `COTAHIST_M….ZIP`, `COTAHIST_A….ZIP` | the beginning alone: ZIP, header, first records and their dates |
+| `GetPortfolioDay` of each index | all pages: fields, numbers of pt-br, totals, a session of now |
+| `GetTheoricalPortfolio` | the same, without a session |
+| `GetQuartelyPreview` | the same, or no rows: B3 has no preview at times |
+| sector workbook | sheet, headings, companies |
+| page of trading holidays | readable, with the days of the calendar that runs go by |
+
+Each address gets one request, half a second after the one before. What may be a passing fault is asked for once more at
+the end. Nothing is written to the lake. The run looks at the present, whatever its logical date.
+
+The log has the table; XCom `addresses` has it as JSON, also of a run that failed.
+
+**When it fails.** The first line of the message says what; it goes to the alert topic, if one is set.
+
+* *AddressesDiffer*: the table names each address that differs, with expected, found and what to do. Airflow does not
+  try again. If B3 moved an address, correct `b3.site`; if B3 changed an answer, the parser that the advice names. Until
+  then `b3_daily` refuses that answer, and keeps its bytes in `landing/rejected/`.
+* *OutOfReach*: not one address answers. The network is the cause more often than B3; clear the task later.
+* A 403, a 5xx or a web page in place of data may be B3's firewall or its weekend maintenance. Clear the task on Monday,
+  and go by what that run says.
+
+`make doctor` does the same from a laptop, and looks at the machine as well.
+
+**Settings**: `B3_INDEXES`, `B3_ALERT_TOPIC_ARN`; connection `b3_default`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+
+import pendulum
+from airflow.sdk import DAG, task
+from airflow.timetables.trigger import CronTriggerTimetable
+
+from b3 import alerts, settings
+
+log = logging.getLogger(__name__)
+
+
+@task
+def examine(ti) -> str:
+    """Ask each address once, and fail if an answer is not what its parser expects."""
+    from dataclasses import asdict
+
+    from b3 import diagnosis, doctor, publication
+    from b3.hook import B3Hook
+    from b3.operators import for_good
+
+    diagnoses = doctor.examine(B3Hook(), settings.read().indexes, publication.now())
+    ti.xcom_push("addresses", [asdict(each) for each in diagnoses])
+    for line in diagnosis.table(diagnoses, doctor.HEADING).splitlines():
+        log.info(line)
+    try:
+        return doctor.judge(diagnoses)
+    except doctor.AddressesDiffer as error:
+        raise for_good(error) from error
+
+
+with DAG(
+    dag_id="b3_doctor",
+    description="Whether B3's addresses still answer as the parsers expect",
+    doc_md=__doc__,
+    schedule=CronTriggerTimetable("0 12 * * 6", timezone="America/Sao_Paulo"),
+    start_date=pendulum.datetime(2026, 1, 3, tz="America/Sao_Paulo"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=dt.timedelta(hours=2),
+    default_args={"owner": "market-data", "on_failure_callback": alerts.publish},
+    on_failure_callback=alerts.publish_timeout,
+    tags=["b3", "market-data"],
+):
+    examine()

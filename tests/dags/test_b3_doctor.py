@@ -1,0 +1,120 @@
+import json
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowFailException
+from airflow.serialization.serialized_objects import DagSerialization
+
+from b3 import alerts, doctor
+from tests.dags.test_b3_daily import DAGS, parse, sao_paulo, serialized
+from tests.plugins.b3.exchange import Answer
+from tests.plugins.b3.simulated import NIGHT, SpoiledExchange
+
+
+@pytest.fixture(scope="module")
+def dag() -> DAG:
+    return parse(DAGS).dags["b3_doctor"]
+
+
+class TestItsRuns:
+    def test_are_each_saturday_at_noon_in_sao_paulo(self, dag):
+        stored = DagSerialization.from_dict(serialized(dag))
+
+        following = stored.timetable.next_dagrun_info(
+            last_automated_data_interval=stored.timetable.infer_manual_data_interval(
+                run_after=sao_paulo("2026-11-21T12:00")
+            ),
+            restriction=SimpleNamespace(earliest=stored.start_date, latest=None, catchup=True),
+        )
+
+        assert following.run_after == sao_paulo("2026-11-28T12:00")
+        assert following.run_after.day_of_week == 5
+
+    def test_are_one_at_a_time_and_not_made_up_for(self, dag):
+        assert dag.max_active_runs == 1
+        assert dag.catchup is False
+
+    def test_have_an_owner_tags_and_a_runbook(self, dag):
+        assert {task.owner for task in dag.tasks} == {"market-data"}
+        assert dag.tags == {"b3", "market-data"}
+        assert "**When it fails.**" in dag.doc_md
+        assert dag.description
+
+    def test_are_told_of_if_they_fail(self, dag):
+        assert {task.on_failure_callback[0].__name__ for task in dag.tasks} == {"publish"}
+        assert dag.on_failure_callback.__name__ == "publish_timeout"
+
+
+def test_parsed_again_it_is_the_same_version(dag):
+    assert serialized(parse(DAGS).dags["b3_doctor"]) == serialized(dag)
+
+
+class Task:
+    """A task instance as the callable has it; it keeps what is pushed."""
+
+    dag_id, task_id, run_id, try_number = "b3_doctor", "examine", "scheduled__1", 1
+
+    def __init__(self) -> None:
+        self.pushed: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = json.loads(json.dumps(value))
+
+
+class TestTheExamination:
+    @pytest.fixture
+    def b3(self, monkeypatch):
+        server = SpoiledExchange()
+        monkeypatch.setenv("AIRFLOW_CONN_B3_DEFAULT", json.dumps({"conn_type": "http", "host": server.url}))
+        monkeypatch.setenv("B3_LAKE_BUCKET", "b3-lake")
+        monkeypatch.setenv("B3_INDEXES", "SMLL")
+        monkeypatch.setattr("b3.publication.now", lambda: NIGHT)
+        monkeypatch.setattr("b3.doctor.time.sleep", lambda seconds: None)
+        yield server
+        server.close()
+
+    @pytest.fixture
+    def examine(self, dag):
+        return dag.get_task("examine").python_callable
+
+    def test_of_a_healthy_b3_says_so_and_keeps_the_table(self, b3, examine, caplog):
+        task = Task()
+
+        with caplog.at_level(logging.INFO):
+            assert examine(ti=task) == "all 8 addresses answer as expected"
+
+        kept = task.pushed["addresses"]
+        assert [each["subject"] for each in kept][:4] == [
+            "COTAHIST_D08012026.ZIP", "COTAHIST_M012026.ZIP", "COTAHIST_A2026.ZIP", "GetPortfolioDay SMLL",
+        ]  # fmt: skip
+        (sectors,) = [line for line in caplog.messages if line.startswith("sector workbook ")]
+        assert sectors.endswith("as expected: 278 companies")
+
+    def test_of_an_address_that_differs_fails_for_good_and_tells_people_which(self, b3, examine):
+        b3.spoil("/feriados/", lambda healthy: Answer(404))
+        task = Task()
+
+        with pytest.raises(AirflowFailException) as error:
+            examine(ti=task)
+
+        subject, message = alerts.describe({"ti": task, "exception": error.value})
+        assert subject == "b3_doctor examine failed in scheduled__1"
+        first = message.splitlines()[0]
+        assert first == (
+            "AirflowFailException: AddressesDiffer: 1 of 8 addresses of B3 differ: page of trading holidays"
+        )
+        assert len(first) <= 120
+        assert "  expected  status 200\n  found     status 404 Not Found\n" in message
+        assert task.pushed["addresses"][-1]["found"] == "status 404 Not Found"
+
+    def test_of_a_b3_out_of_reach_may_be_tried_again(self, b3, examine):
+        b3.spoil("/", lambda healthy: Answer(fault="reset"))
+        task = Task()
+
+        with pytest.raises(doctor.OutOfReach, match=r"^B3 does not answer at all: ConnectionResetError"):
+            examine(ti=task)
+
+        assert {each["answer"] for each in task.pushed["addresses"]} == {"none"}
