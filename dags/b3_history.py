@@ -97,7 +97,8 @@ with DAG(
     description="B3's historical quotes of a year: capture, refine, validate",
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("0 0 1 1 *", "America/Sao_Paulo"),
-    start_date=pendulum.datetime(1986, 1, 1, tz="America/Sao_Paulo"),
+    # In UTC: a run for 1986 may have midnight of either zone as its logical date, and before this no task would start.
+    start_date=pendulum.datetime(1986, 1, 1),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=dt.timedelta(hours=12),

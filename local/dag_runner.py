@@ -68,6 +68,9 @@ def main(dag_id: str, date: str, log: str, conf: str) -> int:
         state = str(task_instance.state)
         if reporter.told.get(task_instance.task_id) != state:
             reporter.tell(task_instance.task_id, state)
+    if not any(state in ("success", "failed") for state in reporter.told.values()):
+        reporter.tell(dag_id, "nothing ran", f"expected tasks of {dag_id} for {date}, found none that ran: see the log")
+        return 1
     return 0 if run.state == "success" else 1
 
 

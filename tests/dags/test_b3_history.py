@@ -75,6 +75,14 @@ def test_a_run_is_scheduled_for_the_year_that_ended(dag):
     assert dag.catchup is False
 
 
+@pytest.mark.parametrize(
+    "logical_date", [dt.datetime(1986, 1, 1, tzinfo=dt.UTC), dt.datetime(1986, 1, 1, 3, tzinfo=dt.UTC)]
+)
+def test_the_first_year_of_b3s_history_runs(dag, logical_date):
+    """No task starts for a logical date before the start date, and a run without tasks is green."""
+    assert dag.start_date <= logical_date
+
+
 def test_years_of_a_backfill_are_fetched_and_taken_apart_one_at_a_time(dag):
     """A backfill has a limit of runs of its own, ten; a worker has the memory of one year's upload or two."""
     assert {name: dag.get_task(name).max_active_tis_per_dag for name in ("scrape", "upload")} == {
