@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from b3 import known_sessions
+from b3.accepted import FORM
 from b3.errors import ClosedDay
 from local import athena, home, provision, query, runs, source, stack
 from local.home import ROOT, Home
@@ -126,6 +127,9 @@ def _run_dag(
             print(f"  {end.state:<16} {end.task:<48}{end.seconds:6.1f} s", flush=True)
             if end.error:
                 print(f"      {end.error}", flush=True)
+            for name in FORM:
+                if name in (end.error or ""):
+                    print(f"      here that is: make run DATE={date} ACCEPT={name.removeprefix('accept_')}", flush=True)
     watch.lap("end of the run")
     outcome = "no task failed" if run.succeeded else "FAILED"
     print(f"{DAG} {date}: {outcome}; Airflow's log: {runs.short(run.log)}")

@@ -85,6 +85,7 @@ def test_a_flood_is_refused_and_readers_keep_the_former_quotes_until_it_is_accep
     assert refused.state("scrape") == "success"
     assert refused.state("upload") == "failed"
     assert f"found {odd:,} that break prices_lie_within_low_and_high" in refused.printed
+    assert "here that is: make run DATE=2010-06-16 ACCEPT=flood" in refused.printed
     assert readers(published) == before
 
     accepted = published.run(DATE, accept="flood")
