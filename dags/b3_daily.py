@@ -39,7 +39,8 @@ after the session it fails for good, with each answer and its time. Older sessio
 one. What is captured lands under its own session; a run for which there is none skips `indexes.*` and with them
 `sectors.*`, says why, and its quotes go on. The sector classification carries no date: it is taken only while B3's
 portfolios are the session's. So a backfill of old dates has quotes and no invented portfolios. When `indexes.*` or
-`sectors.*` fail, the quotes go on as well, and the run fails in the end by the checks that need them.
+`sectors.*` fail, the quotes go on as well, and the run fails in the end: by `indexes.complete`, or by the checks that
+need what is missing.
 
 **Odd rows** are published as B3 wrote them: each is a row of `findings`, and a run with findings is green. Two things
 wait for a person: a flood, where more than half of the rows break one rule, and a correction that loses more than a
@@ -62,12 +63,14 @@ time is the last. Runs of a backfill take turns at the crawlers, one at a time, 
 * `scrape`, *DeadlineOver*: B3 did not publish by noon of the day after. *NotServed*: it no longer serves the file, or
   the session is yet to come. Clear the task once B3 has the file. *ClosedDay*: there was no session; a scheduled or
   backfilled run is skipped instead.
-* Any scrape, *Truncated*, *NotB3Data*, *BadLayout* or *WrongDate*: B3 sent something else. The bytes are in
-  `landing/rejected/`, nothing downstream changed. Clear the task later; `indexes.*` and `sectors.*` the same day.
+* Any scrape, *Truncated*, *NotB3Data*, *BadLayout*, *WrongDate*, *NoRecords* or *Unreadable*: B3 sent something else.
+  The bytes are in `landing/rejected/`, nothing downstream changed. Clear the task later; `indexes.*` and `sectors.*`
+  the same day.
 * `indexes.complete`: an index or endpoint is missing or bad, and the others of the day are there. The bytes are in
   `landing/rejected/`. Clear `indexes.scrape` the same day.
-* `upload`, *Flood* or *RecordsLost*: compare the file in `landing/` with what readers see (`make diff` does). If B3 is
-  right, trigger the DAG again for that date with `accept_flood` or `accept_loss`.
+* `upload`, *Flood* or *RecordsLost*: compare the newest version of the file in `landing/` with the former one, whose
+  quotes readers see (on a local lake, `make diff` does). If B3 is right, trigger the DAG again for that date with
+  `accept_flood` or `accept_loss`.
 * `refine`: the job run's log group is `/aws-glue/jobs/<job>/error`; readers still see the former partition.
 * `validate.*`: the tables already show the new partition; treat the trade date as suspect until the check passes.
   `…_partition_is_there` right after a green crawl: where the crawlers go by S3 events, the event came later than the
@@ -280,11 +283,13 @@ with DAG(
     [quotes, index_portfolio, sectors] >> crawl_raw
     chain([quotes, crawl_raw], refine, crawl_refined)
     # A check runs only where what it checks was written; where that failed, so does the run, by the check.
-    needs = {"index": index_portfolio, "sectors": sectors}
+    needs = {"index": [index_portfolio], "sectors": [sectors]}
     with TaskGroup("validate") as validate:
         for name in aws.statements(SQL / "validate"):
             check = aws.athena("validate", name)
-            [crawl_refined, needs.get(name.partition("_")[0], quotes)] >> check
+            [crawl_refined, *needs.get(name.partition("_")[0], [quotes])] >> check
+            if name.startswith("index_stocks_"):
+                refine >> check
     with TaskGroup("views"):
         for name in aws.statements(SQL / "views"):
             crawl_refined >> aws.athena("views", name)

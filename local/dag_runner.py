@@ -49,7 +49,7 @@ def main(dag_id: str, date: str, log: str, conf: str) -> int:
 
         @hookimpl
         def on_task_instance_failed(self, previous_state: Any, task_instance: Any, error: Any) -> None:
-            reporter.tell(task_instance.task_id, str(task_instance.state or "failed"), error)
+            reporter.tell(task_instance.task_id, _name(task_instance.state) or "failed", error)
 
         @hookimpl
         def on_task_instance_skipped(self, previous_state: Any, task_instance: Any) -> None:
@@ -65,13 +65,18 @@ def main(dag_id: str, date: str, log: str, conf: str) -> int:
     instant = dt.datetime.combine(dt.date.fromisoformat(date), dt.time(), dt.UTC)
     run = dag.test(logical_date=instant, run_conf=json.loads(conf))
     for task_instance in run.get_task_instances():
-        state = str(task_instance.state)
+        state = _name(task_instance.state)
         if reporter.told.get(task_instance.task_id) != state:
             reporter.tell(task_instance.task_id, state)
     if not any(state in ("success", "failed") for state in reporter.told.values()):
         reporter.tell(dag_id, "nothing ran", f"expected tasks of {dag_id} for {date}, found none that ran: see the log")
         return 1
     return 0 if run.state == "success" else 1
+
+
+def _name(state: Any) -> str:
+    """Return a state as Airflow shows it: its enumeration has another text in each release."""
+    return str(getattr(state, "value", state) or "")
 
 
 if __name__ == "__main__":

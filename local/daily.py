@@ -34,7 +34,7 @@ ORDER BY table_name DESC
 FINDINGS = """
 SELECT rule, ticker, market_type, forward_days, file_line, expected, found
 FROM findings WHERE trade_date = date '{date}'
-ORDER BY file_line, rule
+ORDER BY file_line NULLS FIRST, rule
 LIMIT 20
 """
 TOP_STOCKS = ROOT / "include" / "sql" / "analysis" / "top_stocks.sql"

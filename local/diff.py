@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import sys
+from typing import Any
 
 import boto3
 
 from b3 import corrections, landing
 from b3.corrections import Change, Correction
 from b3.errors import SourceError
-from b3.lake import Lake
+from b3.lake import Lake, raw_quotes_key
 from b3.landing import LandedVersion
+from b3.objects import head
 from local import home, source, stack
 
 # Changes of each kind that are printed; the rest is counted.
@@ -23,7 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Compare and print: 0 if the versions are there, 1 if not, 2 if the arguments are wrong."""
     parser = argparse.ArgumentParser(prog="make diff", description=__doc__)
     parser.add_argument("--date", required=True, help="the session, YYYY-MM-DD")
-    parser.add_argument("--from", dest="first", default="", help="number of the former version, as listed")
+    parser.add_argument(
+        "--from", dest="first", default="", help="number of the former version, by default what readers see"
+    )
     parser.add_argument("--to", dest="last", default="", help="number of the later version, by default the last")
     parser.add_argument("--exchange", default="", help="whose lake: simulated, or anything else for the real one")
     options = parser.parse_args(arguments)
@@ -50,7 +54,7 @@ def diff(lake: stack.Lake, date: dt.date, first: str = "", last: str = "") -> in
     Args:
         lake: the running lake.
         date: the session.
-        first: number of the former version in the list; empty for the one before `last`.
+        first: number of the former version in the list; empty for what readers see, or else the one before `last`.
         last: number of the later version; empty for the last.
 
     Raises:
@@ -63,18 +67,26 @@ def diff(lake: stack.Lake, date: dt.date, first: str = "", last: str = "") -> in
     versions = [version for version in landed if len(tables[version])]
     if not versions:
         raise ValueError(f"expected files in landing/ that hold {date}, found none: run `make run DATE={date}` first")
-    print(f"versions of {date} in landing/")
+    seen = _seen(s3, bucket, date, versions)
+    print(f"versions of {date} in landing/; * is what readers see")
     for number, version in enumerate(versions, 1):
-        rows = f"{len(tables[version]):,} rows"
-        print(f"  {number}  {version.fetched_at}  {rows:>12}  {version.key}  {version.sha256[:12]}")
+        rows, mark = f"{len(tables[version]):,} rows", "*" if number == seen else " "
+        print(f"  {number} {mark} {version.fetched_at}  {rows:>12}  {version.key}  {version.sha256[:12]}")
     to = _choose(versions, last, len(versions), "TO")
     if len(versions) == 1 and not first:
         print("there is one version: nothing to compare")
         return 0
-    of = _choose(versions, first, max(to - 1, 1), "FROM")
+    of = _choose(versions, first, seen if seen and seen < to else max(to - 1, 1), "FROM")
     print(f"\n{of} to {to}")
     show(corrections.compare(tables[versions[of - 1]], tables[versions[to - 1]]))
     return 0
+
+
+def _seen(s3: Any, lake: Lake, date: dt.date, versions: list[LandedVersion]) -> int | None:
+    """Return the number of the version that raw quotes were made from, None if it is not known."""
+    there = head(s3, lake, raw_quotes_key(date))
+    sha256 = there["Metadata"].get("source-sha256") if there else None
+    return max((number for number, version in enumerate(versions, 1) if version.sha256 == sha256), default=None)
 
 
 def _choose(versions: list[LandedVersion], given: str, default: int, name: str) -> int:

@@ -17,11 +17,15 @@ DAG = "b3_history"
 TASKS = 6  # the five steps, and all checks as one
 
 FINDINGS = """
-SELECT year(trade_date) AS year, rule, count(*) AS findings, count(DISTINCT trade_date) AS sessions,
-       min(trade_date) AS first_date, min_by(ticker, trade_date) AS ticker, min_by(found, trade_date) AS found
-FROM findings
-WHERE trade_date BETWEEN date '{first}-01-01' AND date '{last}-12-31'
-GROUP BY year(trade_date), rule
+SELECT year, rule, count(*) AS findings, count(DISTINCT trade_date) AS sessions, min(trade_date) AS first_date,
+       max(CASE WHEN place = 1 THEN ticker END) AS ticker, max(CASE WHEN place = 1 THEN found END) AS found
+FROM (
+  SELECT findings.*, year(trade_date) AS year,
+         row_number() OVER (PARTITION BY year(trade_date), rule ORDER BY trade_date, file_line) AS place
+  FROM findings
+  WHERE trade_date BETWEEN date '{first}-01-01' AND date '{last}-12-31'
+) numbered
+GROUP BY year, rule
 ORDER BY year, rule
 """
 YEARS = """

@@ -51,9 +51,15 @@ class Source:
 
     @property
     def indexes(self) -> str:
-        """Setting B3_INDEXES: the caller's own, else IBOV, or what a folder has portfolios of."""
+        """Setting B3_INDEXES: the caller's own, else IBOV, or what a folder or a simulated day has portfolios of."""
         if os.environ.get("B3_INDEXES"):
             return os.environ["B3_INDEXES"]
+        if self.today:
+            # Imported here: it needs numpy, and only a simulated exchange has a day of its own.
+            from local.exchange.indexes import FIRST_DATE
+
+            if self.today < FIRST_DATE:
+                return settings.NO_INDEX
         if self.folder is None:
             return "IBOV"
         found = [_PORTFOLIO.fullmatch(path.name) for path in self.folder.iterdir()]

@@ -49,7 +49,7 @@ Constituents. `refine_index_stocks` makes a row of each constituent of each inde
 (endpoint portfolio_day) and its raw quotes: those of its round lot, and sums over round lot, odd lot and auction. They
 come after the quotes, which stay committed whatever becomes of them.
 
-Commit. Findings are put before their quotes, so that a reader who sees a finding_count sees what is counted. A reader
+Commit. The findings of a session are put right before its quotes; between the two, a reader may count others. A reader
 must see the old partition or the new one, never half of one, and Spark by itself promises that
 only of a folder that nobody reads yet. So Spark writes quotes below the staging prefix, the rows of what it wrote
 are counted, and then one PutObject puts each file at its fixed key: S3 makes that visible at once or not at all.
@@ -285,8 +285,8 @@ RULES = {
         """quantity > 0 AND CASE
           WHEN financial_volume = 0 THEN quantity * high * 100 < quote_factor
           ELSE financial_volume > 0
-           AND (100 * financial_volume + coalesce(trade_count, 99999)) * quote_factor >= 99 * quantity * low
-           AND (100 * financial_volume - 1) * quote_factor <= 101 * quantity * high
+           AND (100 * financial_volume + coalesce(trade_count, 99999)) * quote_factor >= 99 * (quantity * low)
+           AND (100 * financial_volume - 1) * quote_factor <= 101 * (quantity * high)
         END""",
         shown("quantity", "low", "high", "financial_volume", "quote_factor"),
     ),
@@ -1169,24 +1169,19 @@ def commit_sessions(run: Run) -> None:
     in_parallel(lambda footer: footer.source.check_unchanged(s3), found.values())
     print(f"staged {len(dates)} sessions, {time.monotonic() - began:.1f} s", flush=True)
 
-    def tell_one(told: tuple[dt.date, list[Row]]) -> bool:
-        date, of_session = told
-        return commit_findings(s3, told_at[date], found[date].source, of_session, etag(former_findings[date]))
-
-    for batch in findings_by_date(judged, findings):
-        in_parallel(tell_one, batch.items())
-    print(f"told the findings of {len(dates)} sessions, {time.monotonic() - began:.1f} s", flush=True)
     done = itertools.count(1)
 
-    def commit_one(date: dt.date) -> bool:
+    def commit_one(told: tuple[dt.date, list[Row]]) -> bool:
+        date, of_session = told
         content = fetch_staged(s3, folder.bucket, staged[f"trade_date={date}"], rows[date])
-        metadata = found[date].source.metadata_of_quotes(rows[date])
-        changed = commit(s3, content, targets[date], metadata, etag(formers[date]))
+        source = found[date].source
+        commit_findings(s3, told_at[date], source, of_session, etag(former_findings[date]))
+        changed = commit(s3, content, targets[date], source.metadata_of_quotes(rows[date]), etag(formers[date]))
         if (number := next(done)) % PROGRESS == 0:
             print(f"{number} of {len(dates)} sessions, {time.monotonic() - began:.1f} s", flush=True)
         return changed
 
-    changed = sum(in_parallel(commit_one, dates))
+    changed = sum(sum(in_parallel(commit_one, batch.items())) for batch in findings_by_date(judged, findings))
     print(
         f"{'committed' if changed else 'unchanged'} {args.target}: {len(dates)} sessions, {sum(rows.values())} rows "
         f"from {args.source}, {changed} put, {len(dates) - changed} left alone, {time.monotonic() - began:.1f} s",

@@ -1,13 +1,20 @@
 -- What a run found odd: by rule, how many findings on how many sessions, and the first of them.
+WITH
+  numbered AS (
+    SELECT
+      findings.*,
+      row_number() OVER (PARTITION BY rule ORDER BY trade_date, file_line) AS place
+    FROM findings
+    WHERE {{ period(dag_run, ti).sql }}
+  )
 SELECT
   rule,
   count(*) AS findings,
   count(DISTINCT trade_date) AS sessions,
   min(trade_date) AS first_date,
-  min_by(ticker, trade_date) AS ticker,
-  min_by(expected, trade_date) AS expected,
-  min_by(found, trade_date) AS found
-FROM findings
-WHERE {{ period(dag_run, ti).sql }}
+  max(CASE WHEN place = 1 THEN ticker END) AS ticker,
+  max(CASE WHEN place = 1 THEN expected END) AS expected,
+  max(CASE WHEN place = 1 THEN found END) AS found
+FROM numbered
 GROUP BY rule
 ORDER BY rule

@@ -19,7 +19,6 @@ import pyarrow.compute as pc
 from b3 import cotahist, holidays, lake, portfolio, publication, sectors, sessions
 from b3.diagnosis import NO_ANSWER, WIDTH, Diagnosis, details, shortened, table
 from b3.errors import (
-    BadLayout,
     NoPortfolio,
     NotB3Data,
     NotPublished,
@@ -29,7 +28,7 @@ from b3.errors import (
     Truncated,
     WrongDate,
 )
-from b3.site import HOLIDAYS_PATH, INDEX_METHODS, MOST_PAGES, QUOTES_PATH, index_path, sector_workbook_path
+from b3.site import HOLIDAYS_PATH, INDEX_METHODS, QUOTES_PATH, index_path, sector_workbook_path
 
 if TYPE_CHECKING:
     import requests
@@ -279,13 +278,6 @@ def _portfolio(visit: _Visit, index: str, endpoint: str, today: dt.date) -> Prob
 def _all_pages(visit: _Visit, method: str, index: str) -> bytes:
     first, download = visit.hook.download_index(method, index=index)
     count = portfolio.page_count(first, source=download.url)
-    if count > MOST_PAGES:
-        raise BadLayout(
-            source=download.url,
-            expected=f"at most {MOST_PAGES} pages",
-            found=f"{count} in page.totalPages",
-            hint="Look at the answer: no index is that wide.",
-        )
     pages = [first]
     for number in range(2, count + 1):
         visit.wait()

@@ -137,6 +137,10 @@ class Unreadable(SourceError):
     """Reading it failed in a way that nobody foresaw; `__cause__` is that failure."""
 
 
+_READER_FAILED = "Look at the answer and at the cause in the log, and bring the reader up to it."
+_MACHINE_FAILED = "This machine may be to blame: see its disk and memory, and run the task again."
+
+
 @contextmanager
 def reading(source: str) -> Iterator[None]:
     """Raise Unreadable in place of whatever fails in the `with` block and is no SourceError.
@@ -156,8 +160,13 @@ def reading(source: str) -> Iterator[None]:
             source=source,
             expected="an answer that can be read",
             found=printable(cause if len(cause) <= _LONGEST_CAUSE else cause[:_LONGEST_CAUSE] + "…"),
-            hint="Look at the answer and at the cause in the log, and bring the reader up to it.",
+            hint=_READER_FAILED if _is_of_the_answer(error) else _MACHINE_FAILED,
         ) from error
+
+
+def _is_of_the_answer(error: Exception) -> bool:
+    """Return whether the answer may be to blame, and not a full disk or too little memory."""
+    return not (isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None))
 
 
 def printable(text: str) -> str:

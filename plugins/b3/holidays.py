@@ -95,9 +95,14 @@ def read_page(html: bytes, *, source: str = "page of trading holidays") -> dict[
 
 
 def differences(closures: Mapping[int, set[dt.date]]) -> list[str]:
-    """A sentence for each weekday of these years on which the page and `b3.sessions` disagree, in order."""
+    """Return a sentence for each weekday on which the page and `b3.sessions` disagree, in order.
+
+    Years before 2000, where the calendar is not sure, are left out.
+    """
     found = []
     for year, closed in sorted(closures.items()):
+        if year < sessions.CALENDAR_IS_SURE_FROM:
+            continue
         first, last = dt.date(year, 1, 1), dt.date(year, 12, 31)
         known = set(sessions.sessions(first, last))
         for offset in range((last - first).days + 1):

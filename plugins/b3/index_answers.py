@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from b3 import portfolio, sessions
-from b3.errors import BadLayout, SourceError, WrongDate, reading
+from b3.errors import SourceError, WrongDate, reading
 from b3.lake import Lake
 from b3.landing import LandedFile, receive, rejecting
-from b3.site import INDEX_METHODS, MOST_PAGES
+from b3.site import INDEX_METHODS
 
 if TYPE_CHECKING:
     from b3.hook import B3Hook, Download
@@ -55,13 +55,6 @@ def ask(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, index: str, end
     first, download, received = _page(hook, s3, where, method, index, 1)
     with rejecting(s3, where, _page_name(method, index, 1), io.BytesIO(first), download):
         count = portfolio.page_count(first, source=download.url)
-        if count > MOST_PAGES:
-            raise BadLayout(
-                source=download.url,
-                expected=f"at most {MOST_PAGES} pages",
-                found=f"{count} in page.totalPages",
-                hint="Look at the answer: no index is that wide.",
-            )
     pages, places = [first], [received.uri]
     for number in range(2, count + 1):
         page, of_page, received = _page(hook, s3, where, method, index, number)

@@ -128,19 +128,18 @@ def latest(s3: Any, where: Lake, trade_date: dt.date) -> LandedFile | None:
 def versions(s3: Any, where: Lake, trade_date: dt.date) -> list[LandedVersion]:
     """Return every version in landing/ of the files that may hold a session, the oldest first.
 
-    They are the daily file, the month's and the year's; of equal bytes under one name only the first counts.
+    They are the daily file, the month's and the year's.
     """
-    found: dict[tuple[str, str], LandedVersion] = {}
+    found = []
     for name in (lake.daily_quotes_file(trade_date), *(longer.name for longer in _longer(trade_date))):
         key = lake.landing_quotes_key(name)
         pages = s3.get_paginator("list_object_versions").paginate(Bucket=where.bucket, Prefix=key)
         for entry in (entry for page in pages for entry in page.get("Versions", []) if entry["Key"] == key):
             answer = s3.head_object(Bucket=where.bucket, Key=key, VersionId=entry["VersionId"])
             metadata = {**_when(answer), **answer["Metadata"]}
-            version = LandedVersion(key, entry["VersionId"], metadata[FETCHED_AT], metadata.get("source-sha256", "?"))
-            first = found.setdefault((key, version.sha256), version)
-            found[key, version.sha256] = min(first, version, key=lambda each: each.fetched_at)
-    return sorted(found.values(), key=lambda each: each.fetched_at)
+            sha256 = metadata.get("source-sha256", "?")
+            found.append(LandedVersion(key, entry["VersionId"], metadata[FETCHED_AT], sha256))
+    return sorted(found, key=lambda version: version.fetched_at)
 
 
 def read_session(s3: Any, where: Lake, version: LandedVersion, trade_date: dt.date) -> pa.Table:
@@ -161,7 +160,7 @@ def capture_year(hook: B3Hook, s3: Any, where: Lake, year: int) -> LandedFile:
     """Bring the COTAHIST file of a year to landing/quotes/, checked to its last record and for sessions of that year.
 
     A copy in landing/ that reaches to the last session of the year is used as it is: B3 does not change closed years,
-    and one is some 70 MB.
+    and one is some 70 MB. Before 2000 its metadata has to list its sessions as well, see `known_sessions`.
 
     Raises:
         ValueError: before 1986, where B3's historical quotes begin.
@@ -171,7 +170,8 @@ def capture_year(hook: B3Hook, s3: Any, where: Lake, year: int) -> LandedFile:
     wanted = _year(year)
     key = lake.landing_quotes_key(wanted.name)
     metadata = _metadata(s3, where, key)
-    if metadata is not None and _reaches(metadata, last):
+    told = year >= sessions.CALENDAR_IS_SURE_FROM or SESSION_DAYS in (metadata or {})
+    if metadata is not None and _reaches(metadata, last) and told:
         landed = _landed(where, key, metadata)
         log.info("%s is complete; B3 is not asked again", landed.uri)
         return landed
@@ -342,9 +342,12 @@ def keep(s3: Any, where: Lake, key: str, file: IO[bytes], download: Download, **
     if there is not None:
         before = _landed(where, key, there["Metadata"])
         if before.sha256 == landed.sha256:
-            log.info("%s already holds these bytes", landed.uri)
-            return before
-        if there["Metadata"].get(FETCHED_AT, "") > fetched_at:
+            if more.keys() <= there["Metadata"].keys():
+                log.info("%s already holds these bytes", landed.uri)
+                return before
+            # Put once more for what is now noted beside them; they came when they came.
+            fetched_at = there["Metadata"].get(FETCHED_AT, fetched_at)
+        elif there["Metadata"].get(FETCHED_AT, "") > fetched_at:
             log.info("%s holds bytes that came later", landed.uri)
             return before
     file.seek(0)

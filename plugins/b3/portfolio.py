@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from b3 import sectors, webpage
 from b3.errors import BadLayout, NoPortfolio, NotB3Data, NotPublished, Truncated, WrongDate, printable
-from b3.site import INDEX_METHODS
+from b3.site import INDEX_METHODS, MOST_PAGES
 
 SCHEMA = pa.schema(
     [
@@ -110,12 +110,20 @@ def header_date(json_bytes: bytes, *, source: str = INDEX_METHODS["portfolio_day
 
 
 def page_count(page: bytes, *, source: str = "a page of an index") -> int:
-    """How many pages the portfolio has of which `page` is one.
+    """Return how many pages the portfolio has of which `page` is one.
 
     Raises:
-        SourceError: as `read_table`, of what is no page.
+        SourceError: as `read_table`, of what is no page, or one of more than MOST_PAGES.
     """
-    return _page_number(_documents(page, source)[0], "totalPages", source)
+    count = _page_number(_documents(page, source)[0], "totalPages", source)
+    if count > MOST_PAGES:
+        raise BadLayout(
+            source=source,
+            expected=f"at most {MOST_PAGES} pages",
+            found=f"{count} in page.totalPages",
+            hint="Look at the answer: no index is that wide.",
+        )
+    return count
 
 
 def join_pages(pages: Sequence[bytes]) -> bytes:

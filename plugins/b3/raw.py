@@ -9,7 +9,7 @@ import json
 import logging
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -18,14 +18,16 @@ import pyarrow.parquet as pq
 
 from b3 import corrections, cotahist, lake, quality, sessions
 from b3.accepted import NOTHING, Accepted
-from b3.errors import CalendarDiffers, NotPublished, RecordsLost
+from b3.errors import CalendarDiffers, Flood, NotPublished, RecordsLost, SourceError
 from b3.lake import Lake
 from b3.landing import OVERTAKEN, LandedFile, find, head, latest, open_landed
 
 log = logging.getLogger(__name__)
 
-# Metadata of raw quotes: the records that they replaced, and how they differ.
+# Metadata of raw quotes: the records that they replaced, and how they differ; and the file that lacks their session
+# although one of its name had it, as a person accepted.
 CORRECTION = "correction"
+LACKED_BY = "lacked-by"
 
 _WRITERS = 4
 _TRIES = 3
@@ -47,10 +49,17 @@ class RawPartition:
 
 @dataclass(frozen=True)
 class RawQuotes:
-    """The raw partitions written from one source file; `source_records` are all quotes in it."""
+    """The raw partitions written from one source file.
+
+    Attributes:
+        partitions: one for each session.
+        source_records: all quotes in the file.
+        kept: sessions that the file lacks although one of its name had them; their partitions stay.
+    """
 
     partitions: list[RawPartition]
     source_records: int
+    kept: list[str] = field(default_factory=list)
 
 
 def write_quotes(
@@ -77,12 +86,17 @@ def write_quotes(
         Flood, RecordsLost: the file waits for a person, and the partition stays as it was.
         SourceError: and its other subclasses: the file is damaged, or does not hold that session.
     """
-    for _ in range(_TRIES - 1):
+    for _ in range(_TRIES):
         try:
             return _write_quotes(s3, where, landed, trade_date, accepted)
         except _Overtaken as overtaken:
             log.warning("%s: looking again", overtaken)
-    return _write_quotes(s3, where, landed, trade_date, accepted)
+    raise SourceError(
+        source=where.uri(lake.raw_quotes_key(trade_date)),
+        expected="no other upload of this session at the same time",
+        found=f"that others replaced the object {_TRIES} times in the meantime",
+        hint="Clear upload once the other runs of this session have ended.",
+    )
 
 
 def _write_quotes(s3: Any, where: Lake, landed: LandedFile, trade_date: dt.date, accepted: Accepted) -> RawQuotes:
@@ -106,12 +120,20 @@ def _write_quotes(s3: Any, where: Lake, landed: LandedFile, trade_date: dt.date,
             )
         log.warning("%s lacks %s; using %s", landed.uri, trade_date, daily.uri)
         landed = daily
-    with tempfile.TemporaryFile() as source:
-        open_landed(s3, where, landed, source)
-        reader = cotahist.Reader(source, trade_date=trade_date, unreadable=True, name=landed.uri)
-        records = pa.Table.from_batches(reader, cotahist.READ_SCHEMA)
+    records = _read_session(s3, where, landed, trade_date)
     _check_session(records, trade_date, landed.uri, formers.get(key), accepted)
     return RawQuotes([_commit(s3, where, landed, trade_date, records, formers.get(key))], len(records))
+
+
+def _read_session(s3: Any, where: Lake, landed: LandedFile, trade_date: dt.date) -> pa.Table:
+    """Return the records of a session in a landed file, of which a daily one may hold no others."""
+    with tempfile.TemporaryFile() as source:
+        open_landed(s3, where, landed, source)
+        if landed.uri.endswith(lake.daily_quotes_file(trade_date)):
+            reader = cotahist.Reader(source, trade_date=trade_date, unreadable=True, name=landed.uri)
+            return pa.Table.from_batches(reader, cotahist.READ_SCHEMA)
+        with cotahist.by_session(source, only=trade_date, name=landed.uri) as found:
+            return found.table(trade_date)
 
 
 def write_year(s3: Any, where: Lake, landed: LandedFile, accepted: Accepted = NOTHING) -> RawQuotes:
@@ -170,15 +192,18 @@ def _write_sessions(
         ):
             dates = found.dates()
             newer: dict[dt.date, LandedFile] = {}
+            lost: list[dt.date] = []
             if only is None:
-                _check_calendar(dates, landed.uri)
-                _refuse_lost_sessions(dates, landed, formers, accepted)
+                lost = _lost_sessions(dates, landed, formers, accepted)
+                _check_calendar(dates, landed.uri, lost)
                 lasts = zip(dates, pool.map(lambda date: latest(s3, where, date), dates), strict=True)
                 newer = {date: last for date, last in lasts if last and last.uri != landed.uri}
 
             def check(date: dt.date) -> None:
+                last = newer.get(date)
+                records = _read_session(s3, where, last, date) if last else found.table(date)
                 former = formers.get(lake.raw_quotes_key(date))
-                _check_session(found.table(date), date, landed.uri, former, accepted)
+                _check_session(records, date, (last or landed).uri, former, accepted)
 
             def write(date: dt.date) -> RawPartition:
                 if date in newer:
@@ -194,27 +219,36 @@ def _write_sessions(
                     return write_quotes(s3, where, landed, date, accepted).partitions[0]
 
             # All of them before the first is replaced.
-            list(pool.map(check, [date for date in dates if date not in newer]))
-            return RawQuotes(list(pool.map(write, dates)), found.summary.records)
+            list(pool.map(check, dates))
+            for date in lost:
+                _keep_lost(s3, where, formers[lake.raw_quotes_key(date)], date, landed)
+            partitions = list(pool.map(write, dates))
+            return RawQuotes(partitions, found.summary.records, [date.isoformat() for date in lost])
 
 
 def _check_session(
     records: pa.Table, trade_date: dt.date, source: str, former: dict[str, Any] | None, accepted: Accepted
 ) -> None:
-    """Raise Flood or RecordsLost if a session's records wait for a person."""
+    """Raise Flood or RecordsLost if a session's records wait for a person; what readers see has been accepted."""
     if not accepted.flood:
-        quality.refuse_flood(records, trade_date, source)
+        try:
+            quality.refuse_flood(records, trade_date, source)
+        except Flood:
+            if former is None or former["ETag"].strip('"') != _etag(_encode(records)):
+                raise
     rows = (former or {}).get("Metadata", {}).get("rows", "")
     if rows.isdecimal() and not accepted.loss:
         corrections.refuse_loss(len(records), int(rows), trade_date, source)
 
 
-def _refuse_lost_sessions(
+def _lost_sessions(
     dates: list[dt.date], landed: LandedFile, formers: dict[str, dict[str, Any]], accepted: Accepted
-) -> None:
-    """Raise RecordsLost if a year's file lacks sessions that were once written from a file of its name."""
-    if accepted.loss:
-        return
+) -> list[dt.date]:
+    """Return the sessions that a year's file lacks, and that were once written from a file of its name.
+
+    Raises:
+        RecordsLost: there are any, and this file's lack of them was not accepted.
+    """
     keys = {lake.raw_quotes_key(date) for date in dates}
     name = landed.url.rpartition("/")[2]
     lost = [
@@ -222,7 +256,10 @@ def _refuse_lost_sessions(
         for key, former in sorted(formers.items())
         if key not in keys and former["Metadata"].get("source-url", "").rpartition("/")[2] == name
     ]
-    if lost:
+    open_ones = [
+        date for date in lost if formers[lake.raw_quotes_key(date)]["Metadata"].get(LACKED_BY, "") != landed.sha256
+    ]
+    if open_ones and not accepted.loss:
         raise RecordsLost(
             source=landed.uri,
             expected=f"every session that a {name} had before",
@@ -230,10 +267,30 @@ def _refuse_lost_sessions(
             hint="The file is in landing/ and readers keep the former quotes. If B3 did take these sessions back, "
             "trigger the DAG again with accept_loss; their partitions stay.",
         )
+    return lost
 
 
-def _check_calendar(dates: list[dt.date], source: str) -> None:
-    """Raise CalendarDiffers unless `dates` of a year are its sessions up to the last of them, NotPublished if none."""
+def _keep_lost(s3: Any, where: Lake, former: dict[str, Any], trade_date: dt.date, landed: LandedFile) -> None:
+    """Note on a raw object that a person accepted a file without its session; its bytes stay."""
+    if former["Metadata"].get(LACKED_BY) == landed.sha256:
+        return
+    key = lake.raw_quotes_key(trade_date)
+    s3.copy_object(
+        Bucket=where.bucket,
+        Key=key,
+        CopySource={"Bucket": where.bucket, "Key": key},
+        CopySourceIfMatch=former["ETag"],
+        MetadataDirective="REPLACE",
+        Metadata={**former["Metadata"], LACKED_BY: landed.sha256},
+    )
+    log.warning("%s lacks %s; %s stays", landed.uri, trade_date, where.uri(key))
+
+
+def _check_calendar(dates: list[dt.date], source: str, lost: list[dt.date]) -> None:
+    """Raise CalendarDiffers unless `dates` of a year are its sessions up to the last of them, NotPublished if none.
+
+    Sessions that are `lost`, and accepted as such, may be absent.
+    """
     if not dates:
         raise NotPublished(
             source=source,
@@ -242,7 +299,7 @@ def _check_calendar(dates: list[dt.date], source: str) -> None:
             hint="Delete the file from landing/ and run scrape again, from the second session of the year on.",
         )
     expected = sessions.sessions(dt.date(dates[0].year, 1, 1), dates[-1])
-    absent, unknown = sorted(set(expected) - set(dates)), sorted(set(dates) - set(expected))
+    absent, unknown = sorted(set(expected) - {*dates, *lost}), sorted(set(dates) - set(expected))
     if not absent and not unknown:
         return
     found = "; ".join(
@@ -267,13 +324,11 @@ def _commit(
     Raises:
         _Overtaken: another object lies there now.
     """
-    key = lake.raw_quotes_key(trade_date)
-    parquet = io.BytesIO()
-    cotahist.write_session(records, parquet)
+    key, parquet = lake.raw_quotes_key(trade_date), _encode(records)
     volume = pc.sum(records["financial_volume"]).as_py()
     partition = RawPartition(trade_date.isoformat(), where.uri(key), len(records), str(volume))
     metadata = {**landed.metadata(), "rows": str(len(records))}
-    if former and _holds(former, parquet.getvalue(), landed.source):
+    if former and _holds(former, parquet, landed.source):
         log.info("%s already holds these bytes", partition.uri)
         return partition
     if former:
@@ -282,7 +337,7 @@ def _commit(
         s3.put_object(
             Bucket=where.bucket,
             Key=key,
-            Body=parquet.getvalue(),
+            Body=parquet,
             Metadata=metadata,
             **({"IfMatch": former["ETag"]} if former else {"IfNoneMatch": "*"}),
         )
@@ -294,7 +349,13 @@ def _commit(
     return partition
 
 
-def _correction(s3: Any, where: Lake, key: str, former: dict[str, Any], parquet: io.BytesIO) -> dict[str, str]:
+def _encode(records: pa.Table) -> bytes:
+    parquet = io.BytesIO()
+    cotahist.write_session(records, parquet)
+    return parquet.getvalue()
+
+
+def _correction(s3: Any, where: Lake, key: str, former: dict[str, Any], parquet: bytes) -> dict[str, str]:
     """Return the metadata that tells how the records of `parquet` differ from those of the former object."""
     try:
         answer = s3.get_object(Bucket=where.bucket, Key=key, IfMatch=former["ETag"])
@@ -306,7 +367,7 @@ def _correction(s3: Any, where: Lake, key: str, former: dict[str, Any], parquet:
     except pa.ArrowException:
         log.warning("%s was damaged; replacing it", where.uri(key))
         return {}
-    correction = corrections.compare(before, pq.read_table(parquet))
+    correction = corrections.compare(before, pq.read_table(io.BytesIO(parquet)))
     if not correction.changes:
         return {name: told for name, told in former["Metadata"].items() if name == CORRECTION}
     log.warning("%s is corrected: %s; %s", where.uri(key), correction.before(), correction.after())
@@ -327,5 +388,8 @@ def put_if_changed(s3: Any, where: Lake, key: str, body: bytes, metadata: dict[s
 
 
 def _holds(there: dict[str, Any], body: bytes, source: str) -> bool:
-    etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
-    return there["ETag"].strip('"') == etag and there["Metadata"].get("source") == source
+    return there["ETag"].strip('"') == _etag(body) and there["Metadata"].get("source") == source
+
+
+def _etag(body: bytes) -> str:
+    return hashlib.md5(body, usedforsecurity=False).hexdigest()

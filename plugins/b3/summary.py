@@ -54,7 +54,7 @@ def subject(what: str, rules: Sequence[RuleFindings]) -> str:
 
 def message(what: str, rules: Sequence[RuleFindings]) -> str:
     """Return the findings of a run, a line for each rule, and where to look."""
-    lines = [f"{subject(what, rules)}. The run is green: what B3 wrote is published as B3 wrote it."]
+    lines = [f"{subject(what, rules)}. What B3 wrote is published as B3 wrote it."]
     lines += [f"* {each}" for each in rules]
     lines += [
         "",

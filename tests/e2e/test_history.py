@@ -46,7 +46,9 @@ def test_every_session_of_the_year_arrives_and_the_daily_dag_leaves_it_as_it_is(
     before = of_the_year(year)
 
     assert sorted(before) == [
-        f"{layer}/quotes/trade_date={day}/quotes.parquet" for layer in ("raw", "refined") for day in DAYS
+        f"{layer}/{table}/trade_date={day}/{table}.parquet"
+        for layer, table in (("raw", "quotes"), ("refined", "findings"), ("refined", "quotes"))
+        for day in DAYS
     ]
     landed = [key for key in year.objects("landing/quotes/") if str(YEAR) in key]
     assert landed == [f"landing/quotes/COTAHIST_A{YEAR}.ZIP"]
@@ -107,7 +109,7 @@ def test_what_the_year_corrected_b3_history_tells_of_and_b3_daily_brings_to_the_
 
     cent = Decimal("0.01")
     assert status == 1
-    assert re.findall(r"failed (\S+)", printed) == ["validate.quotes_agree_with_index_stocks"]
+    assert re.findall(r"^ +\d{4} failed +(\S+)", printed, re.MULTILINE) == ["validate.quotes_agree_with_index_stocks"]
     assert re.search(rf"IBOV {ticker} .*run b3_daily again, from scrape on, for {FIRST}'", printed), printed
     assert corrected == (former[0] + cent, former[1])
     assert outcome.status == 0, outcome.printed

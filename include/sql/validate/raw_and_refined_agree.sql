@@ -1,14 +1,14 @@
 -- Every refined partition has the raw one's rows, quantity, financial volume and prices, to the cent.
 WITH
   source AS (
-    SELECT trade_date, count(*) AS records, sum(quantity) AS quantity, sum(financial_volume) AS volume,
+    SELECT trade_date, count(*) AS records, sum(CAST(quantity AS decimal(38,0))) AS quantity, sum(financial_volume) AS volume,
            sum(open + high + low + average + close) AS prices
     FROM raw_quotes
     WHERE {{ period(dag_run, ti).sql }}
     GROUP BY trade_date
   ),
   refined AS (
-    SELECT trade_date, count(*) AS records, sum(quantity) AS quantity, sum(financial_volume) AS volume,
+    SELECT trade_date, count(*) AS records, sum(CAST(quantity AS decimal(38,0))) AS quantity, sum(financial_volume) AS volume,
            sum(open + high + low + average + close) AS prices
     FROM quotes
     WHERE {{ period(dag_run, ti).sql }}

@@ -1,8 +1,10 @@
--- As many raw rows as the source file has of the session, and its volume to the cent.
+-- As many raw rows as the source file has of the session, and its volume to the cent. Sessions that a corrected file of
+-- a year lacks, and that were kept as a person accepted, are left out.
+{% set uploaded = ti.xcom_pull(task_ids='upload') -%}
 WITH
   source (trade_date, records, volume) AS (
     VALUES
-{%- for partition in ti.xcom_pull(task_ids='upload')['partitions'] %}
+{%- for partition in uploaded['partitions'] %}
       (date '{{ partition['trade_date'] }}', {{ partition['rows'] }}, {{ partition['financial_volume'] }}){{ '' if loop.last else ',' }}
 {%- endfor %}
   ),
@@ -10,6 +12,9 @@ WITH
     SELECT trade_date, count(*) AS records, sum(financial_volume) AS volume
     FROM raw_quotes
     WHERE {{ period(dag_run, ti).sql }}
+{%- for date in uploaded.get('kept', []) %}
+      AND trade_date <> date '{{ date }}'
+{%- endfor %}
     GROUP BY trade_date
   ),
   wrong AS (

@@ -6,15 +6,20 @@
 {% set period = period(dag_run, ti) -%}
 {% set breaches %}
 SELECT trade_date, ticker
-FROM quotes
-WHERE {{ period.sql }}
-  AND coalesce(
+FROM (
+  -- Wide enough for the products.
+  SELECT trade_date, ticker, trade_count, quantity, low, high, quote_factor,
+         CAST(financial_volume AS decimal(24,2)) AS volume
+  FROM quotes
+  WHERE {{ period.sql }}
+) q
+WHERE coalesce(
         quantity > 0
         AND CASE
-              WHEN financial_volume = 0 THEN quantity * high * 100 < quote_factor
-              ELSE financial_volume > 0
-               AND (100 * financial_volume + coalesce(trade_count, 99999)) * quote_factor >= 99 * quantity * low
-               AND (100 * financial_volume - 1) * quote_factor <= 101 * quantity * high
+              WHEN volume = 0 THEN quantity * high * 100 < quote_factor
+              ELSE volume > 0
+               AND (100 * volume + coalesce(trade_count, 99999)) * quote_factor >= 99 * (quantity * low)
+               AND (100 * volume - 1) * quote_factor <= 101 * (quantity * high)
             END,
         false) = false
 {% endset -%}

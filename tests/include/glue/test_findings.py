@@ -96,6 +96,34 @@ ODD: list[tuple[dict[str, Any], list[tuple[str, str, str]]]] = [
         quote("TRAD3", financial_volume=Decimal("100.00"), trade_count=None, unreadable="trade_count 2020202020"),
         [("fields_are_readable", "every field readable", "trade_count 2020202020 (bytes in hex)")],
     ),
+    # 100 of 10.00 are 1000.00; a hundredth of slack, and a cent for each trade below, a cent above.
+    (quote("EDGA3", financial_volume=Decimal("989.99"), trade_count=1), []),
+    (
+        quote("EDGB3", financial_volume=Decimal("989.98"), trade_count=1),
+        [
+            (
+                "volume_fits_quantity",
+                VOLUME,
+                "quantity 100, low 10.00, high 10.00, financial_volume 989.98, quote_factor 1",
+            )
+        ],
+    ),
+    (quote("EDGC3", financial_volume=Decimal("1010.01")), []),
+    (
+        quote("EDGD3", financial_volume=Decimal("1010.02")),
+        [
+            (
+                "volume_fits_quantity",
+                VOLUME,
+                "quantity 100, low 10.00, high 10.00, financial_volume 1010.02, quote_factor 1",
+            )
+        ],
+    ),
+    # As wide as its field, where a product of integers would not fit 64 bits.
+    (
+        quote("WIDE3", "0.01", quantity=999_999_999_999_999_999, financial_volume=Decimal("9999999999999999.99")),
+        [],
+    ),
     *(
         (
             quote("VGOA3T", price, market_type="030", forward_days=60),

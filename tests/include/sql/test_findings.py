@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from b3 import sessions
+from tests.include.glue.test_findings import ODD as GLUE_ODD
 from tests.include.sql.lab import PRICES, Failed, Lab
 
 Row = dict[str, Any]
@@ -76,6 +77,34 @@ def days(lab: Lab) -> dict[str, dt.date]:
         lab.put("findings", findings, str(day))
     lab.crawl()
     return found
+
+
+@pytest.fixture(scope="module")
+def refined_day(lab: Lab) -> dt.date:
+    """A session of the rows on which the Glue job is tested, with the findings that it tells of them."""
+    day = dt.date(2018, 12, 28)
+    rows = [{**quote(day, row["ticker"]), **row, "source_date": day} for row, _ in GLUE_ODD]
+    told_of_it = [
+        {"rule": rule, "table_name": "quotes", "ticker": row["ticker"], "market_type": row["market_type"],
+         "file_line": line, "expected": expected, "found": found}
+        for line, (row, told) in enumerate(GLUE_ODD, 2)
+        for rule, expected, found in told
+    ]  # fmt: skip
+    for row, (_, told) in zip(rows, GLUE_ODD, strict=True):
+        row["finding_count"] = len(told)
+        factor = row["quote_factor"]
+        exact = factor in (1, 10, 100, 1000)
+        row |= {f"unit_{name}": row[name] / factor if exact else None for name in PRICES}
+    lab.put("raw_quotes", rows, str(day))
+    lab.put("quotes", rows, str(day))
+    lab.put("findings", told_of_it, str(day))
+    lab.crawl()
+    return day
+
+
+@pytest.mark.parametrize("check", [*ODD, *OTHER_CHECKS])
+def test_the_checks_find_what_the_glue_job_tells_on_the_same_rows(lab: Lab, refined_day: dt.date, check: str):
+    assert lab.check(check, refined_day).rows == [{check: "1"}]
 
 
 @pytest.mark.parametrize("check", [*ODD, *OTHER_CHECKS])

@@ -179,3 +179,7 @@ class TestTheCheck:
     def test_raises_what_the_hook_raises(self, check, answer, kind):
         with pytest.raises(kind):
             check(answer)
+
+
+def test_years_of_which_the_calendar_is_not_sure_are_not_compared():
+    assert holidays.differences({1990: {dt.date(1990, 3, 14)}, 1999: set()}) == []

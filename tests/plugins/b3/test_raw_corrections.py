@@ -12,11 +12,11 @@ import pytest
 
 from b3 import cotahist, raw
 from b3.accepted import Accepted
-from b3.errors import Flood, RecordsLost
+from b3.errors import Flood, RecordsLost, SourceError
 from b3.landing import LandedFile
 from tests.plugins.b3.cotahist_lines import build_file, build_zip, record
 
-FIRST, SECOND = dt.date(2020, 1, 2), dt.date(2020, 1, 3)
+FIRST, SECOND, THIRD = dt.date(2020, 1, 2), dt.date(2020, 1, 3), dt.date(2020, 1, 6)
 
 
 def key(date: dt.date) -> str:
@@ -158,6 +158,11 @@ def test_rows_of_which_most_break_a_rule_wait_until_they_are_accepted(land, look
     raw.write_quotes(s3, lake, landed, FIRST, Accepted(flood=True))
     assert look()[0].num_rows == 100
 
+    # What readers see has been accepted: running again is safe.
+    before = look()
+    raw.write_quotes(s3, lake, landed, FIRST)
+    assert look() == before
+
 
 class Meddling:
     """An S3 client before whose PUTs of raw quotes somebody else does something."""
@@ -191,6 +196,17 @@ def test_an_upload_that_is_held_up_does_not_undo_a_correction(land, look, s3, la
 
 def written_volume(value: float) -> Any:
     return pa.scalar(f"{value:.2f}").cast(pa.decimal128(18, 2)).as_py()
+
+
+def test_an_upload_that_is_overtaken_again_and_again_says_so(land, s3, lake):
+    others = iter([b"one", b"another", b"a third"])
+
+    def replace() -> None:
+        s3.put_object(Bucket=lake.bucket, Key=key(FIRST), Body=next(others))
+
+    with pytest.raises(SourceError, match="found that others replaced the object 3 times in the meantime") as caught:
+        raw.write_quotes(Meddling(s3, replace, replace, replace), lake, land(quotes(FIRST)), FIRST)
+    assert "Clear upload" in caught.value.hint
 
 
 def test_a_year_that_is_held_up_does_not_undo_a_correction_of_one_session(land, look, s3, lake):
@@ -238,8 +254,32 @@ class TestAYear:
         assert caught.value.expected == "every session that a COTAHIST_A2020.ZIP had before"
         assert caught.value.found == "1 of them gone: 2020-01-03"
 
-        assert len(raw.write_year(s3, lake, shorter, Accepted(loss=True)).partitions) == 1
+        written = raw.write_year(s3, lake, shorter, Accepted(loss=True))
+        assert [part.trade_date for part in written.partitions] == [str(FIRST)]
+        assert written.kept == [str(SECOND)]
         assert look(SECOND)[0].num_rows == 30
+
+        # Accepted once is accepted, until another file lacks it.
+        assert raw.write_year(s3, lake, shorter) == written
+        with pytest.raises(RecordsLost):
+            raw.write_year(s3, lake, land(quotes(FIRST, VOLTOT=3502001), self.NAME))
+
+    def test_that_loses_a_session_in_its_middle_is_no_riddle_of_the_calendar(self, land, s3, lake):
+        raw.write_year(s3, lake, land([*quotes(FIRST), *quotes(SECOND), *quotes(THIRD)], self.NAME))
+        shorter = land([*quotes(FIRST), *quotes(THIRD)], self.NAME)
+
+        with pytest.raises(RecordsLost, match="1 of them gone: 2020-01-03"):
+            raw.write_year(s3, lake, shorter)
+        assert raw.write_year(s3, lake, shorter, Accepted(loss=True)).kept == [str(SECOND)]
+
+    def test_of_which_a_newer_daily_file_waits_for_a_person_writes_nothing(self, land, s3, lake):
+        year = land([*quotes(FIRST), *quotes(SECOND)], self.NAME)
+        land(quotes(SECOND, 50, odd=40), f"COTAHIST_D{SECOND:%d%m%Y}.ZIP")
+
+        with pytest.raises(Flood, match="at most half of the 50 quotes of 2020-01-03"):
+            raw.write_year(s3, lake, year)
+
+        assert "Contents" not in s3.list_objects_v2(Bucket=lake.bucket, Prefix="raw/")
 
     def test_does_not_lose_a_session_that_only_its_daily_file_had(self, land, s3, lake):
         raw.write_quotes(s3, lake, land(quotes(SECOND), f"COTAHIST_D{SECOND:%d%m%Y}.ZIP"), SECOND)

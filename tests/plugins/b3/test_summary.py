@@ -41,7 +41,7 @@ def test_a_message_has_the_sum_a_line_for_each_rule_and_where_to_look():
     rules = [RuleFindings.of(CORRECTION), RuleFindings.of(ROW)]
     assert subject("b3_daily for 2005-03-14", rules) == "b3_daily for 2005-03-14: 4 findings"
     first, *lines = message("b3_daily for 2005-03-14", rules).splitlines()
-    assert first == "b3_daily for 2005-03-14: 4 findings. The run is green: what B3 wrote is published as B3 wrote it."
+    assert first == "b3_daily for 2005-03-14: 4 findings. What B3 wrote is published as B3 wrote it."
     assert lines[:2] == [f"* {rules[0]}", f"* {rules[1]}"]
     assert "SELECT * FROM findings" in lines[-1]
 
