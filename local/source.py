@@ -20,6 +20,8 @@ from local import home
 from local.exchange import launch
 
 _DAILY_FILE = re.compile(r"COTAHIST_D(\d{2})(\d{2})(\d{4})\.ZIP")
+# A portfolio names its session with two digits of the year, which are read as of this century.
+_INDEXES_SINCE = dt.date(2000, 1, 1)
 _PORTFOLIO = re.compile(rf"{INDEX_METHODS['portfolio_day']}\.([A-Z0-9]+)\.json")
 
 
@@ -54,12 +56,8 @@ class Source:
         """Setting B3_INDEXES: the caller's own, else IBOV, or what a folder or a simulated day has portfolios of."""
         if os.environ.get("B3_INDEXES"):
             return os.environ["B3_INDEXES"]
-        if self.today:
-            # Imported here: it needs numpy, and only a simulated exchange has a day of its own.
-            from local.exchange.indexes import FIRST_DATE
-
-            if self.today < FIRST_DATE:
-                return settings.NO_INDEX
+        if self.today and self.today < _INDEXES_SINCE:
+            return settings.NO_INDEX
         if self.folder is None:
             return "IBOV"
         found = [_PORTFOLIO.fullmatch(path.name) for path in self.folder.iterdir()]

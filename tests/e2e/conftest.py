@@ -45,12 +45,12 @@ class Lab:
             market.session_file(date) if content is None else content
         )
 
-    def publish_indexes(self, date: dt.date) -> None:
-        """Let the exchange have the simulated one's answers of `date` about IBOV, sectors and holidays."""
+    def publish_indexes(self, date: dt.date, index: str = "IBOV") -> None:
+        """Let the exchange have the simulated one's answers of `date` about an index, sectors and holidays."""
         simulation = Simulation(lambda: date)
         for method in site.INDEX_METHODS.values():
-            parameters = site.index_path(method, index="IBOV").rpartition("/")[2]
-            self._keep(f"{method}.IBOV.json", simulation.index_call(method, parameters))
+            parameters = site.index_path(method, index=index).rpartition("/")[2]
+            self._keep(f"{method}.{index}.json", simulation.index_call(method, parameters))
         parameters = site.sector_workbook_path().rpartition("/")[2]
         self._keep("GetDownloadIndustryClassification.xlsx", simulation.sector_classification(parameters))
         self._keep("feriados.html", simulation.trading_holidays())

@@ -10,7 +10,7 @@ import pytest
 
 from b3 import sessions
 from local import history
-from local.exchange import indexes, market
+from local.exchange import indexes, market, oddities
 from local.source import Source
 
 YEAR = 2011
@@ -86,6 +86,38 @@ def test_a_session_whose_daily_file_is_gone_comes_from_the_year(year):
     assert of_the_year(year) == before
 
 
+# The calendar has no session on the Saturday, and a key repeats on the second day.
+OLD_DAYS = [dt.date(1986, 10, day) for day in (9, 10)] + [dt.date(1986, 11, day) for day in (21, 22)]
+
+
+def test_old_sessions_arrive_with_what_is_odd_in_them_and_the_daily_dag_leaves_them_as_they_are(lab):
+    out = io.BytesIO()
+    market.write_archive(out, "COTAHIST_A1986.ZIP", OLD_DAYS)
+    (lab.exchange / "COTAHIST_A1986.ZIP").write_bytes(out.getvalue())
+
+    status = history.run(Source("replay", lab.exchange), 1986, 1986)
+
+    printed = lab.capture.readouterr().out
+    assert status == 0, printed
+    assert [
+        day for (day,) in lab.query("SELECT DISTINCT trade_date FROM quotes WHERE year(trade_date) = 1986 ORDER BY 1")
+    ] == [str(day) for day in OLD_DAYS]
+    planted = sorted(
+        [str(day), found.rule, found.ticker, str(found.row + 2)] for day in OLD_DAYS for found in oddities.planted(day)
+    )
+    told = lab.query("SELECT trade_date, rule, ticker, file_line FROM findings WHERE year(trade_date) = 1986")
+    assert sorted(told) == planted
+    assert {rule for _, rule, _, _ in told} >= {"key_is_unique"}
+    before = {key: etag for key, etag in lab.objects().items() if "trade_date=1986-" in key}
+    assert len(before) == 3 * len(OLD_DAYS)
+
+    for day in OLD_DAYS[1::2]:
+        lab.publish(day)
+        outcome = lab.run(day)
+        assert outcome.status == 0, outcome.printed
+    assert {key: etag for key, etag in lab.objects().items() if "trade_date=1986-" in key} == before
+
+
 CORRECTED = 2012
 FIRST, SECOND = sessions.sessions(dt.date(CORRECTED, 1, 1), dt.date(CORRECTED, 1, 3))
 
@@ -109,7 +141,7 @@ def test_what_the_year_corrected_b3_history_tells_of_and_b3_daily_brings_to_the_
 
     cent = Decimal("0.01")
     assert status == 1
-    assert re.findall(r"^ +\d{4} failed +(\S+)", printed, re.MULTILINE) == ["validate.quotes_agree_with_index_stocks"]
+    assert re.findall(r"\d{4} failed (\S+)", printed) == ["validate.quotes_agree_with_index_stocks"]
     assert re.search(rf"IBOV {ticker} .*run b3_daily again, from scrape on, for {FIRST}'", printed), printed
     assert corrected == (former[0] + cent, former[1])
     assert outcome.status == 0, outcome.printed

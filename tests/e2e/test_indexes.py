@@ -15,7 +15,7 @@ from tests.infra import permissions
 DATE = dt.date(2024, 5, 16)
 FOLLOWING = sessions.next_session(DATE)
 QUOTES = ("scrape", "upload", "crawl_raw", "refine", "crawl_refined", "validate.raw_and_refined_agree")
-BESIDE = ("indexes.scrape", "indexes.upload", "sectors.scrape", "sectors.upload", "calendar_agrees")
+BESIDE = ("indexes.scrape", "indexes.upload", "indexes.complete", "sectors.scrape", "sectors.upload", "calendar_agrees")
 
 
 @pytest.fixture
@@ -117,14 +117,15 @@ def test_a_portfolio_of_the_next_session_never_lands_under_this_one(exchange):
     assert re.search(
         rf"skipped +indexes\.scrape .*\n.*{FOLLOWING}.*{sessions.next_session(FOLLOWING)}", outcome.printed
     )
-    assert not [key for key in exchange.objects() if f"{FOLLOWING}" in key and "quotes" not in key]
+    assert not [key for key in exchange.objects() if f"{FOLLOWING}" in key and not re.search("quotes|findings", key)]
     assert f"landing/index/IBOV/portfolio_day/{sessions.next_session(FOLLOWING)}.json" in exchange.objects()
 
 
-def test_a_bad_portfolio_and_another_holiday_fail_the_run_and_the_quotes_still_arrive(exchange):
+def test_a_bad_portfolio_and_another_holiday_fail_the_run_and_quotes_and_another_index_still_arrive(exchange):
     date = sessions.next_session(sessions.next_session(FOLLOWING))
     exchange.publish(date)
     exchange.publish_indexes(date)
+    exchange.publish_indexes(date, "SMLL")
     answer, page = exchange.exchange / "GetPortfolioDay.IBOV.json", exchange.exchange / "feriados.html"
     answer.write_bytes(answer.read_bytes().replace(b'"cod"', b'"code"'))
     page.write_text(page.read_text().replace("Não haverá negociação", "Haverá negociação", 1))
@@ -132,12 +133,16 @@ def test_a_bad_portfolio_and_another_holiday_fail_the_run_and_the_quotes_still_a
     outcome = exchange.run(date)
 
     assert outcome.status == 1
-    assert outcome.state("indexes.scrape") == "failed"
-    assert re.search(r"BadLayout: .*expected the fields .*found no cod and an unknown code", outcome.printed)
+    assert outcome.state("indexes.scrape") == "success"
+    assert outcome.state("indexes.complete") == "failed"
+    assert re.search(r"expected the fields .*found no cod and an unknown code", outcome.printed), outcome.printed
+    assert any(key.endswith("/GetPortfolioDay.IBOV.json") for key in exchange.objects("landing/rejected/"))
     assert outcome.state("calendar_agrees") == "failed"
     assert re.search(r"CalendarDiffers: .*expected .*found", outcome.printed), outcome.printed
     assert {outcome.state(task) for task in QUOTES} == {"success"}
-    assert outcome.state("validate.index_stocks_are_one_generation") == "upstream_failed"
+    assert outcome.state("validate.index_stocks_agree_with_the_portfolio") == "success"
+    constituents = f"SELECT index_code, count(*) FROM index_stocks WHERE trade_date = date '{date}' GROUP BY index_code"
+    assert exchange.query(constituents) == [["SMLL", str(len(indexes.portfolio("SMLL", date).constituents))]]
     ((rows,),) = exchange.query(f"SELECT count(*) FROM quotes WHERE trade_date = date '{date}'")
     assert int(rows) == len(market.session_columns(date)["ticker"])
     assert not exchange.objects(f"landing/index/IBOV/portfolio_day/{date}")

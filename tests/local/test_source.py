@@ -171,7 +171,7 @@ class Connection:
         self.host, self.schema, self.port, self.extra_dejson = host, None, None, {}
 
 
-@pytest.mark.parametrize(("today", "indexes"), [("1986-12-30", "none"), ("1987-01-05", "IBOV"), ("2024-03-14", "IBOV")])
-def test_no_index_is_asked_for_before_the_simulated_exchange_has_any(monkeypatch, today, indexes):
+@pytest.mark.parametrize(("today", "indexes"), [("1986-12-30", "none"), ("1998-01-05", "none"), ("2024-03-14", "IBOV")])
+def test_no_index_is_asked_for_on_days_that_its_two_digits_of_the_year_cannot_name(monkeypatch, today, indexes):
     monkeypatch.delenv("B3_INDEXES", raising=False)
     assert Source("simulated", today=dt.date.fromisoformat(today)).indexes == indexes
