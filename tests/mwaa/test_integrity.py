@@ -176,7 +176,8 @@ def test_every_template_renders_with_nothing_undefined(dag_id, monkeypatch):
             value = task.render_template(copy.copy(template(task, field, environment)), context, environment)
             assert "{{" not in str(value), f"{task.task_id}.{field} is left as {value}"
             rendered += value is not None
-    assert rendered >= len(dag.tasks)
+    # A task that is a function has no template but where it says so.
+    assert rendered >= sum(not hasattr(task, "python_callable") for task in dag.tasks)
 
 
 def template(task: Any, field: str, environment: Any) -> Any:
