@@ -45,7 +45,7 @@ TICKERS = ("ABCD3", "EFGH4", "IJKL3", "MNOP11", "QRST3")
 CHECKS = ROOT / "include" / "sql" / "validate"
 TABLES = (
     lake.RAW_QUOTES_TABLE, lake.RAW_INDEX_PORTFOLIO_TABLE, lake.RAW_SECTORS_TABLE, lake.QUOTES_TABLE,
-    lake.INDEX_STOCKS_TABLE,
+    lake.FINDINGS_TABLE, lake.INDEX_STOCKS_TABLE,
 )  # fmt: skip
 TYPES = {
     "string": pa.string(), "date": pa.date32(), "int": pa.int32(), "smallint": pa.int16(), "bigint": pa.int64(),
@@ -182,8 +182,9 @@ class Grown:
 
     def check(self, name: str, day: dt.date) -> int:
         """Run a file of validate/ for one day; returns the bytes scanned. Raises athena.QueryFailed."""
-        environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
-        sql = environment.from_string((CHECKS / f"{name}.sql").read_text()).render(
+        loader = jinja2.FileSystemLoader(CHECKS.parent)
+        environment = jinja2.Environment(undefined=jinja2.StrictUndefined, loader=loader)
+        sql = environment.get_template(f"{CHECKS.name}/{name}.sql").render(
             trade_date=lambda run: day, period=lambda run, ti: Period(day, day), dag_run=None, ti=_Written(day)
         )
         return athena.query(self._lake, sql).bytes_scanned
@@ -216,6 +217,8 @@ def _rows(table: str, day: dt.date, values: list[str]) -> list[dict[str, Any]]:
         return [{**constituent, "ticker": ticker, "theoretical_quantity": 1} for ticker in TICKERS]
     if table == lake.RAW_SECTORS_TABLE:
         return [{"root": "ABCD", "sector": "Energy"}]
+    if table == lake.FINDINGS_TABLE:
+        return []
     if table == lake.INDEX_STOCKS_TABLE:
         traded = {"total_quantity": QUANTITY, "total_financial_volume": PRICE * QUANTITY}
         constituent = {"index_code": "IBOV", "weight_pct": weight, "theoretical_quantity": 1, "generation": "0"}
@@ -224,6 +227,7 @@ def _rows(table: str, day: dt.date, values: list[str]) -> list[dict[str, Any]]:
     prices = dict.fromkeys(("open", "high", "low", "average", "close", "best_bid", "best_ask"), PRICE)
     units = {f"unit_{name}": value for name, value in prices.items()}
     sale = {"ticker": TICKERS[0], "market_type": "010", "quote_factor": 1, "trade_count": 1, "quantity": QUANTITY}
+    sale["finding_count"] = 0
     return [{**sale, **prices, **units, "source_date": day, "financial_volume": PRICE * QUANTITY}]
 
 
