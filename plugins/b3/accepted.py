@@ -1,4 +1,4 @@
-"""What a person lets pass, by the trigger form, of what would otherwise wait for one."""
+"""What a run may publish although it looks wrong: a person says so in the trigger form."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from b3.runs import BY_LOGICAL_DATE
 
-# The fields of the trigger form that say so.
+# The fields of the trigger form.
 FORM = {
     "accept_flood": {
         "title": "Accept odd rows",

@@ -67,8 +67,8 @@ def write_quotes(
 ) -> RawQuotes:
     """Write the raw quotes partition of `trade_date` from the COTAHIST file that holds it.
 
-    That is the one that came last of those in landing/, see `landing.latest`: another than `landed` where it came
-    since, whose corrections must not be undone.
+    Of the files in landing/ that hold the session, take the one that came last, see `landing.latest`. It may have come
+    after `landed`; its corrections must not be undone.
 
     The one PUT is the commit, on the condition that the object is still the one that was found at first: readers see
     the former object or the new one, and an upload that was held up does not undo a newer one. The same records give
@@ -80,7 +80,7 @@ def write_quotes(
         where: the lake.
         landed: a file in landing/ that holds the session.
         trade_date: the session.
-        accepted: what a person lets pass.
+        accepted: what the run publishes although it looks wrong.
 
     Raises:
         Flood, RecordsLost: the file waits for a person, and the partition stays as it was.
@@ -148,7 +148,7 @@ def write_year(s3: Any, where: Lake, landed: LandedFile, accepted: Accepted = NO
         s3: a boto3 S3 client.
         where: the lake.
         landed: the file of a year.
-        accepted: what a person lets pass.
+        accepted: what the run publishes although it looks wrong.
 
     Raises:
         CalendarDiffers: up to its last session the file has not those of the calendar; nothing is written then. Before
