@@ -25,8 +25,8 @@ from tests.processes import working_on
 
 TRIGGERED = dt.date(2024, 3, 20)
 BACKFILLED = (dt.date(2024, 3, 21), dt.date(2024, 3, 22))
-START_SECONDS = 120
-RUN_SECONDS = 300
+START_SECONDS = 240
+RUN_SECONDS = 600
 STOP_SECONDS = 60
 
 
