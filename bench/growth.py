@@ -33,10 +33,12 @@ import pyarrow.parquet as pq
 
 from b3 import lake, sessions
 from b3.period import Period
+from infra.checkout import ROOT
 from local import athena, provision
 from local.aws import launch
-from local.home import ROOT, SIMULATED, Home
-from local.stack import CREDENTIALS, Lake
+from local.aws.credentials import CREDENTIALS
+from local.home import SIMULATED, Home
+from local.stack import Lake
 
 FIRST_NEW_DAY = dt.date(2024, 3, 4)
 LISTED_DAYS = 3
@@ -268,7 +270,7 @@ def _grown(days: int) -> Iterator[tuple[Grown, Costs]]:
     with tempfile.TemporaryDirectory(prefix="b3-growth-") as folder, launch.start(Path(folder) / "aws") as server:
         outputs = provision.provision(server.endpoint, "lake")
         grown = Grown(Lake(Home(SIMULATED, Path(folder)), server.endpoint, outputs), days)
-        costs = Costs(days, psutil.Process(server.process.pid))
+        costs = Costs(days, psutil.Process(server.process.pid).children()[0])
         for name in ("raw", "refined"):
             with costs.of(f"first crawl_{name}"):
                 grown.crawl(name)

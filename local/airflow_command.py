@@ -7,8 +7,9 @@ import shlex
 import subprocess
 import sys
 
-from local import home, processes, runs, setup, source, stack
-from local.home import ROOT
+from infra.checkout import ROOT
+from local import home, runs, setup, source, stack
+from local.processes.end import end
 
 _STOP_SECONDS = 10
 
@@ -40,7 +41,7 @@ def run(chosen: source.Source, arguments: list[str]) -> int:
         try:
             return process.wait()
         finally:
-            processes.end(process, _STOP_SECONDS)
+            end(process, _STOP_SECONDS)
 
 
 if __name__ == "__main__":

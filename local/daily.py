@@ -12,8 +12,9 @@ from pathlib import Path
 from b3 import known_sessions
 from b3.accepted import FORM
 from b3.errors import ClosedDay
+from infra.checkout import ROOT
 from local import athena, home, provision, query, runs, source, stack
-from local.home import ROOT, Home
+from local.home import Home
 
 DAG = "b3_daily"
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from b3.diagnosis import Diagnosis, table
 from b3.site import QUOTES_HOST
+from infra.checkout import ROOT
 from local import machine, setup
-from local.home import ROOT
 
 if TYPE_CHECKING:
     from local.source import Source

@@ -14,9 +14,9 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from b3.diagnosis import Diagnosis
+from infra.checkout import ROOT
 from local import home, setup
 from local.aws import spark
-from local.home import ROOT
 
 HEADING = ("this machine", "has", "as the commands need it?")
 OLDEST_PYTHON = (3, 11)

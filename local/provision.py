@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError, WaiterError
 
-from local.home import ROOT
+from infra.checkout import ROOT
 
 STACK = "b3-lake"
 TEMPLATE = ROOT / "infra" / "lake.yaml"

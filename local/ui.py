@@ -13,8 +13,9 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from local import home, machine, runs, setup, source, stack, tether
+from local import home, machine, runs, setup, source, stack
 from local.home import Home
+from local.processes import tether
 
 API_SERVER = "api-server"
 COMPONENTS = (API_SERVER, "scheduler", "triggerer", "dag-processor")

@@ -20,9 +20,9 @@ from typing import Any
 
 import boto3
 
+from infra.checkout import ROOT
 from local import athena as queries
 from local import home, stack
-from local.home import ROOT
 from local.stack import Lake
 
 FILE = Path(__file__).with_name("measured.json")

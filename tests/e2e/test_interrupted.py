@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from infra.checkout import ROOT
 from local import clean, setup
 from local.exchange import market
-from local.home import ROOT
 from tests.processes import working_on
 
 DATE = dt.date(2024, 3, 14)

@@ -17,9 +17,10 @@ import boto3
 import psutil
 import pytest
 
-from local import airflow_command, setup, stack
+from infra.checkout import ROOT
+from local import airflow_command, setup
+from local.aws.credentials import CREDENTIALS
 from local.exchange import market
-from local.home import ROOT
 from local.source import Source
 from tests.processes import working_on
 
@@ -142,9 +143,9 @@ def rows_of(lakes: Path, date: dt.date) -> str | None:
 
 def keys() -> dict[str, str]:
     return {
-        "region_name": stack.REGION,
-        "aws_access_key_id": stack.CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        "aws_secret_access_key": stack.CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        "region_name": CREDENTIALS["AWS_DEFAULT_REGION"],
+        "aws_access_key_id": CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
     }
 
 

@@ -8,10 +8,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from b3 import cotahist, lake, portfolio, sectors, settings
+from infra.checkout import sql
 from local import provision
 from tests.infra.templates import LAKE, load, strings
 
-ROOT = LAKE.parent.parent
 DATE = dt.date(2020, 4, 30)
 # What B3 does not give again.
 KEPT_FOR_EVER = (
@@ -340,7 +340,7 @@ class TestRoles:
             assert f"${{{table}}}" in " ".join(strings(properties["CrawlerRole"]["Policies"]))
 
     def test_let_tasks_replace_the_views_and_no_table(self, properties):
-        views = {path.stem for path in (ROOT / "include" / "sql" / "views").glob("*.sql")}
+        views = {path.stem for path in (sql() / "views").glob("*.sql")}
         changeable = {
             text.rpartition("/")[2]
             for statement in properties["ExecutionRole"]["Policies"][0]["PolicyDocument"]["Statement"]

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from b3 import publication, settings
-from tests.infra.templates import INFRA, LAKE, MWAA, load, strings
-
-ROOT = INFRA.parent
+from infra.checkout import ROOT
+from tests.infra.templates import LAKE, MWAA, load, strings
 
 
 @pytest.fixture(scope="module")

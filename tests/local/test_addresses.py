@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from infra.checkout import ROOT
 from local import addresses, source
-from local.home import ROOT
 from local.source import Source
 from tests.plugins.b3.simulated import healthy
 

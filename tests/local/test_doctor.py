@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from b3.diagnosis import Diagnosis
+from infra.checkout import ROOT
 from local import doctor, machine, setup
-from local.home import ROOT
 from tests.plugins.b3.exchange import Answer, Exchange
 
 RIGHT = Diagnosis("Python", "3.12.1")

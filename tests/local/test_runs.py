@@ -13,8 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from infra.checkout import ROOT
 from local import runs, setup
-from local.home import ROOT, Home
+from local.home import Home
 
 DATE = dt.date(2024, 3, 14)
 # What would run the DAG: it says that a task ended, notes who it is, and goes on.

@@ -11,8 +11,10 @@ from pathlib import Path
 import boto3
 import pytest
 
+from infra.checkout import ROOT
 from local import stack
-from local.home import ROOT, Home
+from local.aws.credentials import CREDENTIALS
+from local.home import Home
 from local.source import Source
 
 USER = """
@@ -79,7 +81,7 @@ def test_the_first_command_stops_the_aws_only_when_the_second_has_left(home):
 
 def test_after_a_kill_the_next_command_starts_at_once_and_finds_what_was_there(home):
     first = User(home)
-    os.environ.update(stack.CREDENTIALS)
+    os.environ.update(CREDENTIALS)
     boto3.client("s3", endpoint_url=first.url).create_bucket(Bucket="kept")
     first.process.send_signal(signal.SIGKILL)
     first.process.wait()

@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from botocore.config import Config
 
+from infra.checkout import refine_script
 from local.aws import launch, spark
 
-ROOT = Path(__file__).resolve().parents[3]
-SCRIPT = ROOT / "include" / "glue" / "refine.py"
-SPARK = ROOT / ".venv-spark"
+SCRIPT = refine_script()
+SPARK = launch.SPARK_ENVIRONMENT
 
 BUCKET = "lake"
 DAY = dt.date(2024, 2, 28)

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from infra.checkout import ROOT
 from local.aws import spark
 from local.exchange import names
-from tests.include.glue.lake import ROOT, SCRIPT, SPARK
+from tests.include.glue.lake import SCRIPT, SPARK
 
 
 class Quote(NamedTuple):

@@ -10,7 +10,6 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -21,11 +20,12 @@ import pyarrow.parquet as pq
 
 from b3 import sectors, sessions
 from b3.period import Period
+from infra import checkout
 from local import query
 from local.exchange import indexes, market, sector_workbook
 from local.exchange import sectors as labels
 
-SQL = Path(__file__).resolve().parents[3] / "include" / "sql"
+SQL = checkout.sql()
 DAYS = sessions.sessions(dt.date(2024, 2, 7), dt.date(2024, 3, 14))
 # The lake lacks the sessions between this one and the first of DAYS.
 APART = dt.date(2024, 1, 31)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from infra.checkout import ROOT
 from infra.deploy.account import Account
 from infra.deploy.deploying import Change, Deployment
-from infra.deploy.options import ROOT, Options
+from infra.deploy.options import Options
 
 # The local AWS has no MWAA. In its place, what MWAA would be told; the parameters are those of the real template.
 MWAA = """

@@ -9,11 +9,11 @@ import zipfile
 import pytest
 import yaml
 
+from infra.checkout import ROOT
 from infra.deploy import bundle, smoke
 from infra.deploy.account import Account
 from infra.deploy.deploying import OWN, Deployment
 from infra.deploy.errors import DeployError
-from infra.deploy.options import ROOT
 from infra.deploy.templates import parse
 from tests.infra.deploy.conftest import MWAA
 from tests.infra.deploy.stack_names import stack_names

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
+from infra.checkout import ROOT
 from infra.deploy import destroying
 from infra.deploy.__main__ import main
 from infra.deploy.errors import DeployError
-from infra.deploy.options import ROOT
 from tests.infra.deploy.stack_names import stack_names
 
 

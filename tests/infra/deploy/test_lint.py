@@ -2,10 +2,11 @@ from dataclasses import replace
 
 import pytest
 
+from infra.checkout import ROOT
 from infra.deploy import lint
 from infra.deploy.__main__ import main
 from infra.deploy.errors import DeployError
-from infra.deploy.options import ROOT, Options
+from infra.deploy.options import Options
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
+from infra.checkout import ROOT
 from infra.deploy import queries
 from infra.deploy.errors import DeployError
-from infra.deploy.options import ROOT
 from tests.infra.deploy.stack_names import stack_names
 
 
