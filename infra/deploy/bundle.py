@@ -10,10 +10,13 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra import checkout
 from infra.deploy.errors import DeployError
 
 # What tools leave behind; everything else below a folder is deployed.
 LEFTOVERS = ("__pycache__", "*.pyc", "*.pyo", ".*_cache", ".DS_Store", "*.swp", "*~", ".git*")
+# Prefix of the Glue scripts in the lake's bucket.
+SCRIPTS = "code/glue/"
 _CONSTRAINTS_LINE = re.compile(rb'^(--constraint "/usr/local/airflow/dags/)constraints\.txt(?="$)', re.MULTILINE)
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 _ORDINARY_FILE = 0o100644
@@ -42,7 +45,12 @@ class Bundle:
     @property
     def script_key(self) -> str:
         """Key of the script in the lake's bucket; another content has another key."""
-        return f"code/glue/refine-{_digest(self.script)}.py"
+        return script_key(self.script)
+
+
+def script_key(script: bytes) -> str:
+    """Return the key of a Glue script in the lake's bucket."""
+    return f"{SCRIPTS}refine-{_digest(script)}.py"
 
 
 def make(root: Path, airflow: str | None = None) -> Bundle:
@@ -61,7 +69,7 @@ def make(root: Path, airflow: str | None = None) -> Bundle:
     name = f"constraints-{_digest(pinned)}.txt"
     dags[name] = pinned
     return Bundle(
-        script=_read(root / "include" / "glue" / "refine.py"),
+        script=_read(checkout.refine_script(root)),
         requirements=requirements(root, name),
         plugins=plugins_zip(root / "plugins"),
         dags=dict(sorted(dags.items())),
