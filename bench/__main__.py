@@ -20,7 +20,7 @@ from pathlib import Path
 
 from bench import annual_file
 from local import setup
-from local.home import ROOT, base
+from local.lake.home import ROOT, base
 
 HERE = Path(__file__).parent
 # Those that import this project; "ours, 1 core" is bound to one.

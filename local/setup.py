@@ -176,7 +176,7 @@ def _find_uv() -> Path:
 
 
 def _prepare_spark() -> None:
-    from local.aws import spark
+    from local.aws.glue import spark
 
     if spark.find_java(SPARK.folder) is None:
         _say(f"no Java {JAVA_VERSION} found: installing {JDK}")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO, Any
 
-from local.home import ROOT
+from local.lake.home import ROOT
 
 _STOP_SECONDS = 10
 

@@ -14,7 +14,7 @@ from typing import IO
 
 import psutil
 
-from local.aws import emulator as emulated
+from local.aws.ministack import emulator as emulated
 
 
 class AlreadyServedError(Exception):

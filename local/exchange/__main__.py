@@ -13,8 +13,8 @@ from contextlib import closing
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from .replay import Replay
-from .server import Exchange, ExchangeHTTPServer
+from local.exchange.replay import Replay
+from local.exchange.server import Exchange, ExchangeHTTPServer
 
 _PLUGINS = Path(__file__).parents[2] / "plugins"
 _WATCH_SECONDS = 0.3
@@ -39,7 +39,7 @@ def _arguments() -> argparse.Namespace:
 def _simulation(today: Callable[[], dt.date]) -> Exchange:
     # Replaying needs the standard library only; the simulation needs numpy and the calendar in plugins/.
     sys.path.append(str(_PLUGINS))
-    from .simulation import Simulation
+    from local.exchange.simulation import Simulation
 
     return Simulation(today)
 

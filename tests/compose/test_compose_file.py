@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from b3 import settings
-from local import provision, stack
 from local.aws import launch
-from local.home import ROOT, SIMULATED, Home
+from local.lake import provision, servers
+from local.lake.home import ROOT, SIMULATED, Home
 
 COMPOSE = (ROOT / "docker-compose.yaml").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE)["services"]
@@ -101,7 +101,7 @@ def test_simulated_prices_go_to_the_simulated_bucket_and_say_so():
 def test_it_holds_no_key_of_an_account():
     environment = SERVICES["scheduler"]["environment"]
 
-    assert environment["AWS_ACCESS_KEY_ID"] == stack.CREDENTIALS["AWS_ACCESS_KEY_ID"] == "local"
+    assert environment["AWS_ACCESS_KEY_ID"] == servers.CREDENTIALS["AWS_ACCESS_KEY_ID"] == "local"
     for name in ("AIRFLOW__API__SECRET_KEY", "AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__CORE__FERNET_KEY"):
         assert name not in environment
         assert environment[f"{name}_CMD"].startswith("cat /usr/local/airflow/keys/")

@@ -6,7 +6,9 @@ from typing import Any
 
 import yaml
 
-INFRA = Path(__file__).resolve().parents[2] / "infra"
+from tests.places import ROOT
+
+INFRA = ROOT / "infra"
 LAKE, MWAA, GITHUB = INFRA / "lake.yaml", INFRA / "mwaa.yaml", INFRA / "github.yaml"
 
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from local import tether
-from local.home import ROOT
+from local.lake.home import ROOT
 
 PARENT = """
     import os, subprocess, sys

@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from botocore.config import Config
 
-from local.aws import launch, spark
+from local.aws import launch
+from local.aws.glue import spark
+from tests.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "include" / "glue" / "refine.py"
 SPARK = ROOT / ".venv-spark"
 

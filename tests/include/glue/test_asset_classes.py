@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from local.aws import spark
-from local.exchange import names
+from local.aws.glue import spark
+from local.exchange.market import names
 from tests.include.glue.lake import ROOT, SCRIPT, SPARK
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from infra.deploy.account import Account
+from infra.deploy.arguments import ROOT, Options
 from infra.deploy.deploying import Change, Deployment
-from infra.deploy.options import ROOT, Options
 
 # The local AWS has no MWAA. In its place, what MWAA would be told; the parameters are those of the real template.
 MWAA = """

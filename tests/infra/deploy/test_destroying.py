@@ -7,8 +7,8 @@ import pytest
 
 from infra.deploy import destroying
 from infra.deploy.__main__ import main
+from infra.deploy.arguments import ROOT
 from infra.deploy.errors import DeployError
-from infra.deploy.options import ROOT
 from tests.infra.deploy.stack_names import stack_names
 
 

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from infra.deploy import queries
+from infra.deploy.arguments import ROOT
 from infra.deploy.errors import DeployError
-from infra.deploy.options import ROOT
 from tests.infra.deploy.stack_names import stack_names
 
 

@@ -1,11 +1,9 @@
-from pathlib import Path
-
 import pytest
 
 from local.mwaa import layout, rules
 from local.mwaa.versions import NEWEST, VERSIONS
+from tests.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 LINE = '--constraint "/usr/local/airflow/dags/constraints.txt"\n'
 DEPLOYED = {"constraints.txt", "b3_daily.py"}
 each_version = pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version.airflow)
