@@ -30,28 +30,28 @@ setup: ## Make the environments (.venv is the editor's)
 	@$(PYTHON3) -m local.setup
 
 run: setup ## Run the daily DAG once: [DATE=YYYY-MM-DD] [EXCHANGE=auto|live|simulated|FOLDER] [ACCEPT=flood,loss]
-	@$(PYTHON) -m local.daily --date "$(DATE)" --exchange "$(EXCHANGE)" --accept "$(ACCEPT)"
+	@$(PYTHON) -m local.commands.run --date "$(DATE)" --exchange "$(EXCHANGE)" --accept "$(ACCEPT)"
 
 history: setup ## Whole years from B3's annual files: FROM=2020 [TO=2024] [EXCHANGE=…] [ACCEPT=flood,loss]
-	@$(PYTHON) -m local.history --from "$(FROM)" --to "$(TO)" --exchange "$(EXCHANGE)" --accept "$(ACCEPT)"
+	@$(PYTHON) -m local.commands.history --from "$(FROM)" --to "$(TO)" --exchange "$(EXCHANGE)" --accept "$(ACCEPT)"
 
 diff: setup ## What B3 corrected in a session: DATE=YYYY-MM-DD [FROM=1] [TO=2] [EXCHANGE=simulated]
-	@$(PYTHON) -m local.diff --date "$(DATE)" --from "$(FROM)" --to "$(TO)" --exchange "$(EXCHANGE)"
+	@$(PYTHON) -m local.commands.diff --date "$(DATE)" --from "$(FROM)" --to "$(TO)" --exchange "$(EXCHANGE)"
 
 query: setup ## Ask the local lake: SQL="SELECT …" or FILE=path.sql [DATE=…] [EXCHANGE=simulated]
-	@$(PYTHON) -m local.query --sql "$$B3_SQL" --file "$(FILE)" --date "$(DATE)" --exchange "$(EXCHANGE)"
+	@$(PYTHON) -m local.commands.query --sql "$$B3_SQL" --file "$(FILE)" --date "$(DATE)" --exchange "$(EXCHANGE)"
 query: export B3_SQL = $(SQL)
 
 ui: setup ## Airflow's UI over the same lake, with its scheduler; Ctrl-C ends it: [EXCHANGE=…]
-	@exec env PYTHONPATH=plugins .venv/bin/python -m local.ui --exchange "$(EXCHANGE)"
+	@exec env PYTHONPATH=plugins .venv/bin/python -m local.commands.ui --exchange "$(EXCHANGE)"
 
 airflow: setup ## A command of Airflow's own on the same lake: ARGS="dags list" [EXCHANGE=…]
-	@$(PYTHON) -m local.airflow_command --args "$$B3_ARGS" --exchange "$(EXCHANGE)"
+	@$(PYTHON) -m local.commands.airflow --args "$$B3_ARGS" --exchange "$(EXCHANGE)"
 airflow: export B3_ARGS = $(ARGS)
 
 # It sets up by itself, once it has said what set-up needs.
 doctor: ## What this machine lacks, and whether B3's addresses are as the parsers expect: [EXCHANGE=…]
-	@PYTHONPATH=plugins $(PYTHON3) -m local.doctor --exchange "$(EXCHANGE)"
+	@PYTHONPATH=plugins $(PYTHON3) -m local.commands.doctor --exchange "$(EXCHANGE)"
 
 test: setup lint ## Linters, then every test but those of test-compose and test-mwaa: [TESTS=tests/plugins]
 	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
@@ -92,8 +92,8 @@ destroy: ## Delete what deploy made; asks for the stack's name: STACK=… BUCKET
 	@$(PYTHON) -m infra.deploy destroy --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(WITH_DATA),--with-data)
 
 constraints: ## Resolve every version anew, as of the dates in the Makefile and local/mwaa/versions.py
-	@$(PYTHON3) -m local.lock $(AIRFLOW_DATE) $(LOCAL_DATE)
+	@$(PYTHON3) -m local.commands.constraints $(AIRFLOW_DATE) $(LOCAL_DATE)
 	@$(PYTHON3) -m local.mwaa.lock
 
 clean: ## Remove the local lakes and the environments
-	@$(PYTHON3) -m local.clean
+	@$(PYTHON3) -m local.commands.clean

@@ -21,7 +21,7 @@ from pathlib import Path
 from bench import annual_file
 from infra.checkout import ROOT
 from local import setup
-from local.home import base
+from local.lake.home import base
 
 HERE = Path(__file__).parent
 # Those that import this project; "ours, 1 core" is bound to one.

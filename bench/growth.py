@@ -31,14 +31,15 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from b3 import lake, sessions
-from b3.period import Period
+from b3.airflow.period import Period
+from b3.calendar import sessions
+from b3.lake import layout
 from infra.checkout import ROOT
-from local import athena, provision
 from local.aws import launch
 from local.aws.credentials import CREDENTIALS
-from local.home import SIMULATED, Home
-from local.stack import Lake
+from local.lake import provision, query_client
+from local.lake.home import SIMULATED, Home
+from local.lake.servers import Lake
 
 FIRST_NEW_DAY = dt.date(2024, 3, 4)
 LISTED_DAYS = 3
@@ -46,8 +47,8 @@ DAYS = (1, 250, 2500)
 TICKERS = ("ABCD3", "EFGH4", "IJKL3", "MNOP11", "QRST3")
 CHECKS = ROOT / "include" / "sql" / "validate"
 TABLES = (
-    lake.RAW_QUOTES_TABLE, lake.RAW_INDEX_PORTFOLIO_TABLE, lake.RAW_SECTORS_TABLE, lake.QUOTES_TABLE,
-    lake.FINDINGS_TABLE, lake.INDEX_STOCKS_TABLE,
+    layout.RAW_QUOTES_TABLE, layout.RAW_INDEX_PORTFOLIO_TABLE, layout.RAW_SECTORS_TABLE, layout.QUOTES_TABLE,
+    layout.FINDINGS_TABLE, layout.INDEX_STOCKS_TABLE,
 )  # fmt: skip
 TYPES = {
     "string": pa.string(), "date": pa.date32(), "int": pa.int32(), "smallint": pa.int16(), "bigint": pa.int64(),
@@ -189,7 +190,7 @@ class Grown:
         sql = environment.get_template(f"{CHECKS.name}/{name}.sql").render(
             trade_date=lambda run: day, period=lambda run, ti: Period(day, day), dag_run=None, ti=_Written(day)
         )
-        return athena.query(self._lake, sql).bytes_scanned
+        return query_client.query(self._lake, sql).bytes_scanned
 
 
 class _Written:
@@ -207,21 +208,21 @@ class _Written:
 
 def _values(table: str, day: dt.date) -> list[list[str]]:
     """The partition values that a day has of a table."""
-    if table == lake.INDEX_STOCKS_TABLE:
+    if table == layout.INDEX_STOCKS_TABLE:
         return [[str(day), ticker] for ticker in TICKERS]
     return [[str(day)]]
 
 
 def _rows(table: str, day: dt.date, values: list[str]) -> list[dict[str, Any]]:
     weight = Decimal(100) / len(TICKERS)
-    if table == lake.RAW_INDEX_PORTFOLIO_TABLE:
+    if table == layout.RAW_INDEX_PORTFOLIO_TABLE:
         constituent = {"index": "IBOV", "endpoint": "portfolio_day", "source_date": day, "weight_pct": weight}
         return [{**constituent, "ticker": ticker, "theoretical_quantity": 1} for ticker in TICKERS]
-    if table == lake.RAW_SECTORS_TABLE:
+    if table == layout.RAW_SECTORS_TABLE:
         return [{"root": "ABCD", "sector": "Energy"}]
-    if table == lake.FINDINGS_TABLE:
+    if table == layout.FINDINGS_TABLE:
         return []
-    if table == lake.INDEX_STOCKS_TABLE:
+    if table == layout.INDEX_STOCKS_TABLE:
         traded = {"total_quantity": QUANTITY, "total_financial_volume": PRICE * QUANTITY}
         constituent = {"index_code": "IBOV", "weight_pct": weight, "theoretical_quantity": 1, "generation": "0"}
         constituent["constituent_count"] = len(TICKERS)

@@ -48,7 +48,7 @@ LEVEL = 1
 
 def ours(source: Path, target: Path) -> int:
     """This project's, with its threads, exact decimals and all checks."""
-    from b3 import cotahist
+    from b3.quotes import cotahist
 
     return cotahist.write_parquet(source, target, trade_date=None).records
 
@@ -61,7 +61,7 @@ def floor(source: Path, target: Path) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from b3 import cotahist
+    from b3.quotes import cotahist
 
     table = pa.Table.from_batches(
         list(cotahist.Reader(source, dictionaries=True)),

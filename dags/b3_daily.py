@@ -92,27 +92,29 @@ from pathlib import Path
 import pendulum
 from airflow.sdk import DAG, Param, TaskGroup, chain, task
 
-from b3 import accepted, alerts, aws, period, runs, settings
-from b3.operators import CaptureQuotesOperator
-from b3.skipping import skip
-from b3.telling import summary
-from b3.timetable import SessionTimetable
+from b3 import settings
+from b3.airflow import alerts, aws, period, run_dates
+from b3.airflow.operators import CaptureQuotesOperator
+from b3.airflow.skipping import skip
+from b3.airflow.tasks.summary import summary
+from b3.calendar.timetable import SessionTimetable
+from b3.quotes import accepted
 
 SQL = Path(__file__).parent / "include" / "sql"
 
 
 def previous_session(dag_run) -> dt.date:
     """The session before a run's own, before 2000 as B3's file of the year has it."""
-    from b3 import known_sessions
+    from b3.calendar import known_sessions
 
-    return known_sessions.previous_session(aws.S3OnDemand(), settings.read().lake, runs.trade_date(dag_run))
+    return known_sessions.previous_session(aws.S3OnDemand(), settings.read().lake, run_dates.trade_date(dag_run))
 
 
 def last_rebalance(dag_run) -> dt.date:
     """The session from which on the portfolios of a run's own session hold."""
-    from b3 import sessions
+    from b3.calendar import sessions
 
-    return sessions.last_rebalance(runs.trade_date(dag_run))
+    return sessions.last_rebalance(run_dates.trade_date(dag_run))
 
 
 @task
@@ -120,10 +122,10 @@ def upload(landed: dict, dag_run) -> dict:
     """Write the raw partition from the landed file."""
     from dataclasses import asdict
 
-    from b3 import raw
-    from b3.landing import LandedFile
+    from b3.quotes import raw
+    from b3.quotes.land import LandedFile
 
-    file, trade_date = LandedFile(**landed), runs.trade_date(dag_run)
+    file, trade_date = LandedFile(**landed), run_dates.trade_date(dag_run)
     return asdict(raw.write_quotes(aws.s3_client(), settings.read().lake, file, trade_date, accepted.of_run(dag_run)))
 
 
@@ -132,17 +134,18 @@ def scrape_indexes(dag_run, ti) -> dict:
     """Bring the portfolios of the indexes to landing/; skip where B3 has those of another session."""
     from dataclasses import asdict
 
-    from b3 import index_landing, known_sessions
+    from b3.calendar import known_sessions
     from b3.errors import ClosedDay, OtherSession
-    from b3.hook import B3Hook
+    from b3.indexes import land
+    from b3.site.hook import B3Hook
 
-    chosen, trade_date = settings.read(), runs.trade_date(dag_run)
+    chosen, trade_date = settings.read(), run_dates.trade_date(dag_run)
     if not chosen.indexes:
         raise skip("no index is asked for in B3_INDEXES", ti)
     s3 = aws.S3OnDemand()
     try:
         known_sessions.check_session(s3, chosen.lake, trade_date)
-        captured = index_landing.capture_portfolios(B3Hook(), s3, chosen.lake, trade_date, chosen.indexes)
+        captured = land.capture_portfolios(B3Hook(), s3, chosen.lake, trade_date, chosen.indexes)
     except (ClosedDay, OtherSession) as reason:
         raise skip(reason, ti) from reason
     return asdict(captured)
@@ -153,19 +156,19 @@ def upload_indexes(captured: dict, dag_run) -> dict:
     """Write the raw partition of the portfolios from what landed."""
     from dataclasses import asdict
 
-    from b3 import index_raw
-    from b3.index_landing import CapturedPortfolios
+    from b3.indexes import raw
+    from b3.indexes.land import CapturedPortfolios
 
     portfolios = CapturedPortfolios.of(captured).landed
     return asdict(
-        index_raw.write_portfolios(aws.s3_client(), settings.read().lake, portfolios, runs.trade_date(dag_run))
+        raw.write_portfolios(aws.s3_client(), settings.read().lake, portfolios, run_dates.trade_date(dag_run))
     )
 
 
 @task(task_id="complete")
 def complete_indexes(captured: dict) -> None:
     """Fail if an answer of B3's was missing or bad, though others of the day are good."""
-    from b3.index_landing import CapturedPortfolios
+    from b3.indexes.land import CapturedPortfolios
 
     CapturedPortfolios.of(captured).check()
 
@@ -175,13 +178,13 @@ def scrape_sectors(dag_run, ti) -> dict:
     """Bring the sector classification to landing/; skip where it did not change, or B3 is at another session."""
     from dataclasses import asdict
 
-    from b3 import index_landing
     from b3.errors import OtherSession
-    from b3.hook import B3Hook
+    from b3.indexes import land
+    from b3.site.hook import B3Hook
 
-    chosen, trade_date = settings.read(), runs.trade_date(dag_run)
+    chosen, trade_date = settings.read(), run_dates.trade_date(dag_run)
     try:
-        landed = index_landing.capture_sectors(B3Hook(), aws.s3_client(), chosen.lake, trade_date, chosen.indexes[0])
+        landed = land.capture_sectors(B3Hook(), aws.s3_client(), chosen.lake, trade_date, chosen.indexes[0])
     except OtherSession as reason:
         raise skip(reason, ti) from reason
     if landed is None:
@@ -194,19 +197,19 @@ def upload_sectors(landed: dict, dag_run) -> dict:
     """Write the raw partition of the sector classification from what landed."""
     from dataclasses import asdict
 
-    from b3 import index_raw
-    from b3.landing import LandedFile
+    from b3.indexes import raw
+    from b3.quotes.land import LandedFile
 
-    file, trade_date = LandedFile(**landed), runs.trade_date(dag_run)
-    return asdict(index_raw.write_sectors(aws.s3_client(), settings.read().lake, file, trade_date))
+    file, trade_date = LandedFile(**landed), run_dates.trade_date(dag_run)
+    return asdict(raw.write_sectors(aws.s3_client(), settings.read().lake, file, trade_date))
 
 
 @task
 def calendar_agrees(ti) -> None:
     """Fail if B3 announces other trading holidays than the calendar has; skip if B3 does not say."""
-    from b3 import holidays
+    from b3.calendar import holidays
     from b3.errors import NotPublished, TransientError
-    from b3.hook import B3Hook
+    from b3.site.hook import B3Hook
 
     try:
         holidays.check(B3Hook())
@@ -223,7 +226,7 @@ with DAG(
     start_date=pendulum.datetime(1986, 1, 2),
     catchup=False,
     max_active_runs=1,
-    # A run may wait for B3 from its session's midnight until noon of the next day, see b3.publication.
+    # A run may wait for B3 from its session's midnight until noon of the next day, see b3.quotes.late_files.
     dagrun_timeout=dt.timedelta(hours=40),
     params={
         "trade_date": Param(
@@ -241,7 +244,7 @@ with DAG(
     template_searchpath=[str(SQL)],
     user_defined_macros={
         "settings": settings.read,
-        "trade_date": runs.trade_date,
+        "trade_date": run_dates.trade_date,
         "period": period.of_session,
         "previous_session": previous_session,
         "last_rebalance": last_rebalance,

@@ -25,8 +25,8 @@ The log has the table; XCom `addresses` has it as JSON, also of a run that faile
 **When it fails.** The first line of the message says what; it goes to the alert topic, if one is set.
 
 * *AddressesDiffer*: the table names each address that differs, with expected, found and what to do. Airflow does not
-  try again. If B3 moved an address, correct `b3.site`; if B3 changed an answer, the parser that the advice names. Until
-  then `b3_daily` refuses that answer, and keeps its bytes in `landing/rejected/`.
+  try again. If B3 moved an address, correct `b3.site.addresses`; if B3 changed an answer, the parser that the advice
+  names. Until then `b3_daily` refuses that answer, and keeps its bytes in `landing/rejected/`.
 * *OutOfReach*: not one address answers. The network is the cause more often than B3; clear the task later.
 * A 403, a 5xx or a web page in place of data may be B3's firewall or its weekend maintenance. Clear the task on Monday,
   and go by what that run says.
@@ -45,7 +45,8 @@ import pendulum
 from airflow.sdk import DAG, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from b3 import alerts, settings
+from b3 import settings
+from b3.airflow import alerts
 
 log = logging.getLogger(__name__)
 
@@ -55,17 +56,18 @@ def examine(ti) -> str:
     """Ask each address once, and fail if an answer is not what its parser expects."""
     from dataclasses import asdict
 
-    from b3 import diagnosis, doctor, publication
-    from b3.hook import B3Hook
-    from b3.operators import for_good
+    from b3.airflow.operators import for_good
+    from b3.doctor import checkup, diagnosis
+    from b3.quotes import late_files
+    from b3.site.hook import B3Hook
 
-    diagnoses = doctor.examine(B3Hook(), settings.read().indexes, publication.now())
+    diagnoses = checkup.examine(B3Hook(), settings.read().indexes, late_files.now())
     ti.xcom_push("addresses", [asdict(each) for each in diagnoses])
-    for line in diagnosis.table(diagnoses, doctor.HEADING).splitlines():
+    for line in diagnosis.table(diagnoses, checkup.HEADING).splitlines():
         log.info(line)
     try:
-        return doctor.judge(diagnoses)
-    except doctor.AddressesDiffer as error:
+        return checkup.judge(diagnoses)
+    except checkup.AddressesDiffer as error:
         raise for_good(error) from error
 
 

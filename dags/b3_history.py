@@ -51,8 +51,10 @@ import pendulum
 from airflow.sdk import DAG, Param, TaskGroup, chain, task
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from b3 import accepted, alerts, aws, period, settings
-from b3.telling import summary
+from b3 import settings
+from b3.airflow import alerts, aws, period
+from b3.airflow.tasks.summary import summary
+from b3.quotes import accepted
 
 SQL = Path(__file__).parent / "include" / "sql"
 # Those of tables that a year's file does not fill.
@@ -61,7 +63,7 @@ NOT_OF_QUOTES = ("index_", "sectors_")
 
 def sessions_of(uploaded: dict) -> str:
     """The sessions that were uploaded, each with the one before it, as the Glue job takes them."""
-    from b3 import known_sessions
+    from b3.calendar import known_sessions
 
     dates = [dt.date.fromisoformat(partition["trade_date"]) for partition in uploaded["partitions"]]
     before = [known_sessions.previous_session(aws.S3OnDemand(), settings.read().lake, dates[0]), *dates[:-1]]
@@ -73,11 +75,11 @@ def scrape(dag_run) -> dict:
     """Bring B3's file of the year to landing/."""
     from dataclasses import asdict
 
-    from b3 import landing
-    from b3.hook import B3Hook
+    from b3.quotes import land
+    from b3.site.hook import B3Hook
 
     return asdict(
-        landing.capture_year(B3Hook(), aws.s3_client(), settings.read().lake, period.of_year(dag_run).first.year)
+        land.capture_year(B3Hook(), aws.s3_client(), settings.read().lake, period.of_year(dag_run).first.year)
     )
 
 
@@ -86,8 +88,8 @@ def upload(landed: dict, dag_run) -> dict:
     """Write the raw partitions of all sessions from the landed file."""
     from dataclasses import asdict
 
-    from b3 import raw
-    from b3.landing import LandedFile
+    from b3.quotes import raw
+    from b3.quotes.land import LandedFile
 
     return asdict(raw.write_year(aws.s3_client(), settings.read().lake, LandedFile(**landed), accepted.of_run(dag_run)))
 

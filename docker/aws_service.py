@@ -23,8 +23,8 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--check"]:
         return check()
     # Here, since the check has to be quick, and runs without the emulator's environment.
-    from local import provision
     from local.aws import launch
+    from local.lake import provision
 
     # As the first process of a container it would otherwise ignore signals.
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.checkout import ROOT
-from local.aws import launch, spark
+from local.aws import launch
+from local.aws.glue import spark
 from local.processes import file_locks
 
 UV_VERSION = "0.13.8"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
-from b3.timetable import SessionTimetable
+from b3.calendar.timetable import SessionTimetable
 
 
 class B3Plugin(AirflowPlugin):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.checkout import ROOT
+from tests.places import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 each_workflow = pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)

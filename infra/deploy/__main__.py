@@ -9,9 +9,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.deploy import destroying, lint, smoke
 from infra.deploy.account import Account
+from infra.deploy.arguments import Options
 from infra.deploy.deploying import Deployment
 from infra.deploy.errors import DeployError
-from infra.deploy.options import Options
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -13,9 +13,9 @@ from typing import Any
 
 from infra.deploy import buckets, bundle, objects, queries, stacks, templates
 from infra.deploy.account import Account
+from infra.deploy.arguments import Options
 from infra.deploy.errors import DeployError
 from infra.deploy.objects import ObjectChange
-from infra.deploy.options import Options
 from infra.deploy.stacks import StackChange
 
 Change = ObjectChange | StackChange

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from infra.deploy import buckets, stacks
 from infra.deploy.account import Account
+from infra.deploy.arguments import Options
 from infra.deploy.errors import DeployError
-from infra.deploy.options import Options
 
 
 def check(account: Account, options: Options, *, with_data: bool) -> list[str]:

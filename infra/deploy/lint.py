@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from infra.deploy import bundle, queries
+from infra.deploy.arguments import Options
 from infra.deploy.errors import DeployError
-from infra.deploy.options import Options
 
 # The verdict goes to a file: Airflow logs to standard output.
 _IMPORT = """

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.deploy.account import Account
-from infra.deploy.options import Options
+from infra.deploy.arguments import Options
 
 _PATIENCE_SECONDS = 120
 CRAWLER_STATES = ("READY", "RUNNING", "STOPPING")

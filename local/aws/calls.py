@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, unquote
 
 from local.aws.context import Caller
-from local.aws.emulator import Emulator, S3Object, Scope, split_uri
+from local.aws.ministack.emulator import Emulator, S3Object, Scope, split_uri
 
 if TYPE_CHECKING:
-    from local.aws.partitions import Partitions  # needs what only the server's environment has
+    from local.aws.glue.partitions import Partitions  # needs what only the server's environment has
 
 _SCOPE = re.compile(r"Credential=([^,/\s]+)/\d+/[^/]+/([^/]+)/aws4_request")
 _DELETED_KEY = re.compile(rb"<Key>(.*?)</Key>", re.DOTALL)

@@ -11,8 +11,8 @@ from typing import Any
 
 from local.aws import calls
 from local.aws.context import Caller, caller_from
-from local.aws.emulator import Emulator, Receive, Scope, Send
 from local.aws.errors import AwsError
+from local.aws.ministack.emulator import Emulator, Receive, Scope, Send
 
 # The emulator would answer these with success and do nothing.
 PRETENDED = frozenset(

@@ -11,7 +11,7 @@ import socket
 from pathlib import Path
 from typing import IO
 
-from local.aws import emulator as emulated
+from local.aws.ministack import emulator as emulated
 
 
 class AlreadyServedError(Exception):

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from local.aws import calls
 from local.aws.athena.service import Athena
-from local.aws.cloudformation_gaps import keep_dropped_properties
-from local.aws.crawler import Crawlers
-from local.aws.emulator import Emulator
 from local.aws.gateway import Gateway
-from local.aws.jobs import Jobs
-from local.aws.logs import Logs
-from local.aws.named_queries import provide_named_queries
-from local.aws.partitions import Partitions
+from local.aws.glue.crawler import Crawlers
+from local.aws.glue.jobs import Jobs
+from local.aws.glue.logs import Logs
+from local.aws.glue.partitions import Partitions
+from local.aws.ministack.cloudformation_gaps import keep_dropped_properties
+from local.aws.ministack.emulator import Emulator
+from local.aws.ministack.named_queries import provide_named_queries
 from local.aws.store import Store
 
 

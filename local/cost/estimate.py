@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from local.cost.measure import Measured
-from local.cost.prices import PriceList
+from local.cost.price_list import PriceList
 
 SESSIONS_A_YEAR = 250
 SESSIONS_A_MONTH = 21

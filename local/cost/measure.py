@@ -21,9 +21,9 @@ from typing import Any
 import boto3
 
 from infra.checkout import ROOT
-from local import athena as queries
-from local import home, stack
-from local.stack import Lake
+from local.lake import home, servers
+from local.lake import query_client as queries
+from local.lake.servers import Lake
 
 FILE = Path(__file__).with_name("measured.json")
 _TEMPLATE_MADE = "code/"
@@ -77,11 +77,20 @@ def main(session: str) -> int:
         calls = Path(folder, "calls.jsonl")
         os.environ["B3_LOCAL_HOME"] = folder
         environ = {**os.environ, "B3_AWS_CALLS": str(calls)}
-        command = [sys.executable, "-m", "local.daily", "--date", session, "--exchange", "simulated", "--no-report"]
+        command = [
+            sys.executable,
+            "-m",
+            "local.commands.run",
+            "--date",
+            session,
+            "--exchange",
+            "simulated",
+            "--no-report",
+        ]
         if subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode:
             print("cost: the run failed, so there is nothing to count: see its output above", file=sys.stderr)
             return 1
-        with stack.lake_as_it_is(home.find(home.SIMULATED)) as lake:
+        with servers.lake_as_it_is(home.find(home.SIMULATED)) as lake:
             measured = count(lake, session, calls)
     FILE.write_text(json.dumps(asdict(measured), indent=2) + "\n", encoding="utf-8")
     print(f"cost: measured {session} into {FILE.relative_to(ROOT)}")

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from infra.checkout import ROOT
-from local.cost import estimate, measure, prices
+from local.cost import estimate, measure, price_list
 from local.cost.estimate import HOURS_A_MONTH, SESSIONS_A_MONTH, SESSIONS_A_YEAR
 from local.cost.measure import Measured
-from local.cost.prices import PriceList
+from local.cost.price_list import PriceList
 
 FILE = ROOT / "docs" / "cost.md"
 GUESSED_JOB_SECONDS = (60, 120, 300)
@@ -18,7 +18,7 @@ FULL_SCAN_GB = 100
 
 def main() -> None:
     """Write the document."""
-    FILE.write_text(document(measure.read(), prices.read()), encoding="utf-8")
+    FILE.write_text(document(measure.read(), price_list.read()), encoding="utf-8")
     print(f"cost: wrote {FILE.relative_to(ROOT)}")
 
 

@@ -11,8 +11,8 @@ from contextlib import closing
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from .replay import Replay
-from .server import Exchange, ExchangeHTTPServer
+from local.exchange.replay import Replay
+from local.exchange.server import Exchange, ExchangeHTTPServer
 
 
 def _arguments() -> argparse.Namespace:
@@ -32,7 +32,7 @@ def _arguments() -> argparse.Namespace:
 
 def _simulation(today: Callable[[], dt.date]) -> Exchange:
     # Replaying needs the standard library only; the simulation needs numpy and plugins/ on the path.
-    from .simulation import Simulation
+    from local.exchange.simulation import Simulation
 
     return Simulation(today)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from .answers import JSON, Answer, page
+from local.exchange.answers import JSON, Answer, page
 
 Parameters = Mapping[str, Any]
 

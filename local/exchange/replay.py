@@ -10,9 +10,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import ClassVar
 
-from . import proxy_calls
-from .answers import HTML, JSON, UTF8_HTML, XLSX, ZIP, Answer, not_found
-from .proxy_calls import BadCall
+from local.exchange import proxy_calls
+from local.exchange.answers import HTML, JSON, UTF8_HTML, XLSX, ZIP, Answer, not_found
+from local.exchange.proxy_calls import BadCall
 
 _FILE_NAME = re.compile(r"[\w-]+(\.[\w-]+)+", re.ASCII)
 _HISTORICAL_QUOTES = re.compile(r"COTAHIST_(D\d{8}|M\d{6}|A\d{4})\.ZIP")

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar, Protocol
 from urllib.parse import unquote, urlsplit
 
-from .answers import Answer, not_found
+from local.exchange.answers import Answer, not_found
 
 _CONNECTIONS = 32
 _IDLE_SECONDS = 20

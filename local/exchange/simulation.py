@@ -15,11 +15,12 @@ from io import BufferedReader
 from pathlib import Path
 from typing import ClassVar
 
-from b3 import sessions
-
-from . import chance, holiday_page, index_service, market, proxy_calls, sector_workbook, trading_days
-from .answers import UTF8_HTML, XLSX, ZIP, Answer, not_found, page
-from .proxy_calls import BadCall
+from b3.calendar import sessions
+from local.exchange import proxy_calls
+from local.exchange.answers import UTF8_HTML, XLSX, ZIP, Answer, not_found, page
+from local.exchange.files import holiday_page, index_service, sector_workbook
+from local.exchange.market import chance, trading_days, trading_session
+from local.exchange.proxy_calls import BadCall
 
 _NAME = re.compile(r"COTAHIST_(?:D(?P<day>\d{8})|M(?P<month>\d{6})|A(?P<year>\d{4}))\.ZIP")
 _BYTES_KEPT = 256_000_000
@@ -130,7 +131,7 @@ class Simulation:
 
     def _build(self, file_name: str, days: list[dt.date]) -> Path:
         with tempfile.NamedTemporaryFile(dir=self._folder.name, delete=False) as out:
-            market.write_archive(out, file_name, days)
+            trading_session.write_archive(out, file_name, days)
         built = Path(out.name)
         with built.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()[:32]

@@ -7,10 +7,10 @@ import boto3
 import pytest
 
 from bench.growth import TABLES, TICKERS, Grown
-from local import provision
 from local.aws import launch
-from local.home import SIMULATED, Home
-from local.stack import Lake
+from local.lake import provision
+from local.lake.home import SIMULATED, Home
+from local.lake.servers import Lake
 
 
 @pytest.fixture

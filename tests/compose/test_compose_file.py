@@ -11,10 +11,10 @@ import yaml
 
 from b3 import settings
 from infra.checkout import ROOT
-from local import provision
 from local.aws import launch
 from local.aws.credentials import CREDENTIALS
-from local.home import SIMULATED, Home
+from local.lake import provision
+from local.lake.home import SIMULATED, Home
 
 COMPOSE = (ROOT / "docker-compose.yaml").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE)["services"]

@@ -20,9 +20,9 @@ from pathlib import Path
 import pytest
 
 from infra.checkout import ROOT
-from local import athena, home, provision, stack
 from local.aws.credentials import CREDENTIALS
-from local.exchange import market
+from local.exchange.market import trading_session
+from local.lake import home, provision, query_client, servers
 from tests.compose import engine as engines
 from tests.compose import standins
 
@@ -169,7 +169,7 @@ def test_airflow_has_the_pinned_version_and_our_files_where_mwaa_has_them(up: Pr
     pinned = re.search(r"^apache-airflow==(\S+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
 
     assert up.api("/api/v2/version")["version"] == pinned[1]
-    for path in ("dags/b3_daily.py", "dags/include/sql/validate/key_is_unique.sql", "plugins/b3/lake.py"):
+    for path in ("dags/b3_daily.py", "dags/include/sql/validate/key_is_unique.sql", "plugins/b3/lake/layout.py"):
         up.inside("scheduler", "test", "-f", f"/usr/local/airflow/{path}")
 
 
@@ -190,7 +190,7 @@ def test_a_run_triggered_over_rest_goes_green_and_its_rows_are_in_the_lake(up: P
 
     tasks = up.api(f"{path}/taskInstances?limit=200", token=token)["task_instances"]
     assert state == "success", {task["task_id"]: task["state"] for task in tasks}
-    expected = len(market.session_records(DATE).splitlines()) - 2
+    expected = len(trading_session.session_records(DATE).splitlines()) - 2
     assert rows_of(up, DATE) == [["quotes", str(expected)], ["raw_quotes", str(expected)]]
 
 
@@ -202,12 +202,12 @@ def rows_of(project: Project, date: dt.date) -> list[list[str | None]]:
             environment.setenv(name, value)
         outputs = provision.outputs(endpoint)
         assert outputs
-        lake = stack.Lake(home.Home(home.SIMULATED, Path()), endpoint, outputs)
+        lake = servers.Lake(home.Home(home.SIMULATED, Path()), endpoint, outputs)
         counts = " UNION ALL ".join(
             f"SELECT '{table}' AS name, count(*) AS n FROM {table} WHERE trade_date = DATE '{date}'"
             for table in ("raw_quotes", "quotes")
         )
-        return athena.query(lake, f"{counts} ORDER BY name").rows
+        return query_client.query(lake, f"{counts} ORDER BY name").rows
 
 
 def test_what_was_written_survives_a_restart_of_the_aws_service(up: Project):

@@ -18,9 +18,9 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowSkipException, ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 
-from b3 import publication
+from b3.quotes import late_files
+from tests.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 DAGS = ROOT / "dags"
 LAKE = ROOT / "infra" / "lake.yaml"
 STEPS = ["scrape", "upload", "crawl_raw", "refine", "crawl_refined"]
@@ -318,9 +318,9 @@ class TestItsRuns:
     def test_may_wait_for_b3_until_noon_of_the_next_day(self, dag):
         session = dt.date(2024, 3, 14)
 
-        triggered_at_midnight = publication.due(session, dt.time())
-        longest = publication.deadline(session, publication.LONGEST_DEADLINE_HOURS)
-        assert triggered_at_midnight + dag.dagrun_timeout > longest > publication.deadline(session)
+        triggered_at_midnight = late_files.due(session, dt.time())
+        longest = late_files.deadline(session, late_files.LONGEST_DEADLINE_HOURS)
+        assert triggered_at_midnight + dag.dagrun_timeout > longest > late_files.deadline(session)
 
     @pytest.mark.parametrize("given", [None, "2020-04-30"])
     def test_take_a_trade_date_from_the_trigger_form(self, dag, given):

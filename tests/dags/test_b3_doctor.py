@@ -8,7 +8,8 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.serialization.serialized_objects import DagSerialization
 
-from b3 import alerts, doctor
+from b3.airflow import alerts
+from b3.doctor import checkup
 from tests.dags.test_b3_daily import DAGS, parse, sao_paulo, serialized
 from tests.plugins.b3.exchange import Answer
 from tests.plugins.b3.simulated import NIGHT, SpoiledExchange
@@ -71,8 +72,8 @@ class TestTheExamination:
         monkeypatch.setenv("AIRFLOW_CONN_B3_DEFAULT", json.dumps({"conn_type": "http", "host": server.url}))
         monkeypatch.setenv("B3_LAKE_BUCKET", "b3-lake")
         monkeypatch.setenv("B3_INDEXES", "SMLL")
-        monkeypatch.setattr("b3.publication.now", lambda: NIGHT)
-        monkeypatch.setattr("b3.doctor.time.sleep", lambda seconds: None)
+        monkeypatch.setattr("b3.quotes.late_files.now", lambda: NIGHT)
+        monkeypatch.setattr("b3.doctor.checkup.time.sleep", lambda seconds: None)
         yield server
         server.close()
 
@@ -114,7 +115,7 @@ class TestTheExamination:
         b3.spoil("/", lambda healthy: Answer(fault="reset"))
         task = Task()
 
-        with pytest.raises(doctor.OutOfReach, match=r"^B3 does not answer at all: ConnectionResetError"):
+        with pytest.raises(checkup.OutOfReach, match=r"^B3 does not answer at all: ConnectionResetError"):
             examine(ti=task)
 
         assert {each["answer"] for each in task.pushed["addresses"]} == {"none"}

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
-from b3 import landing, raw
+from b3.quotes import land, raw
 from tests.dags.test_b3_daily import DAGS, a_run, a_task, parse
-from tests.plugins.b3.cotahist_lines import build_file, build_zip, record
 from tests.plugins.b3.exchange import Answer
+from tests.plugins.b3.quotes.cotahist.cotahist_lines import build_file, build_zip, record
 
 # 1990-03-14 to 16 are sessions of the calendar, and so is 1989-12-28.
 OF_1989 = ["1989-12-26", "1989-12-27"]
@@ -44,7 +44,7 @@ def upload(exchange, hook_to, s3, lake) -> Callable[[list[str]], dict]:
     def run(days: list[str]) -> dict:
         dates = [dt.date.fromisoformat(day) for day in days]
         exchange.will(Answer(body=build_zip(build_file([record(DATPRE=date) for date in dates]))))
-        landed = landing.capture_year(hook_to(exchange.url, attempts=1), s3, lake, dates[0].year)
+        landed = land.capture_year(hook_to(exchange.url, attempts=1), s3, lake, dates[0].year)
         return asdict(raw.write_year(s3, lake, landed))
 
     return run
@@ -70,7 +70,7 @@ def test_is_the_calendars_where_the_lake_does_not_know(by_day):
 
 
 def test_is_the_calendars_from_2000_on_and_nothing_connects_to_s3(dags, by_day, monkeypatch):
-    monkeypatch.setattr("b3.aws.s3_client", lambda: pytest.fail("a client was made"))
+    monkeypatch.setattr("b3.airflow.aws.s3_client", lambda: pytest.fail("a client was made"))
     uploaded = {"partitions": [{"trade_date": "2020-01-02"}, {"trade_date": "2020-01-03"}]}
 
     assert by_day("2020-05-04") == "2020-04-30"
@@ -80,7 +80,7 @@ def test_is_the_calendars_from_2000_on_and_nothing_connects_to_s3(dags, by_day, 
 
 def test_portfolios_are_not_asked_for_on_a_day_that_the_lake_knows_as_closed(dags, upload, monkeypatch):
     upload(OF_1990)
-    monkeypatch.setattr("b3.index_landing.capture_portfolios", lambda *_: pytest.fail("B3 was asked"))
+    monkeypatch.setattr("b3.indexes.land.capture_portfolios", lambda *_: pytest.fail("B3 was asked"))
     task: SimpleNamespace = a_task()
 
     with pytest.raises(AirflowSkipException, match="Wednesday 1990-03-14, on which B3 was closed"):

@@ -9,12 +9,13 @@ from pathlib import Path
 import boto3
 import pytest
 
-from b3 import site
-from local import athena, daily, home, provision, runs, stack
-from local.exchange import market
+from b3.site import addresses
+from local.commands import run
 from local.exchange.answers import Answer
+from local.exchange.market import trading_session
 from local.exchange.simulation import Simulation
-from local.source import Source
+from local.lake import dag_runs, home, provision, query_client, servers
+from local.lake.source import Source
 
 
 @dataclass
@@ -33,7 +34,7 @@ class Outcome:
 class Lab:
     """A lake of real data kind, fed from a folder that the test fills."""
 
-    def __init__(self, lake: stack.Lake, exchange: Path, capture: pytest.CaptureFixture[str] | None = None) -> None:
+    def __init__(self, lake: servers.Lake, exchange: Path, capture: pytest.CaptureFixture[str] | None = None) -> None:
         self.lake = lake
         self.exchange = exchange
         self.capture = capture
@@ -42,16 +43,16 @@ class Lab:
     def publish(self, date: dt.date, content: bytes | None = None) -> None:
         """Let the exchange have `content` as the daily file of `date`; by default the simulated session's."""
         (self.exchange / f"COTAHIST_D{date:%d%m%Y}.ZIP").write_bytes(
-            market.session_file(date) if content is None else content
+            trading_session.session_file(date) if content is None else content
         )
 
     def publish_indexes(self, date: dt.date, index: str = "IBOV") -> None:
         """Let the exchange have the simulated one's answers of `date` about an index, sectors and holidays."""
         simulation = Simulation(lambda: date)
-        for method in site.INDEX_METHODS.values():
-            parameters = site.index_path(method, index=index).rpartition("/")[2]
+        for method in addresses.INDEX_METHODS.values():
+            parameters = addresses.index_path(method, index=index).rpartition("/")[2]
             self._keep(f"{method}.{index}.json", simulation.index_call(method, parameters))
-        parameters = site.sector_workbook_path().rpartition("/")[2]
+        parameters = addresses.sector_workbook_path().rpartition("/")[2]
         self._keep("GetDownloadIndustryClassification.xlsx", simulation.sector_classification(parameters))
         self._keep("feriados.html", simulation.trading_holidays())
         simulation.close()
@@ -70,12 +71,12 @@ class Lab:
         """Run the daily DAG for `date`."""
         assert self.capture
         self.capture.readouterr()
-        status = daily.run(Source("replay", self.exchange), date, conf=runs.accepted(accept), script=script)
+        status = run.run(Source("replay", self.exchange), date, conf=dag_runs.accepted(accept), script=script)
         return Outcome(status, self.capture.readouterr().out)
 
     def query(self, sql: str) -> list[list[str | None]]:
         """Rows of a query on the lake."""
-        return athena.query(self.lake, sql).rows
+        return query_client.query(self.lake, sql).rows
 
     def objects(self, prefix: str = "") -> dict[str, str]:
         """ETags by key, of what B3's data became (not query results or code)."""
@@ -91,11 +92,11 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def running_lake(tmp_path_factory: pytest.TempPathFactory, recording: Path) -> Iterator[stack.Lake]:
+def running_lake(tmp_path_factory: pytest.TempPathFactory, recording: Path) -> Iterator[servers.Lake]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("B3_LOCAL_HOME", str(tmp_path_factory.mktemp("lakes")))
         environment.setenv("B3_AWS_CALLS", str(recording))
-        with stack.lake(home.find(home.REAL)) as lake:
+        with servers.lake(home.find(home.REAL)) as lake:
             yield lake
 
 
@@ -105,5 +106,5 @@ def shared_exchange(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def lab(running_lake: stack.Lake, shared_exchange: Path, capsys: pytest.CaptureFixture[str]) -> Lab:
+def lab(running_lake: servers.Lake, shared_exchange: Path, capsys: pytest.CaptureFixture[str]) -> Lab:
     return Lab(running_lake, shared_exchange, capsys)

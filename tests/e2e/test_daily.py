@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from b3 import cotahist
-from b3.period import Period
-from local import athena, daily, home
-from local.exchange import market
+from b3.airflow.period import Period
+from b3.quotes import cotahist
+from local.commands import run
+from local.exchange.market import trading_session
+from local.lake import home, query_client
 
 DATE = dt.date(2024, 3, 14)
 BEFORE = dt.date(2024, 3, 13)
@@ -24,7 +25,7 @@ TASKS = ("scrape", "upload", "crawl_raw", "refine", "crawl_refined")
 
 @pytest.fixture(scope="module")
 def expected():
-    return cotahist.read_table(market.session_file(DATE))
+    return cotahist.read_table(trading_session.session_file(DATE))
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def test_a_session_runs_green_and_keeps_every_row_and_cent(lab, expected):
 def test_the_source_bytes_are_kept_as_sent_with_their_origin(green):
     answer = green.s3.get_object(Bucket=green.lake.home.bucket, Key=f"landing/quotes/COTAHIST_D{DATE:%d%m%Y}.ZIP")
 
-    assert answer["Body"].read() == market.session_file(DATE)
+    assert answer["Body"].read() == trading_session.session_file(DATE)
     assert set(answer["Metadata"]) == {"source", "source-url", "source-sha256", "fetched-at"}
 
 
@@ -89,17 +90,17 @@ def zip_of(text: bytes) -> bytes:
 
 
 def without_records() -> bytes:
-    lines = market.session_records(DATE).splitlines(keepends=True)
+    lines = trading_session.session_records(DATE).splitlines(keepends=True)
     return zip_of(lines[0] + lines[-1][:31] + b"00000000002" + lines[-1][42:])
 
 
 @pytest.mark.parametrize(
     ("answer", "task", "message"),
     [
-        (market.session_file(DATE)[:-4000], "scrape", r"Truncated: .*expected .*found"),
+        (trading_session.session_file(DATE)[:-4000], "scrape", r"Truncated: .*expected .*found"),
         (b"<html><title>Manuten\xe7\xe3o</title></html>", "scrape", r"NotB3Data: .*expected .*found .*Manuten"),
         (b"", "scrape", r"NotPublished: .*expected a ZIP file; found status 200 and not one byte"),
-        (market.session_file(BEFORE), "scrape", rf"WrongDate: .*expected .*{DATE}.*found .*{BEFORE}"),
+        (trading_session.session_file(BEFORE), "scrape", rf"WrongDate: .*expected .*{DATE}.*found .*{BEFORE}"),
         (without_records(), "scrape", rf"NoRecords: .*expected the quotes of {DATE}; found a header and a trailer"),
     ],
     ids=["truncated ZIP", "HTML page with status 200", "empty 200", "file of another date", "file without records"],
@@ -161,15 +162,15 @@ def run_check(lab, name):
         trade_date=lambda run: DATE, period=lambda run, ti: Period(DATE, DATE), dag_run=SimpleNamespace(), ti=None
     )
     try:
-        athena.query(lab.lake, sql)
-    except athena.QueryFailed as error:
+        query_client.query(lab.lake, sql)
+    except query_client.QueryFailed as error:
         raise AssertionError(str(error)) from error
 
 
 def test_a_closed_day_is_refused_with_the_sessions_around_it_and_writes_nothing(lab, capsys):
     before = lab.objects()
 
-    status = daily.main(["--date", "2020-05-01", "--exchange", str(lab.exchange)])
+    status = run.main(["--date", "2020-05-01", "--exchange", str(lab.exchange)])
 
     said = capsys.readouterr().err
     assert status == 2
@@ -180,11 +181,11 @@ def test_a_closed_day_is_refused_with_the_sessions_around_it_and_writes_nothing(
 
 
 def test_without_b3_the_simulated_exchange_is_used_loudly_and_in_a_lake_of_its_own(lab, capsys, monkeypatch):
-    monkeypatch.setattr("local.source.why_out_of_reach", lambda: "no network here")
+    monkeypatch.setattr("local.lake.source.why_out_of_reach", lambda: "no network here")
     monkeypatch.delenv("B3_AWS_CALLS")  # the recording is of the other lake
     before = lab.objects()
 
-    status = daily.main(["--date", DATE.isoformat()])
+    status = run.main(["--date", DATE.isoformat()])
 
     printed = capsys.readouterr().out
     assert status == 0, printed

@@ -11,8 +11,9 @@ import psutil
 import pytest
 
 from infra.checkout import ROOT
-from local import clean, setup
-from local.exchange import market
+from local import setup
+from local.commands import clean
+from local.exchange.market import trading_session
 from tests.processes import working_on
 
 DATE = dt.date(2024, 3, 14)
@@ -23,9 +24,9 @@ def run(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """`make run`, at the point where the first task of its DAG has ended."""
     exchange = tmp_path / "exchange"
     exchange.mkdir()
-    (exchange / f"COTAHIST_D{DATE:%d%m%Y}.ZIP").write_bytes(market.session_file(DATE))
+    (exchange / f"COTAHIST_D{DATE:%d%m%Y}.ZIP").write_bytes(trading_session.session_file(DATE))
     process = subprocess.Popen(
-        [setup.AIRFLOW.python, "-m", "local.daily", "--date", str(DATE), "--exchange", str(exchange)],
+        [setup.AIRFLOW.python, "-m", "local.commands.run", "--date", str(DATE), "--exchange", str(exchange)],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": "plugins", "B3_LOCAL_HOME": str(tmp_path / "lakes")},
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -39,7 +40,7 @@ def run(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_terminated_it_leaves_no_process(run, tmp_path):
-    assert any("local.dag_runner" in process.cmdline() for process in working_on(tmp_path / "lakes"))
+    assert any("local.lake.dag_runner" in process.cmdline() for process in working_on(tmp_path / "lakes"))
 
     run.terminate()
 

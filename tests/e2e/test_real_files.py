@@ -1,7 +1,6 @@
 """The daily DAG on real files of the exchange, which are not part of this repository."""
 
 import datetime as dt
-import os
 import shutil
 import zipfile
 from decimal import Decimal
@@ -9,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from local import daily, history, home
-from local.source import Source
+from local.commands import history, run
+from local.lake.source import Source
+from tests.places import REAL_FILES
 
-FOLDER = Path(os.environ.get("B3_REAL_FILES", home.ROOT.parent / "shared" / "b3")) / "cotahist"
+FOLDER = REAL_FILES / "cotahist"
 
 pytestmark = pytest.mark.skipif(
     not FOLDER.is_dir(), reason=f"no real files of the exchange in {FOLDER}; B3_REAL_FILES names another folder"
@@ -31,7 +31,7 @@ def test_a_real_session_arrives_whole(lab):
     volume = sum(Decimal(int(record[170:188])) for record in records) / 100
 
     lab.capture.readouterr()
-    status = daily.run(Source("replay", FOLDER), date)
+    status = run.run(Source("replay", FOLDER), date)
 
     assert status == 0, lab.capture.readouterr().out
     for table in ("raw_quotes", "quotes"):

@@ -18,10 +18,11 @@ import psutil
 import pytest
 
 from infra.checkout import ROOT
-from local import airflow_command, setup
+from local import setup
 from local.aws.credentials import CREDENTIALS
-from local.exchange import market
-from local.source import Source
+from local.commands import airflow
+from local.exchange.market import trading_session
+from local.lake.source import Source
 from tests.processes import working_on
 
 TRIGGERED = dt.date(2024, 3, 20)
@@ -48,7 +49,7 @@ class Ui:
     def start(self) -> None:
         """Start it, and wait until it says that it is ready."""
         environ = {**os.environ, "PYTHONPATH": "plugins", "B3_LOCAL_HOME": str(self.lakes)}
-        command = [str(setup.AIRFLOW.python), "-m", "local.ui", "--exchange", str(self.exchange)]
+        command = [str(setup.AIRFLOW.python), "-m", "local.commands.ui", "--exchange", str(self.exchange)]
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=environ | {"B3_UI_PORT": str(self._port)},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -110,7 +111,7 @@ def lakes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ui-exchange")
     for date in (TRIGGERED, *BACKFILLED):
-        (folder / f"COTAHIST_D{date:%d%m%Y}.ZIP").write_bytes(market.session_file(date))
+        (folder / f"COTAHIST_D{date:%d%m%Y}.ZIP").write_bytes(trading_session.session_file(date))
     return folder
 
 
@@ -153,7 +154,7 @@ def test_a_run_triggered_through_the_rest_api_goes_green(ui, lakes):
     ui.trigger(TRIGGERED)
 
     assert ui.wait_for_runs(1) == {str(TRIGGERED): "success"}
-    expected = len(market.session_records(TRIGGERED).splitlines()) - 2
+    expected = len(trading_session.session_records(TRIGGERED).splitlines()) - 2
     assert rows_of(lakes, TRIGGERED) == str(expected)
 
 
@@ -163,7 +164,7 @@ def test_airflows_own_backfill_killed_in_the_middle_goes_on_to_all_sessions(ui, 
     # In São Paulo's time, as the schedule is: its 22:30 is the next day in UTC.
     backfill = f"backfill create --dag-id b3_daily --from-date {first}T00:00:00-03:00 --to-date {last}T23:00:00-03:00"
 
-    status = airflow_command.run(Source("replay", exchange), [*backfill.split(), "--max-active-runs", "2"])
+    status = airflow.run(Source("replay", exchange), [*backfill.split(), "--max-active-runs", "2"])
     assert status == 0
     deadline = time.monotonic() + RUN_SECONDS
     while not {"refine", "validate.key_is_unique"} & ui.tasks_under_way() and time.monotonic() < deadline:
@@ -175,7 +176,7 @@ def test_airflows_own_backfill_killed_in_the_middle_goes_on_to_all_sessions(ui, 
     runs = ui.wait_for_runs(3)
     assert [state for day, state in sorted(runs.items())] == ["success"] * 3, runs
     for date in BACKFILLED:
-        expected = len(market.session_records(date).splitlines()) - 2
+        expected = len(trading_session.session_records(date).splitlines()) - 2
         assert rows_of(lakes, date) == str(expected)
 
 

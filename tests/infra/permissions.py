@@ -90,7 +90,7 @@ NEEDED_BY_AWS = (
         "https://airflow.apache.org/docs/apache-airflow-providers-amazon/stable/operators/athena/athena_boto.html",
     ),
     Needed(
-        "ExecutionRole", ("sns:Publish",), "b3.alerts, when a task fails; a run that is green publishes nothing",
+        "ExecutionRole", ("sns:Publish",), "b3.airflow.alerts, when a task fails; a green run publishes nothing",
         "https://docs.aws.amazon.com/sns/latest/api/API_Publish.html",
     ),
     Needed(

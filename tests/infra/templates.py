@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from infra.checkout import ROOT
+from tests.places import ROOT
 
 INFRA = ROOT / "infra"
 LAKE, MWAA, GITHUB = INFRA / "lake.yaml", INFRA / "mwaa.yaml", INFRA / "github.yaml"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from infra.deploy.options import Options
+from infra.deploy.arguments import Options
 from tests.infra.templates import GITHUB, LAKE, load, policies, strings
 
 INLINE_POLICIES_LIMIT = 10_240  # characters without white space, of all inline policies of a role

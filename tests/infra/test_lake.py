@@ -7,18 +7,22 @@ import pyarrow as pa
 import pytest
 from botocore.exceptions import ClientError
 
-from b3 import cotahist, lake, portfolio, sectors, settings
+from b3 import settings
+from b3.indexes import portfolio
+from b3.lake import layout
+from b3.quotes import cotahist
+from b3.sectors import workbook
 from infra.checkout import sql
-from local import provision
+from local.lake import provision
 from tests.infra.templates import LAKE, load, strings
 
 DATE = dt.date(2020, 4, 30)
 # What B3 does not give again.
 KEPT_FOR_EVER = (
-    lake.landing_quotes_key("x"),
-    lake.landing_index_key("IBOV", "portfolio_day", DATE),
-    lake.landing_sectors_key(DATE),
-    lake.rejected_key("0", "x"),
+    layout.landing_quotes_key("x"),
+    layout.landing_index_key("IBOV", "portfolio_day", DATE),
+    layout.landing_sectors_key(DATE),
+    layout.rejected_key("0", "x"),
 )
 TABLES = ["RawQuotes", "RawIndexPortfolio", "RawSectors", "Quotes", "Findings", "IndexStocks"]
 REFINED_COLUMNS = [
@@ -82,7 +86,7 @@ class TestTables:
         assert columns(properties["RawIndexPortfolio"]) == written
 
     def test_raw_sectors_has_the_columns_the_parser_writes(self, properties):
-        assert columns(properties["RawSectors"]) == [(field.name, glue_type(field.type)) for field in sectors.SCHEMA]
+        assert columns(properties["RawSectors"]) == [(field.name, glue_type(field.type)) for field in workbook.SCHEMA]
 
     def test_index_stocks_is_partitioned_by_trade_date_and_ticker(self, properties):
         keys = [(key["Name"], key["Type"]) for key in properties["IndexStocks"]["TableInput"]["PartitionKeys"]]
@@ -107,12 +111,12 @@ class TestTables:
     @pytest.mark.parametrize(
         ("table", "name", "key"),
         [
-            ("RawQuotes", lake.RAW_QUOTES_TABLE, lake.raw_quotes_key(DATE)),
-            ("RawIndexPortfolio", lake.RAW_INDEX_PORTFOLIO_TABLE, lake.raw_index_portfolio_key(DATE)),
-            ("RawSectors", lake.RAW_SECTORS_TABLE, lake.raw_sectors_key(DATE)),
-            ("Quotes", lake.QUOTES_TABLE, lake.refined_quotes_key(DATE)),
-            ("Findings", lake.FINDINGS_TABLE, lake.findings_key(DATE)),
-            ("IndexStocks", lake.INDEX_STOCKS_TABLE, lake.refined_index_stocks_prefix(DATE)),
+            ("RawQuotes", layout.RAW_QUOTES_TABLE, layout.raw_quotes_key(DATE)),
+            ("RawIndexPortfolio", layout.RAW_INDEX_PORTFOLIO_TABLE, layout.raw_index_portfolio_key(DATE)),
+            ("RawSectors", layout.RAW_SECTORS_TABLE, layout.raw_sectors_key(DATE)),
+            ("Quotes", layout.QUOTES_TABLE, layout.refined_quotes_key(DATE)),
+            ("Findings", layout.FINDINGS_TABLE, layout.findings_key(DATE)),
+            ("IndexStocks", layout.INDEX_STOCKS_TABLE, layout.refined_index_stocks_prefix(DATE)),
         ],
     )
     def test_lie_where_the_lake_writes_them(self, properties, table, name, key):
@@ -210,9 +214,9 @@ class TestTheBucket:
         expired = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
 
         assert expired == {"athena/": 7, "staging/": 7, "landing/received/": 30}
-        assert lake.refine_staging_prefix(DATE).startswith("staging/")
-        assert lake.received_key("0", "x").startswith("landing/received/")
-        for key in (lake.raw_quotes_key(DATE), lake.refined_quotes_key(DATE), *KEPT_FOR_EVER):
+        assert layout.refine_staging_prefix(DATE).startswith("staging/")
+        assert layout.received_key("0", "x").startswith("landing/received/")
+        for key in (layout.raw_quotes_key(DATE), layout.refined_quotes_key(DATE), *KEPT_FOR_EVER):
             assert not key.startswith(tuple(expired))
 
     def test_drops_former_versions_of_what_can_be_made_again_and_never_those_of_what_came_from_b3(self, properties):

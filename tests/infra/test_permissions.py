@@ -8,9 +8,9 @@ from pathlib import Path
 import boto3
 import pytest
 
-from local import provision
 from local.aws import calls, launch
 from local.aws.calls import Call
+from local.lake import provision
 from tests.infra import permissions
 from tests.infra.permissions import Allowed, Needed
 from tests.infra.templates import INFRA

@@ -4,13 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.places import ROOT
 
 STORE = """
 import datetime as dt, json
 from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
-from b3.timetable import SessionTimetable
+from b3.calendar.timetable import SessionTimetable
 
 with DAG("a_dag", schedule=SessionTimetable(dt.time(6, 15)), start_date=dt.datetime(2020, 1, 1, tzinfo=dt.UTC)) as dag:
     pass
@@ -49,7 +49,7 @@ def test_the_scheduler_gets_the_timetable_back_out_of_a_stored_dag(tmp_path):
 
     assert loaded.returncode == 0, loaded.stderr
     assert json.loads(loaded.stdout.splitlines()[-1]) == {
-        "class": "b3.timetable.SessionTimetable",
+        "class": "b3.calendar.timetable.SessionTimetable",
         "summary": "B3 sessions, 06:15",
         "runs": [["2020-04-30", "2020-04-30T09:15:00+00:00"], ["2020-05-04", "2020-05-04T09:15:00+00:00"]],
     }
@@ -64,4 +64,4 @@ def test_without_the_plugin_airflow_refuses_to_store_it(tmp_path):
     refused = airflow(STORE, tmp_path, plugins=tmp_path / "plugins")
 
     assert refused.returncode != 0
-    assert "'b3.timetable.SessionTimetable' is not registered" in refused.stderr
+    assert "'b3.calendar.timetable.SessionTimetable' is not registered" in refused.stderr

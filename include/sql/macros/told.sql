@@ -3,7 +3,7 @@
     rule:     its name in findings
     what:     what these rows are, in words
     breaches: a query of (trade_date, ticker), a row for each breach
-    period:   the run's period, see b3.period
+    period:   the run's period, see b3.airflow.period
 -#}
 {% macro told(rule, what, breaches, period) -%}
 WITH

@@ -21,10 +21,10 @@ from local.aws.athena.files import Files
 from local.aws.athena.results import Row, shown
 from local.aws.athena.types import Kind
 from local.aws.context import Caller
-from local.aws.emulator import Emulator
 from local.aws.errors import AwsError
-from local.aws.parquet import Footers
-from local.aws.partitions import Partitions
+from local.aws.glue.parquet import Footers
+from local.aws.glue.partitions import Partitions
+from local.aws.ministack.emulator import Emulator
 
 FETCH_ROWS = 5000
 

@@ -18,11 +18,11 @@ from local.aws.athena.errors import QueryError, from_duckdb, not_supported
 from local.aws.athena.relations import BaseTable
 from local.aws.athena.types import duck_type
 from local.aws.context import Caller
-from local.aws.emulator import Emulator, S3Object, split_uri
 from local.aws.errors import AwsError
-from local.aws.hive import folder
-from local.aws.parquet import Footers, NotParquetError, is_data
-from local.aws.partitions import Partition, Partitions
+from local.aws.glue.hive import folder
+from local.aws.glue.parquet import Footers, NotParquetError, is_data
+from local.aws.glue.partitions import Partition, Partitions
+from local.aws.ministack.emulator import Emulator, S3Object, split_uri
 
 TEXTS = pa.list_(pa.string())
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"

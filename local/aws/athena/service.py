@@ -19,9 +19,9 @@ from local.aws.athena.engine import Engine, Progress
 from local.aws.athena.errors import QueryError, not_supported
 from local.aws.athena.types import Kind
 from local.aws.context import Caller
-from local.aws.emulator import Emulator, split_uri
 from local.aws.errors import AwsError
-from local.aws.partitions import Partitions
+from local.aws.glue.partitions import Partitions
+from local.aws.ministack.emulator import Emulator, split_uri
 from local.aws.store import Store
 
 log = logging.getLogger("local.aws.athena")

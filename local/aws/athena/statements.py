@@ -10,16 +10,16 @@ from urllib.parse import quote
 
 from sqlglot import exp
 
-from local.aws import hive
 from local.aws.athena import grammar, views
 from local.aws.athena.engine import Engine
 from local.aws.athena.errors import QueryError, not_supported
 from local.aws.athena.types import duck_type
 from local.aws.context import Caller
-from local.aws.crawl_s3 import FORMAT
-from local.aws.emulator import Emulator
 from local.aws.errors import AwsError
-from local.aws.partitions import Partitions
+from local.aws.glue import hive
+from local.aws.glue.crawl_s3 import FORMAT
+from local.aws.glue.partitions import Partitions
+from local.aws.ministack.emulator import Emulator
 
 NAME = r"((?:[`\"]?[\w$-]+[`\"]?\s*\.\s*){0,2}[`\"]?[\w$-]+[`\"]?)"
 VALUE = r"(?:DATE\s+|date\s+)?('(?:[^']|'')*'|[\w.-]+)"

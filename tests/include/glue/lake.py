@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 from botocore.config import Config
 
 from infra.checkout import refine_script
-from local.aws import launch, spark
+from local.aws import launch
+from local.aws.glue import spark
 
 SCRIPT = refine_script()
 SPARK = launch.SPARK_ENVIRONMENT

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from infra.checkout import ROOT
-from local.aws import spark
-from local.exchange import names
+from local.aws.glue import spark
+from local.exchange.market import names
 from tests.include.glue.lake import SCRIPT, SPARK
+from tests.places import ROOT
 
 
 class Quote(NamedTuple):

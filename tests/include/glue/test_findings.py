@@ -3,19 +3,17 @@
 import datetime as dt
 import io
 import json
-import os
 import subprocess
 from collections import Counter
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from b3 import cotahist
-from infra.checkout import ROOT
+from b3.quotes import cotahist
 from tests.include.glue.lake import METADATA, PRICES, SCRIPT, Lake, quote, raw_file
+from tests.places import REAL_FILES, ROOT
 
 ZERO = Decimal("0.00")
 POWERS = "1, 10, 100, 1000, 10000, 100000 or 1000000"
@@ -149,7 +147,7 @@ REAL_CASES = {
     dt.date(1986, 10, 10): [("key_is_unique", "VGO 2", 3), ("key_is_unique", "VGO 2", 4)],
     dt.date(1987, 1, 13): [("fields_are_readable", "CPF 3", 2)],
 }
-CASES = Path(os.environ.get("B3_REAL_FILES", ROOT.parent / "shared" / "b3")).parent / "cases"
+CASES = REAL_FILES.parent / "cases"
 
 
 @pytest.fixture(scope="module")

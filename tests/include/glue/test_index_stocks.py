@@ -18,9 +18,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from b3 import cotahist, sessions
-from b3.index_raw import PORTFOLIO_SCHEMA
-from local.exchange import indexes, market
+from b3.calendar import sessions
+from b3.indexes.raw import PORTFOLIO_SCHEMA
+from b3.quotes import cotahist
+from local.exchange.market import indexes, trading_session
 from tests.include.glue.gate import Gate
 from tests.include.glue.lake import (
     BUCKET,
@@ -251,7 +252,7 @@ def later(lake: Lake, gate: Gate, killed: dict[str, str]) -> dict[str, str | Non
 
 def put_simulated_day(lake: Lake) -> None:
     raw = io.BytesIO()
-    cotahist.write_parquet(io.BytesIO(market.session_file(SIMULATED_DAY)), raw, trade_date=SIMULATED_DAY)
+    cotahist.write_parquet(io.BytesIO(trading_session.session_file(SIMULATED_DAY)), raw, trade_date=SIMULATED_DAY)
     lake.put(lake.raw("simulated"), raw.getvalue(), METADATA)
     portfolio = indexes.portfolio("IBOV", SIMULATED_DAY)
     rows = [

@@ -18,7 +18,6 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -41,8 +40,8 @@ from tests.include.glue.lake import (
     quote,
     raw_file,
 )  # fmt: skip
+from tests.places import REAL_FILES
 
-REAL_FILES = Path(os.environ.get("B3_REAL_FILES", ROOT.parent / "shared" / "b3"))
 REAL_DAY = REAL_FILES / "cotahist" / "COTAHIST_D30042020.ZIP"
 
 ADDED = [
@@ -239,7 +238,7 @@ def later(lake: Lake, first: First, killed: str) -> dict[str, str | None]:
         **{name: lake.arguments(name) for name in FAILURES},
     }
     if REAL_DAY.exists():
-        from b3 import cotahist
+        from b3.quotes import cotahist
 
         date, session_before = dt.date(2020, 4, 30), dt.date(2020, 4, 29)
         raw = io.BytesIO()

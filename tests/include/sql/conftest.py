@@ -2,8 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from local import provision
 from local.aws import launch
+from local.lake import provision
 from tests.include.sql.lab import Lab, Market, build
 
 

@@ -18,14 +18,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from b3 import sectors, sessions
-from b3.period import Period
-from infra import checkout
-from local import query
-from local.exchange import indexes, market, sector_workbook
-from local.exchange import sectors as labels
+from b3.airflow.period import Period
+from b3.calendar import sessions
+from b3.sectors import workbook
+from local.commands import query
+from local.exchange.files import sector_workbook
+from local.exchange.market import indexes, trading_session
+from local.exchange.market import sectors as labels
+from tests.places import SQL
 
-SQL = checkout.sql()
 DAYS = sessions.sessions(dt.date(2024, 2, 7), dt.date(2024, 3, 14))
 # The lake lacks the sessions between this one and the first of DAYS.
 APART = dt.date(2024, 1, 31)
@@ -191,7 +192,7 @@ def quotes(day: dt.date, roots: set[str], *, options: bool) -> list[dict[str, An
 
     They are of these roots, of a fifth of the others, and of a few BDRs and funds.
     """
-    columns = market.session_columns(day)
+    columns = trading_session.session_columns(day)
     texts = {n: [v.decode("latin-1").strip() for v in c.tolist()] for n, c in columns.items() if c.dtype.kind == "S"}
     whole = {n: c.tolist() for n, c in columns.items() if c.dtype.kind == "i"}
     kinds = {"010", "017", "020"} | ({"070", "080"} if options else set())
@@ -243,7 +244,7 @@ def portfolio(index: str, day: dt.date) -> list[dict[str, Any]]:
     found = indexes.portfolio(index, day)
     rows = []
     for of in found.constituents:
-        sector, subsector = sectors.split_label(labels.label(of.sector, of.issuer))
+        sector, subsector = workbook.split_label(labels.label(of.sector, of.issuer))
         rows.append(
             {
                 "trade_date": day, "source_date": day, "index": index, "endpoint": "portfolio_day",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from b3 import sessions
+from b3.calendar import sessions
 from tests.include.glue.test_findings import ODD as GLUE_ODD
 from tests.include.sql.lab import PRICES, Failed, Lab
 

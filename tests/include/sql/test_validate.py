@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from b3 import sessions
+from b3.calendar import sessions
 from tests.include.sql.lab import CLASSIFIED, DAYS, SQL, Failed, Lab, Market, index_stocks
 
 ACROSS = "quotes_agree_with_index_stocks"

@@ -9,8 +9,8 @@ import pytest
 
 from infra.checkout import ROOT
 from infra.deploy.account import Account
+from infra.deploy.arguments import Options
 from infra.deploy.deploying import Change, Deployment
-from infra.deploy.options import Options
 
 # The local AWS has no MWAA. In its place, what MWAA would be told; the parameters are those of the real template.
 MWAA = """

@@ -37,7 +37,7 @@ class TestPluginsZip:
     def test_holds_the_contents_of_plugins_without_an_outer_folder(self, checkout):
         archive = zipfile.ZipFile(io.BytesIO(bundle.plugins_zip(checkout / "plugins")))
 
-        assert archive.read("b3/lake.py") == (checkout / "plugins/b3/lake.py").read_bytes()
+        assert archive.read("b3/lake.py") == (checkout / "plugins/b3/lake/layout.py").read_bytes()
         assert {"b3/__init__.py", ".airflowignore"} <= set(archive.namelist())
         assert archive.namelist() == sorted(archive.namelist())
 

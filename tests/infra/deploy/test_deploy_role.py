@@ -93,7 +93,7 @@ def test_allows_what_deploys_call_and_nothing_else(account, options, checkout, a
         deploy()
     glue.delete_database(Name=options.stack)
     deploy()
-    (checkout / "plugins/b3/lake.py").write_text("# another\n")
+    (checkout / "plugins/b3/lake/layout.py").write_text("# another\n")
     (checkout / "include/glue/refine.py").write_text("# another\n")
     (checkout / "include/sql/validate/key_is_unique.sql").unlink()
     deploy()

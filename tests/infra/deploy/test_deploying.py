@@ -60,7 +60,7 @@ class TestFirstDeploy:
             if path.is_file()
         }
         archive = zipfile.ZipFile(io.BytesIO(body(account, options.code, "plugins.zip")))
-        assert archive.read("b3/lake.py") == (checkout / "plugins/b3/lake.py").read_bytes()
+        assert archive.read("b3/lake.py") == (checkout / "plugins/b3/lake/layout.py").read_bytes()
 
     def test_the_job_runs_the_script_of_the_checkout(self, deploy, account, options, checkout):
         deploy()
@@ -194,7 +194,7 @@ class TestNextDeploy:
     def test_of_changed_plugins_tells_mwaa_before_the_dags_come(self, deploy, account, options, checkout, environ):
         deploy()
         before = told(account, options, environ)
-        (checkout / "plugins/b3/lake.py").write_text("# another\n")
+        (checkout / "plugins/b3/lake/layout.py").write_text("# another\n")
         (checkout / "dags/b3_daily.py").write_text("# another\n")
 
         changes = deploy()
@@ -344,7 +344,7 @@ RUN = """
 import pathlib, sys
 from infra.deploy.account import Account
 from infra.deploy.deploying import Deployment
-from infra.deploy.options import Options
+from infra.deploy.arguments import Options
 stack, bucket, root = sys.argv[1:]
 options = Options(stack=stack, bucket=bucket, parameters={"Database": stack}, root=pathlib.Path(root))
 deployment = Deployment(Account(), options, lambda line: print(line, flush=True))

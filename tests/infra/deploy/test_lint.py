@@ -5,8 +5,8 @@ import pytest
 from infra.checkout import ROOT
 from infra.deploy import lint
 from infra.deploy.__main__ import main
+from infra.deploy.arguments import Options
 from infra.deploy.errors import DeployError
-from infra.deploy.options import Options
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ class TestDags:
     def test_may_not_import_what_is_not_deployed(self, checked, scratch, monkeypatch):
         """local/ lies beside dags/ in a checkout, and nowhere on MWAA."""
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
-        (checked.root / "dags/broken.py").write_text("from airflow.sdk import DAG\nimport local.home\n")
+        (checked.root / "dags/broken.py").write_text("from airflow.sdk import DAG\nimport local.lake.home\n")
 
         with pytest.raises(DeployError, match=r"(?s)broken\.py: .*No module named 'local"):
             lint.dags(checked, scratch)

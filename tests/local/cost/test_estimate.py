@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from local.cost import estimate, measure, prices, report
+from local.cost import estimate, measure, price_list, report
 from local.cost.measure import Measured
 
-LISTED = prices.read()
+LISTED = price_list.read()
 MB = 1024**2
 RUN = Measured(
     session="2024-03-14", measured_on="2026-11-21", machine="", job_seconds=9, workers=2, crawls=2,
@@ -81,7 +81,7 @@ def test_a_price_that_is_not_exact_is_refused(tmp_path):
     file.write_text("region: x\nas_of: 2026-11-21\nprices:\n  a: {usd: 0.1, unit: u, page: p, checked: c}\n")
 
     with pytest.raises(ValueError, match="in quotes"):
-        prices.read(file)
+        price_list.read(file)
 
 
 def test_every_price_names_awss_page_and_what_it_was_checked_against():

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from local.exchange import market
+from local.exchange.market import trading_session
 from local.exchange.server import ExchangeHTTPServer
 
 
@@ -82,7 +82,7 @@ def slice_record(line: str) -> Row:
 
 @cache
 def _rows(session: dt.date) -> list[Row]:
-    lines = market.session_records(session).decode("latin-1").split("\r\n")
+    lines = trading_session.session_records(session).decode("latin-1").split("\r\n")
     return [slice_record(line) for line in lines[1:-2]]
 
 

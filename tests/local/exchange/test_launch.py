@@ -8,7 +8,8 @@ import urllib.request
 
 import pytest
 
-from local.exchange import launch, market
+from local.exchange import launch
+from local.exchange.market import trading_session
 
 
 def fetch(server, name):
@@ -21,7 +22,7 @@ def test_without_a_folder_it_simulates():
         assert server.endpoint.startswith("http://127.0.0.1:")
         headers, body = fetch(server, "COTAHIST_D14032024.ZIP")
         assert headers["X-B3-Source"] == "simulated"
-        assert body == market.session_file(dt.date(2024, 3, 14))
+        assert body == trading_session.session_file(dt.date(2024, 3, 14))
     assert server.process.returncode == 0
 
 

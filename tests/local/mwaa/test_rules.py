@@ -1,8 +1,8 @@
 import pytest
 
-from infra.checkout import ROOT
 from local.mwaa import layout, rules
 from local.mwaa.versions import NEWEST, VERSIONS
+from tests.places import ROOT
 
 LINE = '--constraint "/usr/local/airflow/dags/constraints.txt"\n'
 DEPLOYED = {"constraints.txt", "b3_daily.py"}

@@ -7,8 +7,8 @@ import boto3
 import pytest
 from airflow.sdk import Connection
 
-from b3.hook import B3Hook
-from b3.lake import Lake
+from b3.lake.layout import Lake
+from b3.site.hook import B3Hook
 from local.aws import launch
 from tests.plugins.b3.exchange import Exchange
 

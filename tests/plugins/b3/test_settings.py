@@ -3,7 +3,7 @@ import datetime as dt
 import pytest
 
 from b3 import settings
-from b3.lake import Lake
+from b3.lake.layout import Lake
 
 
 def test_the_bucket_suffices_and_names_follow_the_database():

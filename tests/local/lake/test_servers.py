@@ -1,0 +1,137 @@
+"""Several commands on one lake: they share its AWS, and a killed one leaves it usable."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import boto3
+import pytest
+
+from infra.checkout import ROOT
+from local.aws.credentials import CREDENTIALS
+from local.lake import servers
+from local.lake.home import Home
+from local.lake.source import Source
+
+USER = """
+    import sys, time
+    from pathlib import Path
+    from local.lake import servers
+    from local.lake.home import Home
+
+    with servers.aws(Home("real", Path(sys.argv[1]))) as url:
+        print(url, flush=True)
+        sys.stdin.readline()
+    print("left", flush=True)
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home("real", tmp_path)
+
+
+class User:
+    """Another command that uses a home's AWS until it is told to leave."""
+
+    def __init__(self, home: Home) -> None:
+        command = [sys.executable, "-c", textwrap.dedent(USER), str(home.folder)]
+        environ = {**os.environ, "PYTHONPATH": "plugins"}
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, env=environ, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self.url = self.process.stdout.readline().strip()
+
+    def leave(self) -> None:
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def buckets(url: str) -> list[str]:
+    return [found["Name"] for found in boto3.client("s3", endpoint_url=url).list_buckets()["Buckets"]]
+
+
+def test_a_second_command_uses_the_aws_of_the_first(home):
+    first = User(home)
+    with servers.aws(home) as url:
+        assert url == first.url
+        boto3.client("s3", endpoint_url=url).create_bucket(Bucket="shared")
+    assert buckets(first.url) == ["shared"]
+    first.leave()
+    assert first.process.wait(30) == 0
+
+
+def test_the_first_command_stops_the_aws_only_when_the_second_has_left(home):
+    first = User(home)
+    with servers.aws(home) as url:
+        first.leave()
+        time.sleep(1)
+        assert first.process.poll() is None
+        assert buckets(url) == []
+    assert first.process.wait(30) == 0
+
+
+def test_after_a_kill_the_next_command_starts_at_once_and_finds_what_was_there(home):
+    first = User(home)
+    os.environ.update(CREDENTIALS)
+    boto3.client("s3", endpoint_url=first.url).create_bucket(Bucket="kept")
+    first.process.send_signal(signal.SIGKILL)
+    first.process.wait()
+
+    with servers.aws(home) as url:
+        assert buckets(url) == ["kept"]
+
+
+def test_a_database_outlives_a_killed_command_and_is_stopped_by_the_next(tmp_path):
+    folder = tmp_path / "postgres"
+    code = """
+        import sys
+        from pathlib import Path
+        from local.lake import servers
+
+        with servers.database(Path(sys.argv[1])) as url:
+            print(url, flush=True)
+            sys.stdin.readline()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), str(folder)]
+    first = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": "plugins"},
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert first.stdout.readline().startswith("postgresql")
+    first.kill()
+    first.wait()
+
+    with servers.database(folder) as url:
+        import sqlalchemy
+
+        with sqlalchemy.create_engine(url).connect() as connection:
+            assert connection.execute(sqlalchemy.text("SELECT 1")).scalar() == 1
+    assert not (folder / "postmaster.pid").exists()
+
+
+class TestTheConnectionToB3:
+    def test_says_where_the_files_come_from(self):
+        assert servers.b3_connection("", Source("live")) == {"conn_type": "http", "host": "", "extra": {"source": "b3"}}
+
+    def test_is_patient_with_the_simulated_exchange_which_makes_a_year_while_one_waits(self):
+        extra = servers.b3_connection("http://127.0.0.1:8000", Source("simulated"))["extra"]
+
+        assert extra == {"source": "simulated", "timeout": 300}
+
+    def test_takes_the_callers_certificates(self, monkeypatch):
+        monkeypatch.setenv("B3_CA_BUNDLE", "/etc/b3.pem")
+
+        assert servers.b3_connection("", Source("live"))["extra"]["ca_bundle"] == "/etc/b3.pem"
