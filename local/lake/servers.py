@@ -176,6 +176,8 @@ def airflow_environment(running: Lake, database_url: str, b3_host: str, chosen: 
         "AIRFLOW_CONN_B3_DEFAULT": json.dumps(b3_connection(b3_host, chosen)),
         "B3_LAKE_BUCKET": running.outputs["LakeBucket"],
         "B3_GLUE_DATABASE": running.outputs["GlueDatabase"],
+        "B3_RAW_CRAWLER": running.outputs["RawCrawler"],
+        "B3_REFINED_CRAWLER": running.outputs["RefinedCrawler"],
         "B3_GLUE_JOB": running.outputs["GlueJob"],
         "B3_ALERT_TOPIC_ARN": running.outputs.get("AlertTopicArn", ""),
         "B3_INDEXES": chosen.indexes,

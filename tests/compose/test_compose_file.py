@@ -92,6 +92,7 @@ def test_the_settings_are_the_outputs_of_the_stack(name, aws_server: launch.Serv
     given = settings.read({key: value for key, value in environment.items() if key != "B3_INDEXES"})
     assert given.glue_database == made["GlueDatabase"]
     assert given.glue_job == made["GlueJob"]
+    assert (given.raw_crawler, given.refined_crawler) == (made["RawCrawler"], made["RefinedCrawler"])
     assert given.athena_workgroup == made["AthenaWorkgroup"]
 
 

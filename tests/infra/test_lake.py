@@ -393,13 +393,16 @@ class TestTheStack:
         given = {
             "B3_LAKE_BUCKET": outputs["LakeBucket"],
             "B3_GLUE_DATABASE": outputs["GlueDatabase"],
+            "B3_RAW_CRAWLER": outputs["RawCrawler"],
+            "B3_REFINED_CRAWLER": outputs["RefinedCrawler"],
             "B3_GLUE_JOB": outputs["GlueJob"],
             "B3_ATHENA_WORKGROUP": outputs["AthenaWorkgroup"],
         }
 
         assert settings.read(given) == derived
         assert outputs.keys() == {
-            "LakeBucket", "GlueDatabase", "GlueJob", "GlueRoleArn", "AthenaWorkgroup", "AlertTopicArn",
+            "LakeBucket", "GlueDatabase", "RawCrawler", "RefinedCrawler", "GlueJob", "GlueRoleArn", "AthenaWorkgroup",
+            "AlertTopicArn",
             "ExecutionRoleArn",
         }  # fmt: skip
 
