@@ -22,6 +22,12 @@ AIRFLOW_MAY_BE_NAMED = ("plugins/b3/airflow/", "plugins/b3/calendar/timetable.py
 AIRFLOW_MUST_BE_THERE = ("plugins/b3/airflow/", "plugins/b3/calendar/timetable.py")
 MOST_LINES = 400
 REASON = f"Over {MOST_LINES} lines: "
+IMPORT_WITHOUT_AIRFLOW = """
+import importlib, sys
+sys.modules["airflow"] = None
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+"""
 each_chart = pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
 
 
@@ -94,10 +100,10 @@ class TestModules:
             for path in IMPORTS
             if path.startswith("plugins/b3/") and not path.startswith(AIRFLOW_MUST_BE_THERE)
         ]
-        code = "import importlib, sys; sys.modules['airflow'] = None; [importlib.import_module(n) for n in sys.argv[1:]]"
+        command = [sys.executable, "-c", IMPORT_WITHOUT_AIRFLOW, *names]
         environ = {**os.environ, "PYTHONPATH": str(PLUGINS)}
 
-        ran = subprocess.run([sys.executable, "-c", code, *names], env=environ, capture_output=True, text=True, check=False)
+        ran = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
         assert ran.returncode == 0, ran.stderr[-2000:]
 

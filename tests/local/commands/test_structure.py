@@ -10,6 +10,14 @@ from local.commands.structure import Chart
 CHART = Chart("some", "plugins/", (("plugins/low",), ("plugins/middle.py",), ("plugins/high", "plugins/beside")))
 PLACE = "<!-- some: made by `make structure` -->{}<!-- end of some -->"
 
+IMPORTS = {
+    "plugins/high/a.py": {"plugins/middle.py", "plugins/low/b.py", "plugins/high/c.py"},
+    "plugins/high/c.py": set(),
+    "plugins/middle.py": {"plugins/low/b.py", "local/run.py"},
+    "plugins/low/b.py": set(),
+    "local/run.py": set(),
+}
+
 
 @pytest.fixture
 def tree(tmp_path):
@@ -62,17 +70,9 @@ class TestAnImport:
 
 
 class TestAPicture:
-    IMPORTS = {
-        "plugins/high/a.py": {"plugins/middle.py", "plugins/low/b.py", "plugins/high/c.py"},
-        "plugins/high/c.py": set(),
-        "plugins/middle.py": {"plugins/low/b.py", "local/run.py"},
-        "plugins/low/b.py": set(),
-        "local/run.py": set(),
-    }
-
     @pytest.fixture
     def lines(self):
-        return structure.draw(CHART, self.IMPORTS).splitlines()
+        return structure.draw(CHART, IMPORTS).splitlines()
 
     def test_says_how_many_boxes_and_imports_there_are(self, lines):
         assert lines[0].startswith("3 boxes, 3 imports between them.")
@@ -96,12 +96,12 @@ class TestAPicture:
 
 class TestTheDocument:
     def test_gets_the_picture_at_its_place_and_keeps_the_rest(self):
-        drawn = structure.with_charts(f"before {PLACE.format('former')} after", TestAPicture.IMPORTS, [CHART])
+        drawn = structure.with_charts(f"before {PLACE.format('former')} after", IMPORTS, [CHART])
 
         assert "former" not in drawn
         assert "plugins_high --> plugins_middle_py" in drawn
         assert drawn.startswith("before <!-- some") and drawn.endswith("some --> after")
-        assert structure.with_charts(drawn, TestAPicture.IMPORTS, [CHART]) == drawn
+        assert structure.with_charts(drawn, IMPORTS, [CHART]) == drawn
 
     def test_without_a_place_for_it_is_refused(self):
         with pytest.raises(ValueError, match="end of some"):
