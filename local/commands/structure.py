@@ -165,7 +165,7 @@ def child_of(folder: str) -> Callable[[str], str | None]:
 
 
 def without_what_follows(edges: Imports) -> dict[str, set[str]]:
-    """Return the edges without those between boxes that are also joined by a longer way."""
+    """Return the edges without those that follow from others by a longer way; those of a circle all stay."""
 
     def reached(start: str) -> set[str]:
         found: set[str] = set()
@@ -178,7 +178,11 @@ def without_what_follows(edges: Imports) -> dict[str, set[str]]:
         return found
 
     return {
-        box: {other for other in others if not any(other in reached(via) for via in others - {other})}
+        box: {
+            other
+            for other in others
+            if box in reached(other) or not any(other in reached(via) for via in others - {other})
+        }
         for box, others in edges.items()
     }
 

@@ -86,6 +86,11 @@ class TestAPicture:
             ["plugins_middle_py", "-->", "plugins_low"],
         ]
 
+    def test_keeps_every_arrow_of_a_circle(self):
+        circle = {**IMPORTS, "plugins/low/b.py": {"plugins/high/c.py"}}
+
+        assert structure.draw(CHART, circle).count("-->") == 4
+
     def test_has_every_import_in_its_table(self, lines):
         assert lines[-3:] == [
             "| 3 | `high/` | `middle.py`, `low/` |",
