@@ -17,6 +17,8 @@ from tests.places import PLUGINS, ROOT
 IMPORTS = structure.read_imports(ROOT)
 PRODUCT = ("dags/", "plugins/", "include/")
 FOLDERS = sorted({str(folder) for path in IMPORTS for folder in PurePosixPath(path).parents} - {"."})
+# Folders of a thing that B3 publishes: they bring it to landing/.
+DATA_SETS = sorted(folder.parent.name for folder in PLUGINS.glob("b3/*/land.py"))
 # The hook does without Airflow where there is none.
 AIRFLOW_MAY_BE_NAMED = ("plugins/b3/airflow/", "plugins/b3/calendar/timetable.py", "plugins/b3/site/hook.py")
 AIRFLOW_MUST_BE_THERE = ("plugins/b3/airflow/", "plugins/b3/calendar/timetable.py")
@@ -118,6 +120,28 @@ class TestFolders:
     @pytest.mark.parametrize("folder", FOLDERS)
     def test_hold_parts_that_import_each_other_in_no_circle(self, folder):
         assert circle(structure.between(IMPORTS, structure.child_of(folder))) == []
+
+
+class TestADataSet:
+    def test_is_a_folder(self):
+        assert len(DATA_SETS) >= 3
+
+    @pytest.mark.parametrize("data_set", DATA_SETS)
+    def test_has_the_same_rooms_as_the_others(self, data_set):
+        rooms = (
+            f"plugins/b3/{data_set}/land.py",
+            f"plugins/b3/{data_set}/raw.py",
+            f"plugins/b3/airflow/tasks/{data_set}.py",
+            f"include/sql/validate/{data_set}",
+            f"tests/plugins/b3/{data_set}",
+        )
+
+        assert [room for room in rooms if not (ROOT / room).exists()] == []
+        assert f"plugins/b3/airflow/tasks/{data_set}.py" in IMPORTS["dags/b3_daily.py"]
+
+    @pytest.mark.parametrize("data_set", DATA_SETS)
+    def test_is_looked_at_by_the_doctor(self, data_set):
+        assert crossing(("plugins/b3/doctor/",), (f"plugins/b3/{data_set}/",)) != []
 
 
 class TestLayers:
