@@ -178,7 +178,7 @@ class TestBeforeSetUp:
 
 STANDARD_LIBRARY = """
 import json, sys
-from local import doctor
+from local.commands import doctor
 status = doctor.main(["--machine", "--exchange", "simulated"])
 print(json.dumps(sorted(name for name in sys.modules if name.startswith(("local.", "b3.")))))
 sys.exit(status)
