@@ -22,8 +22,8 @@ from b3.airflow.period import Period
 from b3.calendar import sessions
 from b3.indexes.sector_labels import split_label
 from local.commands import query
-from local.exchange.files import sector_workbook
-from local.exchange.market import indexes, trading_session
+from local.exchange.files import cotahist_file, sector_workbook
+from local.exchange.market import indexes
 from local.exchange.market import sectors as labels
 from tests.places import SQL
 
@@ -193,7 +193,7 @@ def quotes(day: dt.date, roots: set[str], *, options: bool) -> list[dict[str, An
 
     They are of these roots, of a fifth of the others, and of a few BDRs and funds.
     """
-    columns = trading_session.session_columns(day)
+    columns = cotahist_file.session_columns(day)
     texts = {n: [v.decode("latin-1").strip() for v in c.tolist()] for n, c in columns.items() if c.dtype.kind == "S"}
     whole = {n: c.tolist() for n, c in columns.items() if c.dtype.kind == "i"}
     kinds = {"010", "017", "020"} | ({"070", "080"} if options else set())
