@@ -182,11 +182,11 @@ class Grown:
         if crawler["LastCrawl"]["Status"] != "SUCCEEDED":
             raise RuntimeError(f"crawler {name} did not succeed: {crawler['LastCrawl']}")
 
-    def check(self, name: str, day: dt.date) -> int:
+    def check(self, path: Path, day: dt.date) -> int:
         """Run a file of validate/ for one day; returns the bytes scanned. Raises athena.QueryFailed."""
         loader = jinja2.FileSystemLoader(CHECKS.parent)
         environment = jinja2.Environment(undefined=jinja2.StrictUndefined, loader=loader)
-        sql = environment.get_template(f"{CHECKS.name}/{name}.sql").render(
+        sql = environment.get_template(f"{CHECKS.name}/{path.parent.name}/{path.name}").render(
             trade_date=lambda run: day, period=lambda run, ti: Period(day, day), dag_run=None, ti=_Written(day)
         )
         return query_client.query(self._lake, sql).bytes_scanned
@@ -283,9 +283,9 @@ def _one_more_day(grown: Grown, day: dt.date, costs: Costs) -> None:
             grown.write(day, name)
         with costs.of(f"crawl_{name}"):
             grown.crawl(name)
-    for path in sorted(CHECKS.glob("*.sql")):
+    for path in sorted(CHECKS.glob("*/*.sql")):
         with costs.of(f"validate.{path.stem}"):
-            costs.scanned[path.stem] = grown.check(path.stem, day)
+            costs.scanned[path.stem] = grown.check(path, day)
     for name in ("raw", "refined"):
         grown.unregister(day, name)
         with costs.of(f"instead: register {name}"):

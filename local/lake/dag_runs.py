@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
 
-from b3.quotes.accepted import FORM
+from b3.quotes.accepted import CONF
 from infra.checkout import ROOT
 from local import setup
 from local.lake.home import Home
@@ -87,10 +87,9 @@ def accepted(names: str) -> dict[str, bool]:
         ValueError: it names something else.
     """
     given = [name.strip() for name in names.split(",") if name.strip()]
-    conf = {f"accept_{name}": True for name in given}
-    if conf.keys() - FORM.keys():
+    if set(given) - CONF.keys():
         raise ValueError(f"expected ACCEPT=flood, ACCEPT=loss or ACCEPT=flood,loss, found {names!r}")
-    return conf
+    return {CONF[name]: True for name in given}
 
 
 def interrupt_on_signals() -> None:

@@ -13,8 +13,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from b3.calendar.publication import DEADLINE_HOURS, LONGEST_DEADLINE_HOURS, PUBLISHED_AT
 from b3.lake.layout import Lake
-from b3.quotes.late_files import DEADLINE_HOURS, LONGEST_DEADLINE_HOURS, PUBLISHED_AT
 
 NO_INDEX = "none"
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")

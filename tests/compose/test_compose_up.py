@@ -21,7 +21,7 @@ import pytest
 
 from infra.checkout import ROOT
 from local.aws.credentials import CREDENTIALS
-from local.exchange.market import trading_session
+from local.exchange.files import cotahist_file
 from local.lake import home, provision, query_client, servers
 from tests.compose import engine as engines
 from tests.compose import standins
@@ -190,7 +190,7 @@ def test_a_run_triggered_over_rest_goes_green_and_its_rows_are_in_the_lake(up: P
 
     tasks = up.api(f"{path}/taskInstances?limit=200", token=token)["task_instances"]
     assert state == "success", {task["task_id"]: task["state"] for task in tasks}
-    expected = len(trading_session.session_records(DATE).splitlines()) - 2
+    expected = len(cotahist_file.session_records(DATE).splitlines()) - 2
     assert rows_of(up, DATE) == [["quotes", str(expected)], ["raw_quotes", str(expected)]]
 
 

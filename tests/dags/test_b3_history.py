@@ -8,14 +8,10 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from tests.dags.test_b3_daily import DAGS, ROOT, edges, parse, serialized
+from tests.dags.test_b3_daily import CHECKS_OF, DAGS, edges, parse, serialized
 
 STEPS = ["scrape", "upload", "crawl_raw", "refine", "crawl_refined"]
-CHECKS = sorted(
-    path.stem
-    for path in (ROOT / "include" / "sql" / "validate").iterdir()
-    if not path.stem.startswith(("index_", "sectors_"))
-)
+CHECKS = CHECKS_OF["quotes"]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +28,7 @@ def rendered(dag, monkeypatch):
         {"trade_date": "2020-05-04", "rows": 22, "financial_volume": "2.20"},
     ]
     run = SimpleNamespace(run_id="backfill__1", run_type="backfill", conf={}, logical_date=sao_paulo(2020))
-    uploaded = {"upload": {"partitions": partitions, "source_records": 33}}
+    uploaded = {"upload": {"partitions": partitions}}
     context = {"dag_run": run, "ti": SimpleNamespace(xcom_pull=lambda task_ids: uploaded[task_ids])}
 
     def render(task_id: str) -> Any:

@@ -44,8 +44,8 @@ def upload(exchange, hook_to, s3, lake) -> Callable[[list[str]], dict]:
     def run(days: list[str]) -> dict:
         dates = [dt.date.fromisoformat(day) for day in days]
         exchange.will(Answer(body=build_zip(build_file([record(DATPRE=date) for date in dates]))))
-        landed = land.capture_year(hook_to(exchange.url, attempts=1), s3, lake, dates[0].year)
-        return asdict(raw.write_year(s3, lake, landed))
+        land.capture_year(hook_to(exchange.url, attempts=1), s3, lake, dates[0].year)
+        return asdict(raw.write_year(s3, lake, dates[0].year))
 
     return run
 

@@ -14,8 +14,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from b3.airflow.period import Period
 from b3.quotes import cotahist
+from infra.checkout import ROOT
 from local.commands import run
-from local.exchange.market import trading_session
+from local.exchange.files import cotahist_file
 from local.lake import home, query_client
 
 DATE = dt.date(2024, 3, 14)
@@ -25,7 +26,7 @@ TASKS = ("scrape", "upload", "crawl_raw", "refine", "crawl_refined")
 
 @pytest.fixture(scope="module")
 def expected():
-    return cotahist.read_table(trading_session.session_file(DATE))
+    return cotahist.read_table(cotahist_file.session_file(DATE))
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_a_session_runs_green_and_keeps_every_row_and_cent(lab, expected):
 def test_the_source_bytes_are_kept_as_sent_with_their_origin(green):
     answer = green.s3.get_object(Bucket=green.lake.home.bucket, Key=f"landing/quotes/COTAHIST_D{DATE:%d%m%Y}.ZIP")
 
-    assert answer["Body"].read() == trading_session.session_file(DATE)
+    assert answer["Body"].read() == cotahist_file.session_file(DATE)
     assert set(answer["Metadata"]) == {"source", "source-url", "source-sha256", "fetched-at"}
 
 
@@ -90,17 +91,17 @@ def zip_of(text: bytes) -> bytes:
 
 
 def without_records() -> bytes:
-    lines = trading_session.session_records(DATE).splitlines(keepends=True)
+    lines = cotahist_file.session_records(DATE).splitlines(keepends=True)
     return zip_of(lines[0] + lines[-1][:31] + b"00000000002" + lines[-1][42:])
 
 
 @pytest.mark.parametrize(
     ("answer", "task", "message"),
     [
-        (trading_session.session_file(DATE)[:-4000], "scrape", r"Truncated: .*expected .*found"),
+        (cotahist_file.session_file(DATE)[:-4000], "scrape", r"Truncated: .*expected .*found"),
         (b"<html><title>Manuten\xe7\xe3o</title></html>", "scrape", r"NotB3Data: .*expected .*found .*Manuten"),
         (b"", "scrape", r"NotPublished: .*expected a ZIP file; found status 200 and not one byte"),
-        (trading_session.session_file(BEFORE), "scrape", rf"WrongDate: .*expected .*{DATE}.*found .*{BEFORE}"),
+        (cotahist_file.session_file(BEFORE), "scrape", rf"WrongDate: .*expected .*{DATE}.*found .*{BEFORE}"),
         (without_records(), "scrape", rf"NoRecords: .*expected the quotes of {DATE}; found a header and a trailer"),
     ],
     ids=["truncated ZIP", "HTML page with status 200", "empty 200", "file of another date", "file without records"],
@@ -157,7 +158,7 @@ def test_a_violated_check_fails_with_a_sentence_and_figures(green):
 
 def run_check(lab, name):
     """Run one check of include/sql/validate as the DAG renders it; its failure is an AssertionError."""
-    templates = Environment(loader=FileSystemLoader(home.ROOT / "include" / "sql"), undefined=StrictUndefined)
+    templates = Environment(loader=FileSystemLoader(ROOT / "include" / "sql"), undefined=StrictUndefined)
     sql = templates.get_template(f"validate/{name}.sql").render(
         trade_date=lambda run: DATE, period=lambda run, ti: Period(DATE, DATE), dag_run=SimpleNamespace(), ti=None
     )

@@ -10,7 +10,8 @@ import pytest
 
 from b3.calendar import sessions
 from local.commands import history
-from local.exchange.market import indexes, oddities, trading_session
+from local.exchange.files import cotahist_file
+from local.exchange.market import indexes, oddities
 from local.lake.source import Source
 
 YEAR = 2011
@@ -21,7 +22,7 @@ DAYS = sessions.sessions(dt.date(YEAR, 1, 1), dt.date(YEAR, 1, 12))
 def archive():
     """B3's file of a year that has gone on to its first sessions."""
     out = io.BytesIO()
-    trading_session.write_archive(out, f"COTAHIST_A{YEAR}.ZIP", DAYS)
+    cotahist_file.write_archive(out, f"COTAHIST_A{YEAR}.ZIP", DAYS)
     return out.getvalue()
 
 
@@ -65,7 +66,7 @@ def test_the_tables_have_every_row_and_cent(year):
     expected = [
         [str(day), str(len(columns["ticker"])), str(Decimal(sum(columns["financial_volume"].tolist())).scaleb(-2))]
         for day in DAYS
-        for columns in [trading_session.session_columns(day)]
+        for columns in [cotahist_file.session_columns(day)]
     ]
 
     for table in ("raw_quotes", "quotes"):
@@ -92,7 +93,7 @@ OLD_DAYS = [dt.date(1986, 10, day) for day in (9, 10)] + [dt.date(1986, 11, day)
 
 def test_old_sessions_arrive_with_what_is_odd_in_them_and_the_daily_dag_leaves_them_as_they_are(lab):
     out = io.BytesIO()
-    trading_session.write_archive(out, "COTAHIST_A1986.ZIP", OLD_DAYS)
+    cotahist_file.write_archive(out, "COTAHIST_A1986.ZIP", OLD_DAYS)
     (lab.exchange / "COTAHIST_A1986.ZIP").write_bytes(out.getvalue())
 
     status = history.run(Source("replay", lab.exchange), 1986, 1986)
@@ -151,7 +152,7 @@ def test_what_the_year_corrected_b3_history_tells_of_and_b3_daily_brings_to_the_
 def with_a_cent_more(ticker: str) -> bytes:
     """B3's file of the year, with another volume of a share's round lot on FIRST than the daily file has."""
     out, packed = io.BytesIO(), io.BytesIO()
-    trading_session.write_records(out, [FIRST, SECOND])
+    cotahist_file.write_records(out, [FIRST, SECOND])
     lines = out.getvalue().splitlines(keepends=True)
     key = f"01{FIRST:%Y%m%d}02{ticker:<12}010".encode()
     (place,) = [place for place, line in enumerate(lines) if line.startswith(key)]

@@ -9,7 +9,8 @@ import pytest
 
 from b3.calendar import sessions
 from local.aws import calls
-from local.exchange.market import indexes, trading_session
+from local.exchange.files import cotahist_file
+from local.exchange.market import indexes
 from tests.infra import permissions
 
 DATE = dt.date(2024, 5, 16)
@@ -60,7 +61,7 @@ def undated():
 
 def test_the_volume_of_a_constituent_is_that_of_its_three_markets(exchange, portfolio):
     ensure(exchange)
-    columns = trading_session.session_columns(DATE)
+    columns = cotahist_file.session_columns(DATE)
     rows = list(zip(columns["ticker"], columns["market_type"], columns["financial_volume"].tolist(), strict=True))
     for one in portfolio.constituents:
         wanted = {(one.ticker, "010"), (one.ticker + "F", "020"), (one.ticker + "L", "017")}
@@ -144,7 +145,7 @@ def test_a_bad_portfolio_and_another_holiday_fail_the_run_and_quotes_and_another
     constituents = f"SELECT index_code, count(*) FROM index_stocks WHERE trade_date = date '{date}' GROUP BY index_code"
     assert exchange.query(constituents) == [["SMLL", str(len(indexes.portfolio("SMLL", date).constituents))]]
     ((rows,),) = exchange.query(f"SELECT count(*) FROM quotes WHERE trade_date = date '{date}'")
-    assert int(rows) == len(trading_session.session_columns(date)["ticker"])
+    assert int(rows) == len(cotahist_file.session_columns(date)["ticker"])
     assert not exchange.objects(f"landing/index/IBOV/portfolio_day/{date}")
 
 

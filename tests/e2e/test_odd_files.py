@@ -6,7 +6,7 @@ import re
 import pytest
 
 from local.commands import diff
-from local.exchange.market import trading_session
+from local.exchange.files import cotahist_file
 from tests.e2e.test_daily import zip_of
 
 DATE = dt.date(2010, 6, 16)
@@ -16,7 +16,7 @@ FORWARD_DAYS = slice(49, 52)
 
 def spoiled(percent: int) -> bytes:
     """The session, of whose quotes so many open above their high; the first has bytes in PRAZOT that are no digits."""
-    header, *quotes, trailer = trading_session.session_records(DATE).splitlines(keepends=True)
+    header, *quotes, trailer = cotahist_file.session_records(DATE).splitlines(keepends=True)
     rows = [bytearray(row) for row in quotes]
     rows[0][FORWARD_DAYS] = b"\x00\x0f "
     for row in rows[: len(rows) * percent // 100]:
@@ -26,7 +26,7 @@ def spoiled(percent: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def count() -> int:
-    return len(trading_session.session_columns(DATE)["ticker"])
+    return len(cotahist_file.session_columns(DATE)["ticker"])
 
 
 @pytest.fixture

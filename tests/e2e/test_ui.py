@@ -21,7 +21,7 @@ from infra.checkout import ROOT
 from local import setup
 from local.aws.credentials import CREDENTIALS
 from local.commands import airflow
-from local.exchange.market import trading_session
+from local.exchange.files import cotahist_file
 from local.lake.source import Source
 from tests.processes import working_on
 
@@ -111,7 +111,7 @@ def lakes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ui-exchange")
     for date in (TRIGGERED, *BACKFILLED):
-        (folder / f"COTAHIST_D{date:%d%m%Y}.ZIP").write_bytes(trading_session.session_file(date))
+        (folder / f"COTAHIST_D{date:%d%m%Y}.ZIP").write_bytes(cotahist_file.session_file(date))
     return folder
 
 
@@ -154,7 +154,7 @@ def test_a_run_triggered_through_the_rest_api_goes_green(ui, lakes):
     ui.trigger(TRIGGERED)
 
     assert ui.wait_for_runs(1) == {str(TRIGGERED): "success"}
-    expected = len(trading_session.session_records(TRIGGERED).splitlines()) - 2
+    expected = len(cotahist_file.session_records(TRIGGERED).splitlines()) - 2
     assert rows_of(lakes, TRIGGERED) == str(expected)
 
 
@@ -176,7 +176,7 @@ def test_airflows_own_backfill_killed_in_the_middle_goes_on_to_all_sessions(ui, 
     runs = ui.wait_for_runs(3)
     assert [state for day, state in sorted(runs.items())] == ["success"] * 3, runs
     for date in BACKFILLED:
-        expected = len(trading_session.session_records(date).splitlines()) - 2
+        expected = len(cotahist_file.session_records(date).splitlines()) - 2
         assert rows_of(lakes, date) == str(expected)
 
 

@@ -21,7 +21,8 @@ import yaml
 from b3.calendar import sessions
 from b3.indexes.raw import PORTFOLIO_SCHEMA
 from b3.quotes import cotahist
-from local.exchange.market import indexes, trading_session
+from local.exchange.files import cotahist_file
+from local.exchange.market import indexes
 from tests.include.glue.gate import Gate
 from tests.include.glue.lake import (
     BUCKET,
@@ -252,7 +253,7 @@ def later(lake: Lake, gate: Gate, killed: dict[str, str]) -> dict[str, str | Non
 
 def put_simulated_day(lake: Lake) -> None:
     raw = io.BytesIO()
-    cotahist.write_parquet(io.BytesIO(trading_session.session_file(SIMULATED_DAY)), raw, trade_date=SIMULATED_DAY)
+    cotahist.write_parquet(io.BytesIO(cotahist_file.session_file(SIMULATED_DAY)), raw, trade_date=SIMULATED_DAY)
     lake.put(lake.raw("simulated"), raw.getvalue(), METADATA)
     portfolio = indexes.portfolio("IBOV", SIMULATED_DAY)
     rows = [

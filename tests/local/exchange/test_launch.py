@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 
 from local.exchange import launch
-from local.exchange.market import trading_session
+from local.exchange.files import cotahist_file
 
 
 def fetch(server, name):
@@ -22,7 +22,7 @@ def test_without_a_folder_it_simulates():
         assert server.endpoint.startswith("http://127.0.0.1:")
         headers, body = fetch(server, "COTAHIST_D14032024.ZIP")
         assert headers["X-B3-Source"] == "simulated"
-        assert body == trading_session.session_file(dt.date(2024, 3, 14))
+        assert body == cotahist_file.session_file(dt.date(2024, 3, 14))
     assert server.process.returncode == 0
 
 

@@ -12,7 +12,8 @@ from itertools import pairwise
 import pytest
 
 from b3.calendar import sessions
-from local.exchange.market import oddities, trading_session, universe
+from local.exchange.files import cotahist_file
+from local.exchange.market import oddities, universe
 
 THURSDAY_2024 = dt.date(2024, 3, 14)
 MODERN = [dt.date(2020, 5, 4), dt.date(2021, 1, 15), THURSDAY_2024]
@@ -34,20 +35,20 @@ class TestDeterminism:
         ],
     )
     def test_a_date_has_the_same_text_on_every_machine(self, session, sha256):
-        assert hashlib.sha256(trading_session.session_records(session)).hexdigest() == sha256
+        assert hashlib.sha256(cotahist_file.session_records(session)).hexdigest() == sha256
 
     def test_the_zip_is_the_same_every_time(self):
-        assert trading_session.session_file(THURSDAY_2024) == trading_session.session_file(THURSDAY_2024)
+        assert cotahist_file.session_file(THURSDAY_2024) == cotahist_file.session_file(THURSDAY_2024)
 
     def test_a_date_without_session_has_no_file(self):
         with pytest.raises(ValueError, match="no session on 2024-03-16"):
-            trading_session.session_file(dt.date(2024, 3, 16))
+            cotahist_file.session_file(dt.date(2024, 3, 16))
 
 
 class TestFile:
     @pytest.mark.parametrize("session", SAMPLE, ids=str)
     def test_records_are_245_bytes_and_crlf_between_a_header_and_a_trailer(self, session):
-        text = trading_session.session_records(session)
+        text = cotahist_file.session_records(session)
         lines = text.split(b"\r\n")
         assert lines.pop() == b""
         assert {len(line) for line in lines} == {245}
@@ -67,12 +68,12 @@ class TestFile:
         ],
     )
     def test_the_member_is_named_as_b3_named_it_then(self, file_name, member):
-        assert trading_session.member_name(file_name) == member
+        assert cotahist_file.member_name(file_name) == member
 
     def test_the_zip_holds_the_text_and_nothing_else(self):
-        with zipfile.ZipFile(io.BytesIO(trading_session.session_file(THURSDAY_2024))) as archive:
+        with zipfile.ZipFile(io.BytesIO(cotahist_file.session_file(THURSDAY_2024))) as archive:
             assert archive.namelist() == ["COTAHIST_D14032024.TXT"]
-            assert archive.read("COTAHIST_D14032024.TXT") == trading_session.session_records(THURSDAY_2024)
+            assert archive.read("COTAHIST_D14032024.TXT") == cotahist_file.session_records(THURSDAY_2024)
 
     @pytest.mark.parametrize("session", [d for d in SAMPLE if d.year < 2023], ids=str)
     def test_rows_are_sorted_until_2022(self, session, rows_of):
@@ -276,7 +277,7 @@ def closes():
     names = ("ticker", "close", "specification", "distribution_number", "isin")
     found = defaultdict(dict)
     for session in DAYS:
-        columns = trading_session.session_columns(session)
+        columns = cotahist_file.session_columns(session)
         spot = columns["market_type"] == b"010"
         for ticker, *values in zip(*(columns[name][spot].tolist() for name in names), strict=True):
             found[ticker.decode()][session] = values

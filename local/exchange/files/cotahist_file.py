@@ -1,4 +1,4 @@
-"""A session of the simulated market, as the rows and the file B3 would publish."""
+"""A COTAHIST file of the simulated market: its text, and the ZIP that B3 would publish of it."""
 
 from __future__ import annotations
 
