@@ -8,14 +8,20 @@ import pytest
 
 from infra.checkout import template
 from infra.deploy import templates
-from local.aws import launch
+from local.aws import calls, launch
 from local.lake import provision
 
 
 @pytest.fixture
-def endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def recorded(tmp_path: Path) -> Path:
+    """The file that calls are recorded in."""
+    return tmp_path / "calls.jsonl"
+
+
+@pytest.fixture
+def endpoint(tmp_path: Path, recorded: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """An AWS of its own: the stack has a fixed name."""
-    with launch.start(tmp_path / "aws") as server:
+    with launch.start(tmp_path / "aws", record_calls=recorded) as server:
         for name, value in server.environment().items():
             monkeypatch.setenv(name, value)
         yield server.endpoint
@@ -49,11 +55,10 @@ def test_a_default_that_the_template_changed_reaches_the_lake(endpoint, tmp_path
     assert int(boto3.client("glue").get_job(JobName=made["GlueJob"])["Job"]["Timeout"]) == 7
 
 
-def test_without_a_change_nothing_is_updated(endpoint):
+def test_a_stack_that_is_as_it_should_be_is_not_updated(endpoint, recorded):
     provision.provision(endpoint, "lake")
-    cloudformation = boto3.client("cloudformation")
-    before = cloudformation.describe_stack_events(StackName=provision.STACK)["StackEvents"]
-
     provision.provision(endpoint, "lake")
 
-    assert cloudformation.describe_stack_events(StackName=provision.STACK)["StackEvents"] == before
+    operations = [call.operation for call in calls.read(recorded)]
+    assert "CreateStack" in operations
+    assert "UpdateStack" not in operations
