@@ -264,15 +264,14 @@ with DAG(
     crawl_raw = aws.crawl("crawl_raw", "{{ settings().raw_crawler }}", trigger_rule="all_done")
     refine = aws.refine(
         {
-            "--trade_date": "{{ trade_date(dag_run) }}",
+            "--sessions": "{{ trade_date(dag_run) }}",
             "--previous_session": "{{ previous_session(dag_run) }}",
             "--last_rebalance": "{{ last_rebalance(dag_run) }}",
-            "--source": "{{ settings().lake.raw_quotes(trade_date(dag_run)) }}",
-            "--target": "{{ settings().lake.refined_quotes(trade_date(dag_run)) }}",
-            "--findings": "{{ settings().lake.findings(trade_date(dag_run)) }}",
+            "--source": "{{ settings().lake.all_raw_quotes }}",
+            "--target": "{{ settings().lake.all_refined_quotes }}",
+            "--findings": "{{ settings().lake.all_findings }}",
             "--portfolio": "{{ settings().lake.raw_index_portfolio(trade_date(dag_run)) }}",
             "--index_target": "{{ settings().lake.refined_index_stocks(trade_date(dag_run)) }}",
-            "--staging": "{{ settings().lake.refine_staging(trade_date(dag_run)) }}",
         }
     )
     # What was refined is registered, whatever became of the rest: a bad portfolio does not hide the day's quotes.

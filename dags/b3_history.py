@@ -60,12 +60,19 @@ NOT_OF_QUOTES = ("index_", "sectors_")
 
 
 def sessions_of(uploaded: dict) -> str:
-    """The sessions that were uploaded, each with the one before it, as the Glue job takes them."""
+    """Return the sessions that were uploaded, as the Glue job takes them."""
+    return aws.sessions_argument(_dates(uploaded))
+
+
+def session_before(uploaded: dict) -> dt.date:
+    """Return the session before the first that was uploaded."""
     from b3 import known_sessions
 
-    dates = [dt.date.fromisoformat(partition["trade_date"]) for partition in uploaded["partitions"]]
-    before = [known_sessions.previous_session(aws.S3OnDemand(), settings.read().lake, dates[0]), *dates[:-1]]
-    return ",".join(f"{date}:{previous}" for date, previous in zip(dates, before, strict=True))
+    return known_sessions.previous_session(aws.S3OnDemand(), settings.read().lake, _dates(uploaded)[0])
+
+
+def _dates(uploaded: dict) -> list[dt.date]:
+    return [dt.date.fromisoformat(partition["trade_date"]) for partition in uploaded["partitions"]]
 
 
 @task(max_active_tis_per_dag=1)
@@ -118,10 +125,10 @@ with DAG(
     refine = aws.refine(
         {
             "--sessions": "{{ sessions_of(ti.xcom_pull(task_ids='upload')) }}",
+            "--previous_session": "{{ session_before(ti.xcom_pull(task_ids='upload')) }}",
             "--source": "{{ settings().lake.all_raw_quotes }}",
             "--target": "{{ settings().lake.all_refined_quotes }}",
             "--findings": "{{ settings().lake.all_findings }}",
-            "--staging": "{{ settings().lake.refine_year_staging(period(dag_run, ti).first.year) }}",
         }
     )
     crawl_refined = aws.crawl("crawl_refined", "{{ settings().refined_crawler }}")

@@ -3,30 +3,24 @@
 An AWS Glue 5.1 job (Spark 3.5, Python 3.11) that runs wherever Spark reads `s3://`. It needs no Glue library; boto3
 and pyarrow are what Glue brings.
 
-    --source            s3://B/raw/quotes/trade_date=D/quotes.parquet      read
-    --target            s3://B/refined/quotes/trade_date=D/quotes.parquet  replaced
-    --findings          s3://B/refined/findings/trade_date=D/findings.parquet  replaced
-    --staging           s3://B/staging/refine/trade_date=D/                prefix that this job writes below
-    --trade_date        D, YYYY-MM-DD: the session that every row must be of
-    --previous_session  YYYY-MM-DD: the session before it
+    --sessions          D,D,…: the sessions to refine, in order: 2020-04-29,30,2020-05-04
+    --previous_session  D: the session before the first of them
+    --source            s3://B/raw/quotes/         prefix: trade_date=D/quotes.parquet below it is read
+    --target            s3://B/refined/quotes/     prefix: trade_date=D/quotes.parquet below it is replaced
+    --findings          s3://B/refined/findings/   prefix: trade_date=D/findings.parquet below it is replaced
     --portfolio         s3://B/raw/index_portfolio/trade_date=D/index_portfolio.parquet  read
     --index_target      s3://B/refined/index_stocks/trade_date=D/          prefix whose objects are replaced
-    --last_rebalance    YYYY-MM-DD: the session from which on the portfolios of D hold
-    --JOB_RUN_ID        given by Glue: names the run's own folder below --staging (default: a random one)
+    --last_rebalance    D: the session from which on the portfolios hold
 
---portfolio, --index_target and --last_rebalance come together or not at all; without them, or where there is no
-object at --portfolio, only the quotes are refined. Other arguments are left alone, because Glue passes its own.
+A date is YYYY-MM-DD; in --sessions, a day alone is of the month before it, so that decades of sessions fit an argument:
+Linux takes 128 KiB in one, AWS 260 KB in all. The session before any but the first is the one that it follows.
 
-Many trade dates take one run, which refines their quotes only:
+--portfolio, --index_target and --last_rebalance come together, with a single session, or not at all. Without them, or
+where there is no object at --portfolio, only the quotes are refined. Other arguments are left alone, because Glue
+passes its own.
 
-    --sessions          D:P,D:P,…: sessions, each with the one before it; no --trade_date, no --previous_session
-    --source            s3://B/raw/quotes/      prefix: trade_date=D/quotes.parquet below it is read for each
-    --target            s3://B/refined/quotes/  prefix: trade_date=D/quotes.parquet below it is replaced for each
-    --findings          s3://B/refined/findings/  prefix: trade_date=D/findings.parquet below it is replaced for each
-    --staging, --JOB_RUN_ID  as above
-
-Each object gets the bytes and the metadata that a run of its own would have given it. All sessions pass the checks
-before the first is replaced; they are then replaced one after the other, so a run killed half-way leaves whole ones.
+A session gets the same bytes and metadata whatever it is refined with. All sessions pass the checks before the first is
+replaced; a run killed half-way leaves whole ones.
 
 Quotes. Every row is published as B3 wrote it, odd ones included. Every raw column is kept but `unreadable`, which is
 told in the findings; `refine_quotes` adds what each analyst would otherwise compute anew:
@@ -49,24 +43,20 @@ Constituents. `refine_index_stocks` makes a row of each constituent of each inde
 (endpoint portfolio_day) and its raw quotes: those of its round lot, and sums over round lot, odd lot and auction. They
 come after the quotes, which stay committed whatever becomes of them.
 
-Commit. The findings of a session are put right before its quotes; between the two, a reader may count others. A reader
-must see the old partition or the new one, never half of one, and Spark by itself promises that
-only of a folder that nobody reads yet. So Spark writes quotes below the staging prefix, the rows of what it wrote
-are counted, and then one PutObject puts each file at its fixed key: S3 makes that visible at once or not at all.
-Constituents are a few rows for each ticker: pyarrow makes their files in memory, because Spark sends S3 some thirty
-requests for each folder that it writes.
+Commit. A reader must see the old partition or the new one, never half of one. So Spark computes the rows of a session
+in one task, pyarrow makes its two files there, and the driver puts each at its fixed key with one PutObject, which S3
+makes visible at once or not at all. The findings of a session are put right before its quotes; between the two, a
+reader may count others. The files wait on the workers' disks until all sessions are checked.
 A trade date's quotes are one object. Its constituents are one for each ticker, whose partitions readers see once the
 catalog has them; a correction replaces these one after the other and deletes those that are no longer wanted last.
 All rows of a date that were made from the same raw objects have the same `generation`, so a reader knows a date that
 is whole: one generation, and as many rows of an index as its `constituent_count`.
-Killed anywhere, a run is finished by the next. What a run staged is deleted when it ends; if it is killed, that
-stays until the bucket's lifecycle rule for staging/ expires it.
+Killed anywhere, a run is finished by the next.
 What is replaced must be what lay there when the run began, else it fails (`Overtaken`): a run that
 was held up cannot put old data over new. A boto3 before 1.35.69 cannot ask S3 for that; the job says so and does
 without.
 
-Rerun. Rows are written by one task in a total order, and the one part of a file that Parquet's writer leaves
-to chance is put in order (`ThriftFooter`), so the same raw bytes give the same refined bytes. Where a target
+Rerun. Rows are written in a total order, so the same raw bytes give the same refined bytes. Where a target
 holds them already, of the same `source`, it is left alone, and a versioned bucket gains no version: it keeps naming
 the file and the raw object that it was first made from.
 
@@ -86,22 +76,26 @@ import io
 import itertools
 import json
 import operator
+import os
 import time
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 import boto3
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from py4j.protocol import Py4JError
+from pyspark import StorageLevel
 from pyspark.errors import PySparkException
+from pyspark.rdd import PythonEvalType
 from pyspark.sql import Column, DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own idiom
+from pyspark.sql.udf import UserDefinedFunction
 
 RAW_COLUMNS = {
     "source_date": "date",
@@ -132,8 +126,18 @@ RAW_COLUMNS = {
     "unreadable": "string",
 }
 # `unreadable` becomes findings.
-QUOTE_COLUMNS = tuple(name for name in RAW_COLUMNS if name != "unreadable")
+KEPT_COLUMNS = tuple(name for name in RAW_COLUMNS if name != "unreadable")
 PRICES = ("open", "high", "low", "average", "close", "best_bid", "best_ask")
+# In the order that the catalog declares.
+QUOTE_COLUMNS = (
+    *KEPT_COLUMNS,
+    *(f"unit_{price}" for price in PRICES),
+    "asset_class",
+    "days_to_expiry",
+    "previous_session",
+    "change_pct",
+    "finding_count",
+)
 
 PORTFOLIO_COLUMNS = {
     "source_date": "date",
@@ -303,19 +307,15 @@ PORTFOLIO_RULES = {
 TICKER_SUFFIXES = {"010": "", "020": "F", "017": "L"}
 ROUND_LOT = "010"
 
-# A day is 4 to 12 thousand rows. Row groups of about 2,000, sorted by ticker, let whoever wants one ticker skip the
-# rest; measured on 7,808 rows, halving them again adds more to the footer than a query of a few columns saves.
-ROW_GROUP_BYTES = 512 * 1024
+# A day is 4 to 12 thousand rows. Row groups of this many, sorted by ticker, let whoever wants one ticker skip the rest;
+# measured on 7,808 rows, halving them again adds more to the footer than a query of a few columns saves.
+ROW_GROUP_ROWS = 2_000
 
 # Arguments that come together.
-OF_ONE_DATE = ("trade_date", "previous_session")
 INDEX_ARGUMENTS = ("portfolio", "index_target", "last_rebalance")
 
 # The header comes before it.
 FIRST_QUOTE_LINE = 2
-
-# Findings in the job's memory at a time: a session of which all are odd is some 20,000.
-FINDINGS_AT_ONCE = 50_000
 
 # Requests to S3 at a time, for objects of up to a few megabytes; boto3 keeps 10 connections.
 S3_REQUESTS = 8
@@ -326,8 +326,8 @@ FOOTER_BYTES = 32 * 1024
 # Tasks that many sessions are spread over: a task has few, and no executor of a small worker idles.
 MAX_TASKS = 32
 
-# A line in the log after that many sessions.
-PROGRESS = 25
+# Sessions whose files are in the driver's memory at a time, some 500 KB each; after each lot comes a line in the log.
+SESSIONS_AT_ONCE = 64
 
 
 class RefineError(Exception):
@@ -403,11 +403,11 @@ def with_asset_class(quotes: DataFrame) -> DataFrame:
     bulletin code says more than its own. Without a round lot it has the class that its own row says.
 
     Args:
-        quotes: whole sessions, with source_date, market_type, bdi_code, short_name, specification and isin.
+        quotes: whole sessions, with trade_date, market_type, bdi_code, short_name, specification and isin.
     """
     rules = " ".join(f"WHEN {condition} THEN '{name}'" for name, condition in ASSET_CLASS_RULES)
     own = F.col("own_class")
-    of_security = Window.partitionBy("source_date", "isin")
+    of_security = Window.partitionBy("trade_date", "isin")
     of_round_lot = F.min(F.when(F.col("market_type") == "010", own)).over(of_security)
     takes_it = F.col("market_type").isin("017", "020", "021") & (F.col("isin") != "")
     return (
@@ -422,9 +422,9 @@ def judge_quotes(raw: DataFrame) -> DataFrame:
     """Return `raw` with `key_rows`, the rows of a row's key, and `breaches`, what it breaks of RULES.
 
     Args:
-        raw: what read_quotes or read_sessions gave.
+        raw: what read_sessions gave.
     """
-    keys = Window.partitionBy("source_date", *KEY_COLUMNS)
+    keys = Window.partitionBy("trade_date", *KEY_COLUMNS)
     breaches = [
         F.when(
             ~F.coalesce(F.expr(rule.condition), F.lit(False)),
@@ -439,37 +439,22 @@ def judge_quotes(raw: DataFrame) -> DataFrame:
     )
 
 
-def refine_quotes(judged: DataFrame, previous_session: Column) -> DataFrame:
-    """Return the refined quotes: the raw columns, then the ones added, in the order the catalog declares them.
-
-    Last comes `file_line`, which is no column of the table: with the key it gives the rows a total order.
+def refine_quotes(judged: DataFrame) -> DataFrame:
+    """Return the columns of QUOTE_COLUMNS but `previous_session`, and what `encode_session` needs beside them.
 
     Args:
-        judged: what judge_quotes gave, of any number of trade dates (source_date).
-        previous_session: the session before the row's.
+        judged: what judge_quotes gave, of any number of sessions.
     """
     return with_asset_class(judged).select(
-        *QUOTE_COLUMNS,
+        "trade_date",
+        *KEPT_COLUMNS,
         *(unit_price(price).alias(f"unit_{price}") for price in PRICES),
         "asset_class",
         F.datediff("expiry_date", "source_date").alias("days_to_expiry"),
-        previous_session.alias("previous_session"),
         change_pct().alias("change_pct"),
         F.size("breaches").alias("finding_count"),
         "file_line",
-    )
-
-
-def quote_findings(judged: DataFrame) -> DataFrame:
-    """Return a row for each rule that a quote breaks, by FINDINGS_SCHEMA, with its source_date."""
-    return judged.select("*", F.explode("breaches").alias("breach")).select(
-        "source_date",
-        "breach.rule",
-        F.lit("quotes").alias("table_name"),
-        *KEY_COLUMNS,
-        "file_line",
-        "breach.expected",
-        "breach.found",
+        "breaches",
     )
 
 
@@ -546,63 +531,22 @@ def refine_index_stocks(
     )
 
 
-def read_raw(spark: SparkSession, source: str, columns: Mapping[str, str], *more: Column) -> DataFrame:
-    """The raw partition at `source` and `more` columns, in one Spark partition: one file in, one task, no shuffle.
+def read_raw(spark: SparkSession, sources: Iterable[S3Path], columns: Mapping[str, str]) -> DataFrame:
+    """Return the raw partitions `sources`, whose files have these columns."""
+    schema = ", ".join(f"`{name}` {kind}" for name, kind in columns.items())
+    return spark.read.schema(schema).parquet(*map(str, sources))
 
-    Raises:
-        SchemaMismatch: a column of `columns` is missing or of another type, or there is an unexpected one.
+
+def read_sessions(spark: SparkSession, sources: Mapping[dt.date, S3Path]) -> DataFrame:
+    """Return raw quotes with `trade_date`, the partition that a row lies in, and `file_line`, its line in B3's file.
+
+    A session lies in one Spark partition. The first line of B3's file is the header.
     """
-    raw = spark.read.parquet(source)
-    check_schema({field.name: field.dataType.simpleString() for field in raw.schema.fields}, columns, source)
-    return raw.select("*", *more).coalesce(1)
-
-
-def read_quotes(spark: SparkSession, source: str) -> DataFrame:
-    """Return the raw quotes at `source`, as read_raw does, with `file_line`, their line in B3's daily file.
-
-    Raises:
-        SchemaMismatch: as read_raw.
-    """
-    return read_raw(spark, source, RAW_COLUMNS, file_line())
-
-
-def file_line() -> Column:
-    """Return the line of a raw row in B3's daily file, whose first line is the header."""
-    return (F.col("_metadata.row_index") + FIRST_QUOTE_LINE).cast("int").alias("file_line")
-
-
-def check_schema(found: Mapping[str, str], columns: Mapping[str, str], source: str) -> None:
-    """Raise SchemaMismatch unless `found` has the names and types of `columns`."""
-    differences = [
-        f"expected {name} {columns.get(name, 'not to exist')}, found {found.get(name, 'no such column')}"
-        for name in (*columns, *(name for name in found if name not in columns))
-        if columns.get(name) != found.get(name)
-    ]
-    if differences:
-        raise SchemaMismatch(f"{'; '.join(differences)}; in {source}: write the raw partition again")
-
-
-def check_raw(raw: DataFrame, trade_date: dt.date, source: str) -> int:
-    """Return the number of rows in `raw`, all of `trade_date`.
-
-    Raises:
-        EmptySource, WrongTradeDate: there are none, or others.
-    """
-    stray = ~F.col("source_date").eqNullSafe(F.lit(trade_date))
-    date_text = F.coalesce(F.col("source_date").cast("string"), F.lit("none"))
-    (seen,) = raw.agg(
-        F.count(F.lit(1)).alias("rows"),
-        F.count(F.when(stray, 1)).alias("stray_rows"),
-        F.sort_array(F.collect_set(F.when(stray, date_text))).alias("stray_dates"),
-    ).collect()
-    if not seen.rows:
-        raise EmptySource(f"expected the quotes of {trade_date}, found no rows in {source}: write it again")
-    if seen.stray_rows:
-        raise WrongTradeDate(
-            f"expected every source_date to be {trade_date}, found {seen.stray_rows} of {seen.rows} rows of "
-            f"{', '.join(seen.stray_dates)} in {source}: write it again from B3's file of its date"
-        )
-    return seen.rows
+    folder = F.substring_index(F.substring_index(F.col("_metadata.file_path"), "/trade_date=", -1), "/", 1)
+    line = (F.col("_metadata.row_index") + FIRST_QUOTE_LINE).cast("int")
+    raw = read_raw(spark, sources.values(), RAW_COLUMNS)
+    raw = raw.select(*RAW_COLUMNS, F.to_date(folder).alias("trade_date"), line.alias("file_line"))
+    return raw.coalesce(1) if len(sources) == 1 else raw.repartition(min(len(sources), MAX_TASKS), "trade_date")
 
 
 def check_portfolio(portfolio: DataFrame, trade_date: dt.date, source: str) -> int:
@@ -648,6 +592,14 @@ def check_portfolio(portfolio: DataFrame, trade_date: dt.date, source: str) -> i
     return seen.rows
 
 
+def spark_type(of: pa.DataType) -> str:
+    """What Spark calls an Arrow type, where raw files may have it."""
+    if pa.types.is_decimal(of):
+        return f"decimal({of.precision},{of.scale})"
+    names = {pa.int16(): "smallint", pa.int32(): "int", pa.int64(): "bigint", pa.date32(): "date"}
+    return names.get(of, str(of))
+
+
 class S3Path(NamedTuple):
     """An object, or a prefix of objects."""
 
@@ -688,17 +640,41 @@ def etag(found: dict[str, Any] | None) -> str | None:
 
 
 class RawObject(NamedTuple):
-    """A raw object as it was when the run found it."""
+    """A raw object as it was when the run found it; `columns` is None where it is no Parquet file."""
 
     path: S3Path
     etag: str
     metadata: dict[str, str]
+    columns: dict[str, str] | None
 
     @classmethod
     def find(cls, s3: Any, path: S3Path) -> RawObject | None:
-        """The object at `path`, None where there is none."""
-        found = head(s3, path)
-        return cls(path, found["ETag"], found["Metadata"]) if found else None
+        """Return the object at `path`, None where there is none."""
+        try:
+            answer = s3.get_object(Bucket=path.bucket, Key=path.key, Range=f"bytes=-{FOOTER_BYTES}")
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (404, 416):  # an empty object has no range
+                raise
+            found = head(s3, path)
+            return cls(path, found["ETag"], found["Metadata"], None) if found else None
+        try:
+            schema = pq.read_metadata(io.BytesIO(answer["Body"].read())).schema.to_arrow_schema()
+        except pa.ArrowException:
+            return cls(path, answer["ETag"], answer["Metadata"], None)
+        columns = {field.name: spark_type(field.type) for field in schema}
+        return cls(path, answer["ETag"], answer["Metadata"], columns)
+
+    def check_columns(self, expected: Mapping[str, str]) -> None:
+        """Raise SchemaMismatch unless the file has these columns, by name and Spark's type."""
+        if self.columns is None:
+            raise SchemaMismatch(f"expected a Parquet file, found none in {self.path}: write the raw partition again")
+        differences = [
+            f"expected {name} {expected.get(name, 'not to exist')}, found {self.columns.get(name, 'no such column')}"
+            for name in (*expected, *(name for name in self.columns if name not in expected))
+            if expected.get(name) != self.columns.get(name)
+        ]
+        if differences:
+            raise SchemaMismatch(f"{'; '.join(differences)}; in {self.path}: write the raw partition again")
 
     def correction(self) -> list[dict[str, str]]:
         """Return the finding that tells which records it replaced, if its metadata says so; none or one."""
@@ -711,16 +687,28 @@ class RawObject(NamedTuple):
         """Metadata of the refined quotes that were made from it, and of their findings."""
         return {**self.metadata, "rows": str(rows), "raw-etag": self.etag.strip('"')}
 
-    def check_unchanged(self, s3: Any) -> None:
-        """Raise ChangedSource unless the object is still the one that was found."""
-        if (head(s3, self.path) or {}).get("ETag") != self.etag:
+    def check_unchanged(self, now: Mapping[S3Path, str]) -> None:
+        """Raise ChangedSource unless the object is still the one that was found; `now` has the ETags by path."""
+        if now.get(self.path) != self.etag:
             raise ChangedSource(f"expected one version, found a new one of {self.path}: run the job again")
+
+
+def etags_of(s3: Any, paths: Collection[S3Path]) -> dict[S3Path, str]:
+    """Return the ETags of those of `paths` that are there, which lie in one bucket."""
+    bucket, common = next(iter(paths)).bucket, os.path.commonprefix([path.key for path in paths])
+    found = etags_below(s3, S3Path(bucket, common))
+    return {path: found[path.key] for path in paths if path.key in found}
 
 
 def etags_below(s3: Any, prefix: S3Path) -> dict[str, str]:
     """ETags by key of the objects below `prefix`."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=prefix.bucket, Prefix=prefix.key)
     return {entry["Key"]: entry["ETag"] for page in pages for entry in page.get("Contents", [])}
+
+
+def count(number: int, noun: str) -> str:
+    """Return `1 session`, `2 sessions`."""
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def in_parallel(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
@@ -732,69 +720,6 @@ def in_parallel(function: Callable[[Any], Any], items: Iterable[Any]) -> list[An
 def delete(s3: Any, bucket: str, keys: Iterable[str]) -> None:
     """Delete the objects `keys`."""
     in_parallel(lambda key: s3.delete_object(Bucket=bucket, Key=key), keys)
-
-
-@contextlib.contextmanager
-def staging_folder(s3: Any, folder: S3Path) -> Iterator[S3Path]:
-    """`folder`, empty at first and empty again afterwards, whatever happened in between."""
-    delete(s3, folder.bucket, etags_below(s3, folder))
-    try:
-        yield folder
-    except BaseException:
-        with contextlib.suppress(BotoCoreError, ClientError):  # what led here is the failure to report
-            delete(s3, folder.bucket, etags_below(s3, folder))
-        raise
-    delete(s3, folder.bucket, etags_below(s3, folder))
-
-
-def stage(refined: DataFrame, folder: S3Path, partition: str | None = None) -> None:
-    """Write the quotes of each Spark partition to `folder`: a Parquet file, or one for each value of `partition`.
-
-    Args:
-        refined: what refine_quotes gave, and the column `partition`.
-        folder: where to.
-        partition: the column that names folders, and is left out of the files.
-    """
-    first = [partition] if partition else []
-    (
-        refined.sortWithinPartitions(*first, *KEY_COLUMNS, "file_line")  # nulls first
-        .drop("file_line")
-        .write.option("compression", "zstd")
-        .option("parquet.block.size", ROW_GROUP_BYTES)
-        .partitionBy(*first)
-        .mode("overwrite")
-        .parquet(str(folder))
-    )
-
-
-def staged_keys(s3: Any, folder: S3Path, partitions: Iterable[str]) -> dict[str, str]:
-    """Keys of the files staged below `folder`, by the partition within it ("" for the folder itself).
-
-    Raises:
-        RowsLost: they are not one file for each of `partitions`.
-    """
-    keys = [key for key in etags_below(s3, folder) if key.endswith(".parquet")]
-    found = {key.removeprefix(folder.key).rpartition("/")[0]: key for key in keys}
-    if len(found) != len(keys) or found.keys() != set(partitions):
-        raise RowsLost(
-            f"expected one file for each of {len(set(partitions))} partitions, found {len(keys)} in "
-            f"{len(found)} of {folder}: run the job again"
-        )
-    return found
-
-
-def fetch_staged(s3: Any, bucket: str, key: str, rows: int) -> bytes:
-    """The final bytes of a staged file: a day's are about 1 MB.
-
-    Raises:
-        RowsLost: it does not hold `rows` rows.
-    """
-    content = bytearray(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-    footer = ThriftFooter(content)
-    footer.sort_encodings()
-    if footer.rows != rows:
-        raise RowsLost(f"expected {rows} rows, found {footer.rows} in s3://{bucket}/{key}: run the job again")
-    return bytes(content)
 
 
 def knows_conditions(s3: Any) -> bool:
@@ -847,120 +772,220 @@ def overtaken(target: str, former: str | None) -> Overtaken:
     )
 
 
-class ThriftFooter:
-    """Just enough of Thrift's compact protocol to walk through the footer of a Parquet file, in place.
-
-    Parquet's Java writer notes the encodings of a column chunk in the order of a hash set, which differs from one
-    JVM to the next; no other byte does. https://github.com/apache/parquet-format describes the format.
-    """
-
-    # FileMetaData.row_groups, RowGroup.columns, ColumnChunk.meta_data, ColumnMetaData.encodings
-    ENCODINGS = (4, 1, 3, 2)
-    # FileMetaData.num_rows
-    ROWS = (3,)
-    BOOLEANS, BYTE, INTEGERS, DOUBLE, BINARY, LISTS, STRUCT = (1, 2), 3, (4, 5, 6), 7, 8, (9, 10), 12
-
-    def __init__(self, parquet: bytearray) -> None:
-        """Stand at the beginning of the footer of `parquet`, whose length lies before the closing magic."""
-        self.data = parquet
-        self.rows = 0
-        self.at = len(parquet) - 8 - int.from_bytes(parquet[-8:-4], "little")
-
-    def sort_encodings(self) -> None:
-        """Sort the encodings of every column chunk; each is one byte, so nothing moves. Take note of the rows."""
-        self._walk(self.STRUCT, ())
-
-    def _byte(self) -> int:
-        self.at += 1
-        return self.data[self.at - 1]
-
-    def _varint(self) -> int:
-        value, shift = 0, 0
-        while (byte := self._byte()) & 0x80:
-            value, shift = value | (byte & 0x7F) << shift, shift + 7
-        return value | byte << shift
-
-    def _walk(self, kind: int, path: tuple[int, ...]) -> None:
-        if kind in self.INTEGERS:
-            value = self._varint()
-            if path == self.ROWS:
-                self.rows = value >> 1  # zigzag: even numbers are the positive ones
-        elif kind == self.BYTE:
-            self.at += 1
-        elif kind == self.DOUBLE:
-            self.at += 8
-        elif kind == self.BINARY:
-            length = self._varint()
-            self.at += length
-        elif kind in self.LISTS:
-            self._walk_list(path)
-        elif kind == self.STRUCT:
-            self._walk_struct(path)
-        elif kind not in self.BOOLEANS:  # a boolean field has its value in its kind
-            raise ValueError(f"expected a Thrift type that Parquet footers use, found {kind} at byte {self.at}")
-
-    def _walk_list(self, path: tuple[int, ...]) -> None:
-        header = self._byte()
-        size = header >> 4 if header >> 4 < 15 else self._varint()
-        first = self.at
-        for _ in range(size):
-            self._walk(header & 0x0F, path)
-        if path == self.ENCODINGS:
-            self.data[first : self.at] = sorted(self.data[first : self.at])
-
-    def _walk_struct(self, path: tuple[int, ...]) -> None:
-        field = 0
-        while header := self._byte():
-            field = field + (header >> 4) if header >> 4 else self._varint() // 2
-            self._walk(header & 0x0F, (*path, field))
+# What encode_sessions gives of a session.
+ENCODED_SCHEMA = pa.schema(
+    [
+        ("trade_date", pa.date32()),
+        ("rows", pa.int32()),
+        ("stray_rows", pa.int32()),
+        ("stray_dates", pa.string()),
+        ("findings", pa.int32()),
+        ("quotes_sha256", pa.string()),
+        ("quotes_file", pa.binary()),
+        ("findings_file", pa.binary()),
+    ]
+)
+ENCODED = ", ".join(f"{field.name} {spark_type(field.type)}" for field in ENCODED_SCHEMA)
 
 
 class Run(NamedTuple):
-    """What the parts of a run share; `folder` is its own below the staging prefix."""
+    """What the parts of a run share."""
 
     spark: SparkSession
     s3: Any
     args: argparse.Namespace
-    folder: S3Path
 
 
-def commit_quotes(run: Run) -> tuple[RawObject, DataFrame]:
-    """Refine the quotes at `args.source` into `args.findings` and `args.target`; returns what was read."""
+def map_in_arrow(
+    frame: DataFrame, function: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]], schema: str
+) -> DataFrame:
+    """Return what `function` makes of each Spark partition, as DataFrame.mapInArrow does.
+
+    Spark 3.5 refuses mapInArrow without pandas, although only mapInPandas needs that.
+    """
+    mapped = UserDefinedFunction(function, schema, evalType=PythonEvalType.SQL_MAP_ARROW_ITER_UDF)(*frame.columns)
+    return DataFrame(frame._jdf.pythonMapInArrow(mapped._jc.expr(), False), frame.sparkSession)
+
+
+def encode_sessions(
+    refined: DataFrame, sources: Mapping[dt.date, RawObject], previous: Mapping[dt.date, dt.date]
+) -> DataFrame:
+    """Return a row of ENCODED for each session.
+
+    Args:
+        refined: what refine_quotes gave, a session in one Spark partition.
+        sources: the raw object of each session.
+        previous: the session before each.
+    """
+    corrections = {date: source.correction() for date, source in sources.items()}
+
+    def encode(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for date, quotes in split_sessions(batches):
+            yield encode_session(date, quotes, previous[date], corrections[date])
+
+    return map_in_arrow(refined.sortWithinPartitions("trade_date"), encode, ENCODED)
+
+
+def split_sessions(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[dt.date, pa.Table]]:
+    """Yield each trade date with its rows; `batches` are in the order of trade dates."""
+    pieces = (
+        (date, batch.filter(pc.equal(batch["trade_date"], date)))
+        for batch in batches
+        for date in pc.unique(batch["trade_date"])
+    )
+    for date, group in itertools.groupby(pieces, key=operator.itemgetter(0)):
+        yield date.as_py(), pa.Table.from_batches([piece for _, piece in group]).combine_chunks()
+
+
+def encode_session(
+    trade_date: dt.date, quotes: pa.Table, previous_session: dt.date, correction: list[dict[str, str]]
+) -> pa.RecordBatch:
+    """Return the row of ENCODED of a session.
+
+    Args:
+        trade_date: the session.
+        quotes: what refine_quotes made of its rows, in any order.
+        previous_session: the session before it.
+        correction: the finding that tells of a correction, none or one.
+    """
+    order = [(name, "ascending") for name in (*KEY_COLUMNS, "file_line")]
+    quotes = quotes.take(pc.sort_indices(quotes, order, null_placement="at_start"))
+    before = pa.repeat(pa.scalar(previous_session), len(quotes))
+    columns = {name: before if name == "previous_session" else quotes[name] for name in QUOTE_COLUMNS}
+    stray = quotes.filter(pc.fill_null(pc.not_equal(quotes["source_date"], pa.scalar(trade_date)), True))
+    stray_dates = sorted(str(date or "none") for date in stray["source_date"].unique().to_pylist())
+    findings = findings_of(quotes)
+    content = quotes_file(pa.table(columns))
+    row = {
+        "trade_date": trade_date,
+        "rows": len(quotes),
+        "stray_rows": len(stray),
+        "stray_dates": ", ".join(stray_dates),
+        "findings": len(findings),
+        "quotes_sha256": hashlib.sha256(content).hexdigest(),
+        "quotes_file": content,
+        "findings_file": small_file(pa.Table.from_pylist([*correction, *findings], FINDINGS_SCHEMA)),
+    }
+    return pa.RecordBatch.from_pylist([row], ENCODED_SCHEMA)
+
+
+def findings_of(quotes: pa.Table) -> list[dict[str, Any]]:
+    """Return a finding for each rule that a quote breaks, by the line of the quote and the rule."""
+    odd = quotes.filter(pc.greater(quotes["finding_count"], 0)).select([*KEY_COLUMNS, "file_line", "breaches"])
+    findings = [
+        {"table_name": "quotes", **quote, **breach} for quote in odd.to_pylist() for breach in quote.pop("breaches")
+    ]
+    return sorted(findings, key=operator.itemgetter("file_line", "rule"))
+
+
+def commit_quotes(run: Run) -> dict[dt.date, RawObject]:
+    """Refine the quotes of `args.sessions` into `args.findings` and `args.target`; return the raw objects."""
     began = time.monotonic()
-    spark, s3, args, _ = run
-    former, former_findings = etag(head(s3, args.target)), etag(head(s3, args.findings))
-    source = RawObject.find(s3, args.source)
-    if source is None:
-        raise MissingSource(f"expected a raw partition, found no object at {args.source}: write it first")
-    raw = read_quotes(spark, str(args.source))
-    rows = check_raw(raw, args.trade_date, str(args.source))
-    judged = judge_quotes(raw)
-    folder = run.folder.below("quotes/")
-    stage(refine_quotes(judged, F.lit(args.previous_session)), folder)
-    content = fetch_staged(s3, folder.bucket, staged_keys(s3, folder, [""])[""], rows)
-    findings = quote_findings(judged).sort("file_line", "rule").collect()
-    source.check_unchanged(s3)
-    commit_findings(s3, args.findings, source, findings, former_findings)
-    changed = commit(s3, content, args.target, source.metadata_of_quotes(rows), former)
-    verdict = "committed" if changed else "unchanged"
+    spark, s3, args = run
+    dates = list(args.sessions)
+    targets = {date: object_of(args.target, date) for date in dates}
+    findings = {date: object_of(args.findings, date, "findings") for date in dates}
+    formers = {**etags_of(s3, targets.values()), **etags_of(s3, findings.values())}
+    sources = find_sources(s3, {date: object_of(args.source, date) for date in dates})
+    paths = {date: source.path for date, source in sources.items()}
+    refined = refine_quotes(judge_quotes(read_sessions(spark, paths)))
+    encoded = encode_sessions(refined, sources, args.sessions).persist(StorageLevel.DISK_ONLY)
+    seen = {row.trade_date: row for row in encoded.drop("quotes_file", "findings_file").collect()}
+    for date, source in sources.items():
+        check_session(date, seen.get(date), source)
+    rows, told = sum(row.rows for row in seen.values()), sum(row.findings for row in seen.values())
+    now = etags_of(s3, paths.values())
+    for source in sources.values():
+        source.check_unchanged(now)
     print(
-        f"{verdict} {args.target}: {rows} rows from {args.source}, {len(findings)} findings, "
+        f"checked {count(len(dates), 'session')}, {rows} rows, {told} findings, {time.monotonic() - began:.1f} s",
+        flush=True,
+    )
+
+    def commit_one(session: Row) -> bool:
+        date, source = session.trade_date, sources[session.trade_date]
+        # A worker that was lost since has its sessions encoded anew.
+        if session.quotes_sha256 != seen[date].quotes_sha256:
+            raise ChangedSource(f"expected one version, found a new one of {source.path}: run the job again")
+        told_rows = session.findings + len(source.correction())
+        commit(
+            s3, session.findings_file, findings[date], source.metadata_of_quotes(told_rows), formers.get(findings[date])
+        )
+        return commit(
+            s3, session.quotes_file, targets[date], source.metadata_of_quotes(session.rows), formers.get(targets[date])
+        )
+
+    done, changed = 0, 0
+    sessions = encoded.toLocalIterator()
+    while lot := list(itertools.islice(sessions, SESSIONS_AT_ONCE)):
+        changed += sum(in_parallel(commit_one, lot))
+        done += len(lot)
+        print(f"{done} of {count(len(dates), 'session')}, {time.monotonic() - began:.1f} s", flush=True)
+    encoded.unpersist()
+    print(
+        f"{'committed' if changed else 'unchanged'} {args.target}: {count(len(dates), 'session')}, {rows} rows "
+        f"from {args.source}, {told} findings, {changed} put, {len(dates) - changed} left alone, "
         f"{time.monotonic() - began:.1f} s",
         flush=True,
     )
-    return source, raw
+    return sources
 
 
-def commit_findings(s3: Any, target: S3Path, source: RawObject, findings: Sequence[Row], former: str | None) -> bool:
-    """Put the findings of a session, and the correction that its raw object tells of; as commit."""
-    rows = [{name: row[name] for name in FINDINGS_SCHEMA.names} for row in findings]
-    rows = [*source.correction(), *rows]
-    content = parquet_file(pa.Table.from_pylist(rows, FINDINGS_SCHEMA))
-    return commit(s3, content, target, source.metadata_of_quotes(len(rows)), former)
+def find_sources(s3: Any, paths: Mapping[dt.date, S3Path]) -> dict[dt.date, RawObject]:
+    """Return the raw quotes of each session.
+
+    Raises:
+        MissingSource, SchemaMismatch: there is no such object, or it has other columns.
+    """
+    found = dict(zip(paths, in_parallel(lambda path: RawObject.find(s3, path), paths.values()), strict=True))
+    missing = [str(paths[date]) for date, source in found.items() if source is None]
+    if missing:
+        raise MissingSource(
+            f"expected {count(len(paths), 'raw partition')}, found no object at {missing[0]} "
+            f"({len(missing)} like it): write them first"
+        )
+    for source in found.values():
+        source.check_columns(RAW_COLUMNS)
+    return found
 
 
-def parquet_file(table: pa.Table) -> bytes:
-    """Return a small table as a Parquet file."""
+def check_session(trade_date: dt.date, found: Row | None, source: RawObject) -> None:
+    """Raise EmptySource or WrongTradeDate unless the raw object has rows, all of its trade date.
+
+    Args:
+        trade_date: the session.
+        found: what encode_sessions tells of it, None where it read no row.
+        source: the raw object.
+    """
+    if found is None:
+        raise EmptySource(f"expected the quotes of {trade_date}, found no rows in {source.path}: write it again")
+    if found.stray_rows:
+        raise WrongTradeDate(
+            f"expected every source_date to be {trade_date}, found {found.stray_rows} of {found.rows} rows of "
+            f"{found.stray_dates} in {source.path}: write it again from B3's file of its date"
+        )
+
+
+def quotes_file(quotes: pa.Table) -> bytes:
+    """Return the sorted quotes of a session as a Parquet file; the same rows give the same bytes.
+
+    Dictionaries do not pay in row groups this small: measured on a real day, they make the file 17 % larger.
+    """
+    sink = io.BytesIO()
+    pq.write_table(
+        quotes,
+        sink,
+        row_group_size=ROW_GROUP_ROWS,
+        compression="zstd",
+        compression_level=3,
+        use_dictionary=False,
+        store_schema=False,
+    )
+    return sink.getvalue()
+
+
+def small_file(table: pa.Table) -> bytes:
+    """Return a table of some rows as a Parquet file; the same rows give the same bytes."""
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd", store_schema=False)
     return sink.getvalue()
@@ -968,13 +993,14 @@ def parquet_file(table: pa.Table) -> bytes:
 
 def index_stocks_file(rows: Iterable[Row]) -> bytes:
     """The Parquet file of a ticker's constituents, by INDEX_STOCKS_SCHEMA."""
-    return parquet_file(pa.Table.from_pylist([row.asDict() for row in rows], INDEX_STOCKS_SCHEMA))
+    return small_file(pa.Table.from_pylist([row.asDict() for row in rows], INDEX_STOCKS_SCHEMA))
 
 
-def commit_index_stocks(run: Run, quotes: RawObject, raw: DataFrame) -> None:
-    """Refine the portfolios at `args.portfolio`, with the quotes of `raw`, into objects below `args.index_target`."""
+def commit_index_stocks(run: Run, quotes: RawObject) -> None:
+    """Refine the portfolios at `args.portfolio`, with the raw `quotes`, into objects below `args.index_target`."""
     began = time.monotonic()
-    spark, s3, args, _ = run
+    spark, s3, args = run
+    ((trade_date, previous_session),) = args.sessions.items()
     former = etags_below(s3, args.index_target)
     source = RawObject.find(s3, args.portfolio)
     if source is None:
@@ -985,16 +1011,19 @@ def commit_index_stocks(run: Run, quotes: RawObject, raw: DataFrame) -> None:
             f"expected a portfolio of source {quotes.metadata.get('source')!r}, as {quotes.path} is, found "
             f"{source.metadata.get('source')!r} at {source.path}: real and simulated data never share a bucket"
         )
-    portfolio = read_raw(spark, str(args.portfolio), PORTFOLIO_COLUMNS).filter("endpoint = 'portfolio_day'")
-    rows = check_portfolio(portfolio, args.trade_date, str(args.portfolio))
+    source.check_columns(PORTFOLIO_COLUMNS)
+    raw = read_sessions(spark, {trade_date: quotes.path})
+    portfolio = read_raw(spark, [source.path], PORTFOLIO_COLUMNS).filter("endpoint = 'portfolio_day'").coalesce(1)
+    rows = check_portfolio(portfolio, trade_date, str(source.path))
     generation = hashlib.sha256(f"{quotes.etag} {source.etag}".encode()).hexdigest()[:16]
-    dates = F.lit(args.previous_session), F.lit(args.last_rebalance)
+    dates = F.lit(previous_session), F.lit(args.last_rebalance)
     refined = refine_index_stocks(portfolio, raw, *dates, generation).sort("ticker", "index_code").collect()
     if len(refined) != rows:
         raise RowsLost(f"expected {rows} rows, found {len(refined)} joined with {quotes.path}: run the job again")
     by_ticker = {ticker: list(of) for ticker, of in itertools.groupby(refined, key=operator.attrgetter("ticker"))}
+    now = etags_of(s3, [quotes.path, source.path])
     for read in (quotes, source):
-        read.check_unchanged(s3)
+        read.check_unchanged(now)
     wanted = {args.index_target.below(f"ticker={name}/index_stocks.parquet"): of for name, of in by_ticker.items()}
 
     def commit_one(target: S3Path) -> bool:
@@ -1017,176 +1046,9 @@ def commit_index_stocks(run: Run, quotes: RawObject, raw: DataFrame) -> None:
     )
 
 
-class RawFooter(NamedTuple):
-    """What the end of a raw file says of it; no columns where that is no whole footer."""
-
-    source: RawObject
-    columns: dict[str, str]
-
-    @classmethod
-    def find(cls, s3: Any, path: S3Path) -> RawFooter | None:
-        """The footer of the object at `path`, None where there is none."""
-        try:
-            answer = s3.get_object(Bucket=path.bucket, Key=path.key, Range=f"bytes=-{FOOTER_BYTES}")
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (404, 416):  # an empty object has no range
-                raise
-            empty = RawObject.find(s3, path)
-            return cls(empty, {}) if empty else None
-        source = RawObject(path, answer["ETag"], answer["Metadata"])
-        try:
-            schema = pq.read_metadata(io.BytesIO(answer["Body"].read())).schema.to_arrow_schema()
-        except pa.ArrowException:
-            return cls(source, {})
-        return cls(source, {field.name: spark_type(field.type) for field in schema})
-
-
-def spark_type(of: pa.DataType) -> str:
-    """What Spark calls an Arrow type, where raw files may have it."""
-    if pa.types.is_decimal(of):
-        return f"decimal({of.precision},{of.scale})"
-    names = {pa.int16(): "smallint", pa.int32(): "int", pa.int64(): "bigint", pa.date32(): "date"}
-    return names.get(of, str(of))
-
-
 def object_of(prefix: S3Path, date: dt.date, name: str = "quotes") -> S3Path:
     """The object of a trade date below the prefix of its table."""
     return prefix.below(f"trade_date={date}/{name}.parquet")
-
-
-def read_sessions(spark: SparkSession, sources: Mapping[dt.date, S3Path]) -> DataFrame:
-    """The raw partitions `sources`, with `folder`, the date of a row's object; a date lies in one Spark partition."""
-    schema = ", ".join(f"`{name}` {kind}" for name, kind in RAW_COLUMNS.items())
-    folder = F.substring_index(F.substring_index(F.col("_metadata.file_path"), "/trade_date=", -1), "/", 1)
-    return (
-        spark.read.schema(schema)
-        .parquet(*map(str, sources.values()))
-        .select(*RAW_COLUMNS, file_line(), F.to_date(folder).alias("folder"))
-        .repartition(min(len(sources), MAX_TASKS), "source_date")
-    )
-
-
-def judge(spark: SparkSession, source: S3Path, trade_date: dt.date) -> None:
-    """Check the raw partition of `trade_date` alone, to raise its precise error.
-
-    Raises:
-        What read_raw and check_raw raise; ChangedSource where they no longer find anything.
-    """
-    with naming_spark_failures(source):
-        check_raw(read_quotes(spark, str(source)), trade_date, str(source))
-    raise ChangedSource(f"expected one version, found one that is right after one that was not of {source}: run again")
-
-
-def check_sessions(judged: DataFrame, sources: Mapping[dt.date, S3Path]) -> dict[dt.date, Row]:
-    """Return how many rows and findings each session has, if all its rows are of its date.
-
-    Args:
-        judged: what judge_quotes made of what `read_sessions` gave.
-        sources: the raw partitions.
-
-    Raises:
-        What judge raises.
-    """
-    seen = (
-        judged.groupBy("folder", "source_date")
-        .agg(F.count(F.lit(1)).alias("rows"), F.sum(F.size("breaches")).alias("findings"))
-        .collect()
-    )
-    bad = {row.folder for row in seen if row.source_date != row.folder}
-    found = {row.folder: row for row in seen}
-    for date, source in sources.items():
-        if date in bad or date not in found:
-            judge(judged.sparkSession, source, date)
-    return found
-
-
-def findings_by_date(judged: DataFrame, counts: Mapping[dt.date, int]) -> Iterator[dict[dt.date, list[Row]]]:
-    """Yield the sessions with their findings, some FINDINGS_AT_ONCE together.
-
-    Args:
-        judged: what judge_quotes gave.
-        counts: how many findings each session has.
-    """
-    dates: list[dt.date] = []
-    for date in counts:
-        if dates and sum(counts[other] for other in (*dates, date)) > FINDINGS_AT_ONCE:
-            yield collect_findings(judged, dates, counts)
-            dates = []
-        dates.append(date)
-    yield collect_findings(judged, dates, counts)
-
-
-def collect_findings(
-    judged: DataFrame, dates: Sequence[dt.date], counts: Mapping[dt.date, int]
-) -> dict[dt.date, list[Row]]:
-    """Return the findings of each of these sessions; Spark looks only at those that have any."""
-    found: dict[dt.date, list[Row]] = {date: [] for date in dates}
-    odd = [date for date in dates if counts[date]]
-    if odd:
-        findings = quote_findings(judged.filter(F.col("source_date").isin(odd)))
-        for row in findings.sort("source_date", "file_line", "rule").collect():
-            found[row.source_date].append(row)
-    return found
-
-
-def commit_sessions(run: Run) -> None:
-    """Refine the quotes of `args.sessions` from below `args.source` to below `args.target`."""
-    began = time.monotonic()
-    spark, s3, args, _ = run
-    dates = list(args.sessions)
-    targets = {date: object_of(args.target, date) for date in dates}
-    told_at = {date: object_of(args.findings, date, "findings") for date in dates}
-    formers = dict(zip(dates, in_parallel(lambda date: head(s3, targets[date]), dates), strict=True))
-    former_findings = dict(zip(dates, in_parallel(lambda date: head(s3, told_at[date]), dates), strict=True))
-    paths = {date: object_of(args.source, date) for date in dates}
-    found = dict(zip(dates, in_parallel(lambda date: RawFooter.find(s3, paths[date]), dates), strict=True))
-    missing = [str(paths[date]) for date in dates if found[date] is None]
-    if missing:
-        raise MissingSource(
-            f"expected {len(dates)} raw partitions, found no object at {missing[0]} "
-            f"({len(missing)} like it): write them first"
-        )
-    for date, footer in found.items():
-        if footer.columns != RAW_COLUMNS:
-            with naming_spark_failures(paths[date]):
-                read_raw(spark, str(paths[date]), RAW_COLUMNS)
-    judged = judge_quotes(read_sessions(spark, paths))
-    seen = check_sessions(judged, paths)
-    rows = {date: seen[date].rows for date in dates}
-    findings = {date: seen[date].findings for date in dates}
-    print(
-        f"checked {len(dates)} sessions, {sum(rows.values())} rows, {sum(findings.values())} findings, "
-        f"{time.monotonic() - began:.1f} s",
-        flush=True,
-    )
-
-    folder = run.folder.below("quotes/")
-    befores = spark.createDataFrame(list(args.sessions.items()), "source_date date NOT NULL, before date NOT NULL")
-    refined = refine_quotes(judged.join(F.broadcast(befores), "source_date"), F.col("before"))
-    # A copy names the folders: Spark leaves the column that does out of the files.
-    stage(refined.withColumn("trade_date", F.col("source_date")), folder, "trade_date")
-    staged = staged_keys(s3, folder, [f"trade_date={date}" for date in dates])
-    in_parallel(lambda footer: footer.source.check_unchanged(s3), found.values())
-    print(f"staged {len(dates)} sessions, {time.monotonic() - began:.1f} s", flush=True)
-
-    done = itertools.count(1)
-
-    def commit_one(told: tuple[dt.date, list[Row]]) -> bool:
-        date, of_session = told
-        content = fetch_staged(s3, folder.bucket, staged[f"trade_date={date}"], rows[date])
-        source = found[date].source
-        commit_findings(s3, told_at[date], source, of_session, etag(former_findings[date]))
-        changed = commit(s3, content, targets[date], source.metadata_of_quotes(rows[date]), etag(formers[date]))
-        if (number := next(done)) % PROGRESS == 0:
-            print(f"{number} of {len(dates)} sessions, {time.monotonic() - began:.1f} s", flush=True)
-        return changed
-
-    changed = sum(sum(in_parallel(commit_one, batch.items())) for batch in findings_by_date(judged, findings))
-    print(
-        f"{'committed' if changed else 'unchanged'} {args.target}: {len(dates)} sessions, {sum(rows.values())} rows "
-        f"from {args.source}, {changed} put, {len(dates) - changed} left alone, {time.monotonic() - began:.1f} s",
-        flush=True,
-    )
 
 
 @contextlib.contextmanager
@@ -1201,77 +1063,72 @@ def naming_spark_failures(source: S3Path) -> Iterator[None]:
 
 
 def refine(spark: SparkSession, s3: Any, args: argparse.Namespace) -> None:
-    """Refine the quotes of `args.sessions`, or of a trade date and its indexes' constituents, if `args.portfolio`."""
+    """Refine the quotes of `args.sessions`, and with `args.portfolio` the constituents of the indexes."""
     if not knows_conditions(s3):
         print(
             f"boto3 {boto3.__version__} cannot put on a condition: this run would replace what a newer one puts "
             f"meanwhile; from 1.35.69 on it can",
             flush=True,
         )
-    with staging_folder(s3, args.staging.below(f"{args.JOB_RUN_ID}/")) as folder:
-        run = Run(spark, s3, args, folder)
-        if args.sessions:
-            with naming_spark_failures(args.source):
-                commit_sessions(run)
-            return
-        with naming_spark_failures(args.source):
-            quotes, raw = commit_quotes(run)
-        if args.portfolio:
-            with naming_spark_failures(args.portfolio):
-                commit_index_stocks(run, quotes, raw)
+    run = Run(spark, s3, args)
+    with naming_spark_failures(args.source):
+        sources = commit_quotes(run)
+    if args.portfolio:
+        (quotes,) = sources.values()
+        with naming_spark_failures(args.portfolio):
+            commit_index_stocks(run, quotes)
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The arguments of the module docstring; unknown ones are Glue's."""
+    """Return the arguments of the module docstring; unknown ones are Glue's.
 
-    def session(text: str) -> dt.date:
-        try:
-            return dt.date.fromisoformat(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"expected YYYY-MM-DD, found {text}") from None
-
-    def sessions(text: str) -> dict[dt.date, dt.date]:
-        given = [pair.partition(":") for pair in text.split(",")]
-        pairs = [(session(date), session(before)) for date, _, before in given]
-        for date, before in pairs:
-            if before >= date:
-                raise argparse.ArgumentTypeError(f"expected the session before {date}, found {before}")
-        if len(dict(pairs)) != len(pairs):
-            raise argparse.ArgumentTypeError(f"expected each session once, found {len(pairs) - len(dict(pairs))} twice")
-        return dict(sorted(pairs))
-
+    `sessions` becomes the session before each, by session.
+    """
     parser = argparse.ArgumentParser(description="Refine trade dates", allow_abbrev=False)
-    for name in ("--source", "--target", "--findings", "--staging"):
-        parser.add_argument(name, type=S3Path.parse, required=True)
-    parser.add_argument("--sessions", type=sessions)
-    for name in OF_ONE_DATE:
-        parser.add_argument(f"--{name}", type=session)
+    parser.add_argument("--sessions", type=parse_sessions, required=True)
+    parser.add_argument("--previous_session", type=parse_date, required=True)
+    for name in ("source", "target", "findings"):
+        parser.add_argument(f"--{name}", type=S3Path.parse, required=True)
     for name in INDEX_ARGUMENTS:
-        parser.add_argument(f"--{name}", type=session if name == "last_rebalance" else S3Path.parse)
-    parser.add_argument("--JOB_RUN_ID", default=uuid.uuid4().hex)
+        parser.add_argument(f"--{name}", type=parse_date if name == "last_rebalance" else S3Path.parse)
     args, _ = parser.parse_known_args(argv)
-    if args.sessions:
-        alone = [name for name in (*OF_ONE_DATE, *INDEX_ARGUMENTS) if getattr(args, name)]
-        if alone:
-            parser.error(f"expected --sessions without {', '.join(alone)}: these are of one trade date")
-        for name in ("source", "target", "findings"):
-            if not getattr(args, name).key.endswith("/"):
-                parser.error(f"expected --{name} to end with / beside --sessions, found {getattr(args, name)}")
-        return args
-    missing = [name for name in OF_ONE_DATE if not getattr(args, name)]
-    if missing:
-        parser.error(f"expected --sessions, or {' and '.join(OF_ONE_DATE)}, found no {', '.join(missing)}")
-    if args.previous_session >= args.trade_date:
-        parser.error(f"expected --previous_session before {args.trade_date}, found {args.previous_session}")
+    first = args.sessions[0]
+    if args.previous_session >= first:
+        parser.error(f"expected --previous_session before {first}, found {args.previous_session}")
+    for name in ("source", "target", "findings"):
+        if not getattr(args, name).key.endswith("/"):
+            parser.error(f"expected --{name} to end with /, found {getattr(args, name)}")
     given = [name for name in INDEX_ARGUMENTS if getattr(args, name)]
     if given and len(given) < len(INDEX_ARGUMENTS):
         parser.error(f"expected {', '.join(INDEX_ARGUMENTS)} or none of them, found {', '.join(given)}")
-    if given and args.last_rebalance > args.trade_date:
-        parser.error(f"expected --last_rebalance up to {args.trade_date}, found {args.last_rebalance}")
+    if given and len(args.sessions) > 1:
+        parser.error(f"expected one session beside {', '.join(given)}, found {len(args.sessions)}")
+    if given and args.last_rebalance > first:
+        parser.error(f"expected --last_rebalance up to {first}, found {args.last_rebalance}")
     # Everything below it that is no constituent is deleted.
-    if given and not args.index_target.key.endswith(f"/trade_date={args.trade_date}/"):
-        parser.error(f"expected --index_target to end with /trade_date={args.trade_date}/, found {args.index_target}")
+    if given and not args.index_target.key.endswith(f"/trade_date={first}/"):
+        parser.error(f"expected --index_target to end with /trade_date={first}/, found {args.index_target}")
+    args.sessions = dict(zip(args.sessions, [args.previous_session, *args.sessions], strict=False))
     return args
+
+
+def parse_date(text: str) -> dt.date:
+    """Return the date of YYYY-MM-DD."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected YYYY-MM-DD, found {text}") from None
+
+
+def parse_sessions(text: str) -> list[dt.date]:
+    """Return the sessions of `2020-04-29,30,2020-05-04`: a day alone is of the month before it."""
+    found: list[dt.date] = []
+    for part in text.split(","):
+        date = parse_date(f"{found[-1]:%Y-%m}-{part}" if found and len(part) == 2 else part)
+        if found and date <= found[-1]:
+            raise argparse.ArgumentTypeError(f"expected a session after {found[-1]}, found {date}")
+        found.append(date)
+    return found
 
 
 def cause_of(error: Exception) -> str:
@@ -1286,12 +1143,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     # boto3 honours AWS_ENDPOINT_URL; path-style addressing is what both S3 and its emulators understand.
     s3 = boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
     spark = (
-        SparkSession.builder.appName(f"refine {args.trade_date or f'{len(args.sessions)} sessions'}")
+        SparkSession.builder.appName(f"refine {len(args.sessions)} sessions from {next(iter(args.sessions))}")
         .config("spark.sql.ansi.enabled", "true")  # a number too large is an error, not a null
         .config("spark.sql.shuffle.partitions", "1")
-        .config("spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs", "false")
-        # One task, into a folder that nobody reads: its files may be moved to their place as soon as it ends.
-        .config("spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version", "2")
         .getOrCreate()
     )
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,18 @@ def crawl(task_id: str, crawler: str, *, trigger_rule: str = "all_success") -> G
         max_active_tis_per_dag=1,
         trigger_rule=trigger_rule,
     )
+
+
+def sessions_argument(sessions: Iterable[dt.date]) -> str:
+    """Return sessions, in order, as the Glue job takes them: `2020-04-29,30,2020-05-04`, a day of the month before it.
+
+    Forty years of whole dates would be more than Linux takes in one argument.
+    """
+    words, month = [], None
+    for date in sessions:
+        words.append(f"{date:%d}" if month == (date.year, date.month) else f"{date:%Y-%m-%d}")
+        month = (date.year, date.month)
+    return ",".join(words)
 
 
 def refine(arguments: dict[str, str]) -> GlueJobOperator:

@@ -205,12 +205,11 @@ class TestTheBucket:
         assert template["Resources"]["Bucket"]["DeletionPolicy"] == "Retain"
         assert template["Resources"]["Bucket"]["UpdateReplacePolicy"] == "Retain"
 
-    def test_expires_nothing_but_query_results_staging_and_answers_before_they_are_read(self, properties):
+    def test_expires_nothing_but_query_results_and_answers_before_they_are_read(self, properties):
         rules = properties["Bucket"]["LifecycleConfiguration"]["Rules"]
         expired = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
 
-        assert expired == {"athena/": 7, "staging/": 7, "landing/received/": 30}
-        assert lake.refine_staging_prefix(DATE).startswith("staging/")
+        assert expired == {"athena/": 7, "landing/received/": 30}
         assert lake.received_key("0", "x").startswith("landing/received/")
         for key in (lake.raw_quotes_key(DATE), lake.refined_quotes_key(DATE), *KEPT_FOR_EVER):
             assert not key.startswith(tuple(expired))
@@ -224,7 +223,7 @@ class TestTheBucket:
         }
 
         assert days == {
-            "athena/": 1, "staging/": 1, "landing/received/": 1, "raw/": 30, "refined/": 30, "code/": 30
+            "athena/": 1, "landing/received/": 1, "raw/": 30, "refined/": 30, "code/": 30
         }  # fmt: skip
         for key in KEPT_FOR_EVER:
             assert not key.startswith(tuple(days))
@@ -309,18 +308,16 @@ class TestRoles:
     def test_write_only_where_their_layer_is(self, properties):
         assert objects(properties, "CrawlerRole", "s3:PutObject") == set()
         assert objects(properties, "RefineRole", "s3:PutObject") == {
-            "staging/*",
             "refined/quotes/*",
             "refined/findings/*",
             "refined/index_stocks/*",
         }
         assert objects(properties, "ExecutionRole", "s3:PutObject") == {"landing/*", "raw/*", "athena/*"}
 
-    def test_delete_nothing_but_staging_and_constituents_and_no_version_of_anything(self, properties):
+    def test_delete_nothing_but_constituents_and_no_version_of_anything(self, properties):
         roles = ("CrawlerRole", "RefineRole", "ExecutionRole")
 
         assert set().union(*(objects(properties, role, "s3:DeleteObject") for role in roles)) == {
-            "staging/*",
             "refined/index_stocks/*",
         }
         assert not set().union(*(objects(properties, role, "s3:DeleteObjectVersion") for role in roles))

@@ -49,6 +49,6 @@ if __name__ == "__main__":
         .getOrCreate()
     )
     rows = [{"number": number, **row} for number, row in enumerate(json.load(sys.stdin))]
-    given = spark.createDataFrame(rows).withColumn("source_date", F.to_date("source_date")).coalesce(1)
+    given = spark.createDataFrame(rows).withColumn("trade_date", F.to_date("source_date")).coalesce(1)
     json.dump(classify(load(sys.argv[1]), given), answer)
     answer.flush()
