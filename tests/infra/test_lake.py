@@ -1,5 +1,7 @@
 import datetime as dt
+import io
 import json
+import zipfile
 from typing import Any
 
 import boto3
@@ -459,6 +461,16 @@ class TestTheStack:
         assert job["Role"] == outputs["GlueRoleArn"]
         assert client("s3").get_object(Bucket=bucket, Key=key)["Body"].read() == provision.REFINE_SCRIPT.read_bytes()
 
+    def test_its_job_has_the_package_on_its_python_path(self, outputs, client):
+        arguments = client("glue").get_job(JobName=outputs["GlueJob"])["Job"]["DefaultArguments"]
+        bucket, _, key = arguments["--extra-py-files"].removeprefix("s3://").partition("/")
+
+        archive = zipfile.ZipFile(io.BytesIO(client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()))
+        package = provision.REFINE_SCRIPT.parent / "refine"
+        assert {name: archive.read(name) for name in archive.namelist()} == {
+            f"refine/{path.name}": path.read_bytes() for path in package.glob("*.py")
+        }
+
     def test_its_bucket_is_versioned(self, outputs, client):
         assert client("s3").get_bucket_versioning(Bucket=outputs["LakeBucket"])["Status"] == "Enabled"
 
@@ -466,7 +478,7 @@ class TestTheStack:
         assert provision.provision(aws_server.endpoint, "lake-of-the-stack") == outputs
 
     def test_follows_a_changed_script(self, outputs, aws_server, client, tmp_path):
-        script = tmp_path / "refine.py"
+        script = tmp_path / "refine_job.py"
         script.write_text("print('another')\n")
 
         provision.provision(aws_server.endpoint, "lake-of-the-stack", script=script)

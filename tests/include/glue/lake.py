@@ -18,11 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from botocore.config import Config
 
+from infra.deploy import bundle
 from local.aws import launch, spark
 from tests.include.glue.gate import Gate
 
 ROOT = Path(__file__).resolve().parents[3]
-SCRIPT = ROOT / "include" / "glue" / "refine.py"
+GLUE = ROOT / "include" / "glue"
+SCRIPT = GLUE / "refine_job.py"
 SPARK = ROOT / ".venv-spark"
 
 BUCKET = "lake"
@@ -172,4 +174,7 @@ def local_lake(folder: Path) -> Iterator[Lake]:
         s3.create_bucket(Bucket=BUCKET)
         s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         of_spark = spark.environment(SPARK, folder / "spark", server.endpoint)
-        yield Lake(s3, {**os.environ, **client_environ, **of_spark}, server.endpoint)
+        package = folder / "refine.zip"
+        package.write_bytes(bundle.glue_code(ROOT).package)
+        environ = {**os.environ, **client_environ, **of_spark, "PYTHONPATH": str(package)}
+        yield Lake(s3, environ, server.endpoint)

@@ -345,7 +345,8 @@ def test_one_bad_session_is_named_and_no_session_is_replaced(
 
 def test_a_session_without_raw_object_is_named(lake: Lake, said: dict[str, str | None]) -> None:
     expected = (
-        "MissingSource: expected 4 raw partitions, found no object at s3://lake/raw/no_source/trade_date=2024-03-01/"
+        "MissingSource: expected a raw partition of each session, found no object at "
+        "s3://lake/raw/no_source/trade_date=2024-03-01/quotes.parquet (and 0 like it)"
     )
     assert (said["no_source"] or "succeeded").startswith(expected)
     assert refined(lake, "no_source") == {}
@@ -394,6 +395,6 @@ def test_bad_arguments_are_refused(lake: Lake, arguments: list[str], expected: s
 
 
 def test_a_boto3_that_cannot_put_on_a_condition_is_known_as_such(lake: Lake) -> None:
-    job = lake.start(ROOT / "tests/include/glue/old_boto3.py", SCRIPT, stdout=subprocess.PIPE)
+    job = lake.start(ROOT / "tests/include/glue/old_boto3.py", stdout=subprocess.PIPE)
     output, _ = job.communicate(timeout=60)
     assert output.split() == ["True", "False"]

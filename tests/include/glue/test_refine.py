@@ -169,7 +169,7 @@ FAILURES = {
     "unexpected_column": "SchemaMismatch: expected trade_date not to exist, found date; in s3://lake/raw/",
     "float_volume": "SchemaMismatch: expected financial_volume decimal(18,2), found double; in s3://lake/raw/",
     "no_rows": "EmptySource: expected the quotes of 2024-02-28, found no rows in s3://lake/raw/no_rows/",
-    "no_source": "MissingSource: expected 1 raw partition, found no object at s3://lake/raw/no_source/",
+    "no_source": "MissingSource: expected a raw partition of each session, found no object at s3://lake/raw/no_source/",
     "not_parquet": "SchemaMismatch: expected a Parquet file, found none in s3://lake/raw/not_parquet/trade_date=",
     "damaged": "SparkFailed: expected Spark to refine s3://lake/raw/damaged/",
 }
@@ -426,7 +426,7 @@ def test_last_line_on_stderr_is_the_error(lake: Lake) -> None:
     job = lake.start(SCRIPT, *lake.arguments("loud"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     _, errors = job.communicate(timeout=180)
     assert job.returncode == 1
-    assert errors.rstrip().splitlines()[-1].startswith("EmptySource: expected the quotes of 2024-02-28")
+    assert errors.rstrip().splitlines()[-1].startswith("refine.errors.EmptySource: expected the quotes of 2024-02-28")
 
 
 @pytest.mark.parametrize(

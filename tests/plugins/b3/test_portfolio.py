@@ -13,7 +13,7 @@ from b3.errors import BadLayout, NoPortfolio, NotB3Data, NotPublished, Truncated
 from b3.portfolio import header_date, join_pages, page_count, read_table
 from tests.plugins.b3 import index_pages as pages
 
-REFINE = Path(__file__).parents[3] / "include" / "glue" / "refine.py"
+REFINE = Path(__file__).parents[3] / "include" / "glue" / "refine" / "portfolio.py"
 SESSION = dt.date(2026, 10, 5)
 
 
