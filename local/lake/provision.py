@@ -1,23 +1,23 @@
-"""Makes the lake's resources from infra/lake.yaml, through CloudFormation, and puts the Glue script in place."""
+"""Makes the lake's resources from infra/lake.yaml, through CloudFormation, and puts the Glue job's code in place."""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError, WaiterError
 
+from infra.deploy import bundle
 from local.lake.home import ROOT
 
 STACK = "b3-lake"
 TEMPLATE = ROOT / "infra" / "lake.yaml"
-REFINE_SCRIPT = ROOT / "include" / "glue" / "refine.py"
+REFINE_SCRIPT = ROOT / "include" / "glue" / "refine_job.py"
 
 
 def provision(endpoint: str, bucket: str, *, script: Path = REFINE_SCRIPT) -> dict[str, str]:
-    """Create or update the stack and upload the Glue script.
+    """Create or update the stack and upload the Glue job's script and package.
 
     Args:
         endpoint: URL of the local AWS.
@@ -30,11 +30,12 @@ def provision(endpoint: str, bucket: str, *, script: Path = REFINE_SCRIPT) -> di
     Raises:
         RuntimeError: the stack did not reach its state; the message names the first resource that failed.
     """
-    script_key = f"code/glue/refine-{hashlib.sha256(script.read_bytes()).hexdigest()[:16]}.py"
+    code = bundle.glue_code(ROOT, script)
     cloudformation = boto3.client("cloudformation", endpoint_url=endpoint)
-    _apply(cloudformation, {"LakeBucket": bucket, "RefineScriptKey": script_key})
+    _apply(cloudformation, {"LakeBucket": bucket, **code.parameters})
     s3 = boto3.client("s3", endpoint_url=endpoint)
-    s3.upload_file(str(script), bucket, script_key)
+    for key, body in code.objects.items():
+        s3.put_object(Bucket=bucket, Key=key, Body=body)
     found = outputs(endpoint)
     assert found
     return found
