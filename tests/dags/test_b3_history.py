@@ -104,7 +104,8 @@ def test_the_glue_job_gets_every_session_with_the_one_before_it_in_the_file(rend
 
 def test_forty_years_of_sessions_fit_an_argument_of_the_glue_job():
     """Linux takes 128 KiB in one, AWS 260 KB in all."""
-    from b3.airflow import glue_arguments, sessions
+    from b3.airflow import glue_arguments
+    from b3.calendar import sessions
 
     argument = glue_arguments.sessions_argument(sessions.sessions(dt.date(1986, 1, 1), dt.date(2026, 12, 31)))
 
