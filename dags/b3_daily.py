@@ -79,8 +79,9 @@ time is the last. Runs of a backfill take turns at the crawlers, one at a time, 
 * `calendar_agrees`: B3 announces another holiday than the calendar knows. The data is right; the message says what to
   upgrade, and which days would be skipped or asked for in vain.
 
-**Settings**: `B3_LAKE_BUCKET`, `B3_GLUE_DATABASE`, `B3_GLUE_JOB`, `B3_ATHENA_WORKGROUP`, `B3_INDEXES`,
-`B3_ALERT_TOPIC_ARN`, `B3_PUBLISHED_AT`, `B3_PUBLICATION_DEADLINE_HOURS`; connections `aws_default` and `b3_default`.
+**Settings**: `B3_LAKE_BUCKET`, `B3_GLUE_DATABASE`, `B3_RAW_CRAWLER`, `B3_REFINED_CRAWLER`, `B3_GLUE_JOB`,
+`B3_ATHENA_WORKGROUP`, `B3_INDEXES`, `B3_ALERT_TOPIC_ARN`, `B3_PUBLISHED_AT`, `B3_PUBLICATION_DEADLINE_HOURS`;
+connections `aws_default` and `b3_default`.
 How often a task is tried again is Airflow's own setting `core.default_task_retries`, but for crawls (ten times) and
 queries (once).
 """

@@ -34,6 +34,15 @@ def exists(s3: Any, bucket: str) -> bool:
     return True
 
 
+def remove(s3: Any, bucket: str) -> None:
+    """Delete the empty bucket that a failed creation of the lake's stack left, if there is one.
+
+    The policy that keeps a lake's data retains it; this one never held any.
+    """
+    if exists(s3, bucket):
+        s3.delete_bucket(Bucket=bucket)
+
+
 def data(s3: Any, bucket: str, *, also_remakeable: bool = False) -> list[str]:
     """What of the lake's bucket cannot be made again: its prefixes and keys at the top, former versions included.
 

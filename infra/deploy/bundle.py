@@ -15,6 +15,8 @@ from infra.deploy.errors import DeployError
 
 # What tools leave behind; everything else below a folder is deployed.
 LEFTOVERS = ("__pycache__", "*.pyc", "*.pyo", ".*_cache", ".DS_Store", "*.swp", "*~", ".git*")
+# Prefix of the Glue job's code in the lake's bucket.
+GLUE_CODE = "code/glue/"
 _CONSTRAINTS_LINE = re.compile(rb'^(--constraint "/usr/local/airflow/dags/)constraints\.txt(?="$)', re.MULTILINE)
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 _ORDINARY_FILE = 0o100644
@@ -31,12 +33,12 @@ class GlueCode:
     @property
     def script_key(self) -> str:
         """Return the key of the script in the lake's bucket."""
-        return f"code/glue/refine-{_digest(self.script)}.py"
+        return f"{GLUE_CODE}refine-{_digest(self.script)}.py"
 
     @property
     def package_key(self) -> str:
         """Return the key of the package in the lake's bucket."""
-        return f"code/glue/refine-{_digest(self.package)}.zip"
+        return f"{GLUE_CODE}refine-{_digest(self.package)}.zip"
 
     @property
     def objects(self) -> dict[str, bytes]:
@@ -99,9 +101,9 @@ def glue_code(root: Path, script: Path | None = None) -> GlueCode:
     Raises:
         DeployError: a file is missing.
     """
-    folder = root / "include" / "glue"
-    package = {f"refine/{path}": body for path, body in files(folder / "refine").items()}
-    return GlueCode(_read(script or folder / "refine_job.py"), _zip(package))
+    usual = checkout.refine_script(root)
+    package = {f"refine/{path}": body for path, body in files(usual.parent / "refine").items()}
+    return GlueCode(_read(script or usual), _zip(package))
 
 
 def files(folder: Path) -> dict[str, bytes]:

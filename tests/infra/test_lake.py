@@ -14,10 +14,10 @@ from b3.indexes import portfolio
 from b3.lake import layout
 from b3.quotes import cotahist
 from b3.sectors import workbook
+from infra.checkout import sql
 from local.lake import provision
 from tests.infra.templates import LAKE, load, strings
 
-ROOT = LAKE.parent.parent
 DATE = dt.date(2020, 4, 30)
 # What B3 does not give again.
 KEPT_FOR_EVER = (
@@ -343,7 +343,7 @@ class TestRoles:
             assert f"${{{table}}}" in " ".join(strings(properties["CrawlerRole"]["Policies"]))
 
     def test_let_tasks_replace_the_views_and_no_table(self, properties):
-        views = {path.stem for path in (ROOT / "include" / "sql" / "views").glob("*.sql")}
+        views = {path.stem for path in (sql() / "views").glob("*.sql")}
         changeable = {
             text.rpartition("/")[2]
             for statement in properties["ExecutionRole"]["Policies"][0]["PolicyDocument"]["Statement"]
@@ -392,13 +392,16 @@ class TestTheStack:
         given = {
             "B3_LAKE_BUCKET": outputs["LakeBucket"],
             "B3_GLUE_DATABASE": outputs["GlueDatabase"],
+            "B3_RAW_CRAWLER": outputs["RawCrawler"],
+            "B3_REFINED_CRAWLER": outputs["RefinedCrawler"],
             "B3_GLUE_JOB": outputs["GlueJob"],
             "B3_ATHENA_WORKGROUP": outputs["AthenaWorkgroup"],
         }
 
         assert settings.read(given) == derived
         assert outputs.keys() == {
-            "LakeBucket", "GlueDatabase", "GlueJob", "GlueRoleArn", "AthenaWorkgroup", "AlertTopicArn",
+            "LakeBucket", "GlueDatabase", "RawCrawler", "RefinedCrawler", "GlueJob", "GlueRoleArn", "AthenaWorkgroup",
+            "AlertTopicArn",
             "ExecutionRoleArn",
         }  # fmt: skip
 

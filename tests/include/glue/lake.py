@@ -18,15 +18,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from botocore.config import Config
 
+from infra.checkout import refine_script
 from infra.deploy import bundle
 from local.aws import launch
 from local.aws.glue import spark
 from tests.include.glue.gate import Gate
 from tests.places import ROOT
 
-GLUE = ROOT / "include" / "glue"
-SCRIPT = GLUE / "refine_job.py"
-SPARK = ROOT / ".venv-spark"
+SCRIPT = refine_script()
+GLUE = SCRIPT.parent
+SPARK = launch.SPARK_ENVIRONMENT
 
 BUCKET = "lake"
 DAY = dt.date(2024, 2, 28)

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 
 from b3.quotes import cotahist
-from tests.include.glue.lake import METADATA, PRICES, ROOT, SCRIPT, Lake, quote, raw_file
-from tests.places import REAL_FILES
+from tests.include.glue.lake import METADATA, PRICES, SCRIPT, Lake, quote, raw_file
+from tests.places import REAL_FILES, ROOT
 
 ZERO = Decimal("0.00")
 POWERS = "1, 10, 100, 1000, 10000, 100000 or 1000000"

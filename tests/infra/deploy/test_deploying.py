@@ -9,9 +9,9 @@ import zipfile
 import pytest
 import yaml
 
+from infra.checkout import ROOT
 from infra.deploy import bundle, smoke
 from infra.deploy.account import Account
-from infra.deploy.arguments import ROOT
 from infra.deploy.deploying import OWN, Deployment
 from infra.deploy.errors import DeployError
 from infra.deploy.templates import parse
