@@ -117,7 +117,12 @@ with DAG(
     },
     tags=["b3", "market-data"],
     template_searchpath=[str(SQL)],
-    user_defined_macros={"settings": settings.read, "period": period.of_uploaded_year, "sessions_of": sessions_of},
+    user_defined_macros={
+        "settings": settings.read,
+        "period": period.of_uploaded_year,
+        "sessions_of": sessions_of,
+        "session_before": session_before,
+    },
     render_template_as_native_obj=False,
 ):
     uploaded = upload(scrape())
