@@ -14,7 +14,7 @@ def template(name: str, root: Path = ROOT) -> Path:
 
 def refine_script(root: Path = ROOT) -> Path:
     """Return the path of the Glue script."""
-    return root / "include" / "glue" / "refine.py"
+    return root / "include" / "glue" / "refine_job.py"
 
 
 def sql(root: Path = ROOT) -> Path:

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from infra.deploy.errors import DeployError
 
 # Prefixes of the lake's bucket whose content can be made again at any time.
-REMAKEABLE = ("athena/", "code/", "staging/")
+REMAKEABLE = ("athena/", "code/")
 
 
 def exists(s3: Any, bucket: str) -> bool:

@@ -24,8 +24,8 @@ REQUIREMENTS = "requirements.txt"
 PLUGINS = "plugins.zip"
 # Parameters of the templates that a deploy gives itself.
 OWN = {
-    "LakeBucket", "RefineScriptKey", "LakeStack", "CodeBucket", "RequirementsVersion", "PluginsVersion",
-    "AirflowVersion",
+    "LakeBucket", "RefineScriptKey", "RefinePackageKey", "LakeStack", "CodeBucket", "RequirementsVersion",
+    "PluginsVersion", "AirflowVersion",
 }  # fmt: skip
 TO_COME = "<new version>"
 
@@ -94,17 +94,17 @@ class Deployment:
         stacks.apply(self._cloudformation, change, self._say, clear=clear)
 
     def _lake(self) -> Sequence[Change]:
-        given = {"LakeBucket": self._options.bucket, "RefineScriptKey": self._bundle.script_key}
+        given = {"LakeBucket": self._options.bucket, **self._bundle.glue.parameters}
         return self._stack("lake", self._options.stack, given)
 
     def _script(self) -> Sequence[Change]:
-        wanted = {self._bundle.script_key: self._bundle.script}
-        there = objects.present(self._s3, self._options.bucket, [self._bundle.script_key], wanted)
+        wanted = self._bundle.glue.objects
+        there = objects.present(self._s3, self._options.bucket, wanted, wanted)
         return objects.plan(self._options.bucket, wanted, there)
 
     def _former_scripts(self) -> Sequence[Change]:
-        wanted = {self._bundle.script_key: self._bundle.script}
-        there = objects.present(self._s3, self._options.bucket, [bundle.SCRIPTS], wanted)
+        wanted = self._bundle.glue.objects
+        there = objects.present(self._s3, self._options.bucket, [bundle.GLUE_CODE], wanted)
         return [change for change in objects.plan(self._options.bucket, wanted, there) if change.sign == "-"]
 
     def _queries(self) -> Sequence[Change]:

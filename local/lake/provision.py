@@ -1,4 +1,4 @@
-"""Make the lake's resources from infra/lake.yaml, through CloudFormation, and put the Glue script in place."""
+"""Make the lake's resources from infra/lake.yaml, through CloudFormation, and put the Glue job's code in place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 
-from infra.checkout import refine_script, template
+from infra.checkout import ROOT, refine_script, template
 from infra.deploy import buckets, bundle, stacks, templates
 from infra.deploy.errors import DeployError
 
@@ -16,12 +16,12 @@ REFINE_SCRIPT = refine_script()
 
 
 def provision(endpoint: str, bucket: str, *, script: Path = REFINE_SCRIPT) -> dict[str, str]:
-    """Create or update the stack and upload the Glue script.
+    """Create or update the stack and upload the Glue job's script and package.
 
     Args:
         endpoint: URL of the local AWS.
         bucket: name of the lake's bucket.
-        script: the Glue script that the job shall run.
+        script: the Glue script to run.
 
     Returns:
         The stack's outputs, by name.
@@ -29,16 +29,16 @@ def provision(endpoint: str, bucket: str, *, script: Path = REFINE_SCRIPT) -> di
     Raises:
         RuntimeError: the stack did not reach its state; the message names the first resource that failed.
     """
-    body = script.read_bytes()
-    key = bundle.script_key(body)
+    code = bundle.glue_code(ROOT, script)
     cloudformation, s3 = _client("cloudformation", endpoint), _client("s3", endpoint)
     try:
-        change = stacks.plan(_wanted({"LakeBucket": bucket, "RefineScriptKey": key}), _present(cloudformation))
+        change = stacks.plan(_wanted({"LakeBucket": bucket, **code.parameters}), _present(cloudformation))
         if change:
             stacks.apply(cloudformation, change, _say_nothing, clear=lambda: buckets.remove(s3, bucket))
     except DeployError as error:
         raise RuntimeError(str(error)) from error
-    s3.put_object(Bucket=bucket, Key=key, Body=body)
+    for key, body in code.objects.items():
+        s3.put_object(Bucket=bucket, Key=key, Body=body)
     found = outputs(endpoint)
     assert found
     return found

@@ -124,7 +124,7 @@ def test_a_bad_answer_fails_its_task_with_expected_and_found_and_readers_see_the
 
 def test_a_glue_script_that_raises_fails_refine_and_readers_see_the_former_partition(green, tmp_path):
     before = former_partition(green)
-    script = tmp_path / "refine.py"
+    script = tmp_path / "refine_job.py"
     script.write_text("raise ValueError('expected a working script, found this one')\n")
 
     outcome = green.run(DATE, script=script)

@@ -94,8 +94,8 @@ def test_allows_what_deploys_call_and_nothing_else(account, options, checkout, a
     glue.delete_database(Name=options.stack)
     deploy()
     (checkout / "plugins/b3/lake/layout.py").write_text("# another\n")
-    (checkout / "include/glue/refine.py").write_text("# another\n")
-    (checkout / "include/sql/validate/key_is_unique.sql").unlink()
+    (checkout / "include/glue/refine/rules.py").write_text("# another\n")
+    (checkout / "include/sql/validate/quotes/key_is_unique.sql").unlink()
     deploy()
     assert smoke.test(account, replace(options, mwaa=False), lambda line: None)
 
