@@ -50,7 +50,11 @@ class Server:
         """
         self._stop_seconds = stop_seconds
         self.process = tether.start(
-            command, environ, stdout=subprocess.PIPE, stderr=sys.stderr if _has_descriptor(sys.stderr) else None
+            command,
+            environ,
+            stdout=subprocess.PIPE,
+            stderr=sys.stderr if _has_descriptor(sys.stderr) else None,
+            stop_seconds=stop_seconds,
         )
         endpoint = self._wait_until_ready(ready_seconds)
         if endpoint is None:

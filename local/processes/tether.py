@@ -1,4 +1,4 @@
-"""Run a command that ends when its parent does: `python -m local.processes.tether PARENT COMMAND …`.
+"""Run a command that ends when its parent does: `python -m local.processes.tether PARENT SECONDS COMMAND …`.
 
 The command runs in a session of its own. Ctrl-C reaches its parent alone.
 """
@@ -16,12 +16,16 @@ from typing import IO, Any
 
 from infra.checkout import ROOT
 
-# Of an orphan. The AWS server ends its Glue jobs first.
-_STOP_SECONDS = 30
+STOP_SECONDS = 10
 
 
 def start(
-    command: Sequence[str], environ: Mapping[str, str], *, stdout: int | IO[Any], stderr: int | IO[Any] | None = None
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    stdout: int | IO[Any],
+    stderr: int | IO[Any] | None = None,
+    stop_seconds: float = STOP_SECONDS,
 ) -> subprocess.Popen[bytes]:
     """Start `command` in the checkout, in a process group that ends when this process does, were it by SIGKILL.
 
@@ -30,11 +34,12 @@ def start(
         environ: its environment variables.
         stdout: where its output goes, as of Popen.
         stderr: likewise; None: where this process's goes.
+        stop_seconds: how long it may take to end, once this process is gone, before it is killed.
 
     Returns:
         The leader of the group, whose status is the command's; `end` ends them all.
     """
-    tethered = [sys.executable, "-m", "local.processes.tether", str(os.getpid()), *command]
+    tethered = [sys.executable, "-m", "local.processes.tether", str(os.getpid()), str(stop_seconds), *command]
     return subprocess.Popen(
         tethered,
         cwd=ROOT,
@@ -64,21 +69,22 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
         os.killpg(process.pid, number)
 
 
-def main(parent: int, command: list[str]) -> int:
+def main(parent: int, stop_seconds: float, command: list[str]) -> int:
     """Run `command` unless `parent` is gone; once it is, end the whole process group. Returns the command's status."""
     if os.getppid() != parent:
         return 1
-    child = subprocess.Popen(command)
+    # The command gets it too, and ends; `exec` gives the command its own answer to it.
     signal.signal(signal.SIGTERM, lambda number, frame: None)
+    child = subprocess.Popen(command)
     while True:
         with suppress(subprocess.TimeoutExpired):
             return child.wait(0.5)
         if os.getppid() != parent:
             os.killpg(0, signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
-                child.wait(_STOP_SECONDS)
+                child.wait(stop_seconds)
             os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(int(sys.argv[1]), sys.argv[2:]))
+    raise SystemExit(main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]))

@@ -18,7 +18,7 @@ from infra.deploy.templates import parse
 from tests.infra.deploy.conftest import MWAA
 from tests.infra.deploy.stack_names import stack_names
 
-KEY = "include/sql/validate/key_is_unique.sql"
+KEY = "include/sql/validate/quotes/key_is_unique.sql"
 
 
 def versions(account: Account, bucket: str) -> list[tuple[str, str]]:
@@ -60,7 +60,7 @@ class TestFirstDeploy:
             if path.is_file()
         }
         archive = zipfile.ZipFile(io.BytesIO(body(account, options.code, "plugins.zip")))
-        assert archive.read("b3/lake.py") == (checkout / "plugins/b3/lake/layout.py").read_bytes()
+        assert archive.read("b3/lake/layout.py") == (checkout / "plugins/b3/lake/layout.py").read_bytes()
 
     def test_the_job_runs_the_script_of_the_checkout(self, deploy, account, options, checkout):
         deploy()
@@ -394,7 +394,7 @@ def test_the_stand_in_for_mwaa_has_the_real_template_s_parameters_and_outputs():
 
     assert set(stand_in["Parameters"]) <= real
     assert set(stand_in["Outputs"]) == set(template["Outputs"])
-    assert OWN - {"LakeBucket", "RefineScriptKey"} <= real
+    assert OWN - {"LakeBucket", "RefineScriptKey", "RefinePackageKey"} <= real
 
 
 def test_the_bucket_s_own_hash_is_what_s3_answers(account, options):

@@ -52,7 +52,7 @@ def test_a_command_whose_parent_is_gone_already_is_not_started(tmp_path):
     gone = subprocess.Popen(["true"])
     gone.wait()
 
-    command = [sys.executable, "-m", "local.processes.tether", str(gone.pid), "touch", str(tmp_path / "started")]
+    command = [sys.executable, "-m", "local.processes.tether", str(gone.pid), "1", "touch", str(tmp_path / "started")]
     status = subprocess.run(command, cwd=ROOT, env=environ(), check=False, start_new_session=True).returncode
 
     assert status == 1
