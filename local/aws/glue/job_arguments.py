@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 from local.aws.errors import invalid_input
 
@@ -54,11 +53,6 @@ def argv(job: str, run: str, arguments: Mapping[str, str]) -> list[str]:
 def extra_py_files(arguments: Mapping[str, str]) -> list[str]:
     """The s3:// addresses of --extra-py-files."""
     return [uri.strip() for uri in str(arguments.get("--extra-py-files") or "").split(",") if uri.strip()]
-
-
-def python_path(files: Iterable[Path]) -> list[str]:
-    """Return the entries of Python's path that make these files importable: an archive itself, the folder of a .py."""
-    return list(dict.fromkeys(str(file.parent if file.suffix == ".py" else file) for file in files))
 
 
 def spark_conf(arguments: Mapping[str, str]) -> dict[str, str]:
