@@ -34,9 +34,9 @@ Saturday of 1986: only a run by hand takes it. B3's file of the year decides, on
 file, `scrape` asks B3 for any day but a Sunday. The previous session comes from the same file, or else from the
 calendar: so run `b3_history` first. A scheduled or backfilled run for a day that turns out closed is skipped.
 
-**Late files.** If B3 has not published yet (a 404, an empty answer or a web page) or fails to answer, `scrape` asks
-again every ten minutes. It holds no slot meanwhile. Its XCom `answers` lists what B3 answered so far. At noon of the
-day after the session it fails for good, with each answer and its time. It does not wait for older sessions.
+**Late files.** B3 may not have published yet (it answers 404, nothing, or a web page), or may fail to answer. Then
+`scrape` asks again every ten minutes. It holds no slot meanwhile. Its XCom `answers` lists what B3 answered so far. At
+noon of the day after the session it fails for good, with each answer and its time. It does not wait for older sessions.
 
 **Portfolios.** B3 serves only the current portfolio of an index. The portfolio names its session, which may not be the
 day of the call, and lands under that session. A run whose trade date has no portfolios skips `indexes.*` and

@@ -68,8 +68,8 @@ class Instruments:
 
     `base` is the price level in cents per `quote_factor` shares. `own_weight`, `market` and `sector_weight` are
     weights, in 256ths, of the noise of the instrument, of the market and of the sector in the price. `trades` is the
-    number of trades in an ordinary session of a modern year. `activity` and `odd_lots` are the chances, in 65,536ths, of a
-    session with trades in the round lot and in the odd lot.
+    number of trades in an ordinary session of a modern year. `activity` and `odd_lots` are the chances, in 65,536ths,
+    of a session with trades in the round lot and in the odd lot.
     """
 
     id: Ints
