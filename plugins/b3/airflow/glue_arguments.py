@@ -1,4 +1,4 @@
-"""The Glue job's arguments as templates, and the macros that these and the checks use."""
+"""The Glue job's arguments as templates, and the macros of these templates and of the checks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ONE_YEAR = {
 
 
 def previous_session(dag_run: Any) -> dt.date:
-    """Return the session before a run's trade date; before 2000, as B3's file of the year has it."""
+    """Return the session before a run's trade date; before 2000, by B3's file of the year."""
     from b3.calendar import known_sessions
 
     return known_sessions.previous_session(aws.S3OnDemand(), settings.read().lake, run_dates.trade_date(dag_run))
@@ -43,7 +43,7 @@ def last_rebalance(dag_run: Any) -> dt.date:
 
 
 def sessions_of(uploaded: dict[str, Any]) -> str:
-    """Return the sessions that `upload` wrote, each with the one before it: DATE:PREVIOUS, separated by commas."""
+    """Return the sessions that `upload` wrote, each with its previous session: DATE:PREVIOUS, separated by commas."""
     from b3.calendar import known_sessions
 
     dates = [dt.date.fromisoformat(partition["trade_date"]) for partition in uploaded["partitions"]]
