@@ -81,8 +81,9 @@ at the crawlers, two at the Glue job. Airflow before 3.3 does not count deferred
 * `calendar_agrees`: B3 announces other holidays than the calendar has. The data is right. The message says what to
   upgrade, which sessions would be skipped, and which closed days would be asked for in vain.
 
-**Settings**: `B3_LAKE_BUCKET`, `B3_GLUE_DATABASE`, `B3_GLUE_JOB`, `B3_ATHENA_WORKGROUP`, `B3_INDEXES`,
-`B3_ALERT_TOPIC_ARN`, `B3_PUBLISHED_AT`, `B3_PUBLICATION_DEADLINE_HOURS`; connections `aws_default` and `b3_default`.
+**Settings**: `B3_LAKE_BUCKET`, `B3_GLUE_DATABASE`, `B3_RAW_CRAWLER`, `B3_REFINED_CRAWLER`, `B3_GLUE_JOB`,
+`B3_ATHENA_WORKGROUP`, `B3_INDEXES`, `B3_ALERT_TOPIC_ARN`, `B3_PUBLISHED_AT`, `B3_PUBLICATION_DEADLINE_HOURS`;
+connections `aws_default` and `b3_default`.
 Airflow's setting `core.default_task_retries` says how often a task is tried again, except crawls (ten times) and
 queries (once).
 """

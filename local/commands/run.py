@@ -12,9 +12,10 @@ from pathlib import Path
 from b3.calendar import known_sessions
 from b3.errors import ClosedDay
 from b3.quotes.accepted import CONF
+from infra.checkout import ROOT
 from local.commands import query
 from local.lake import dag_runs, home, provision, query_client, servers, source
-from local.lake.home import ROOT, Home
+from local.lake.home import Home
 
 DAG = "b3_daily"
 

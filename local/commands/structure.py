@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-ROOT = Path(__file__).resolve().parents[2]
+from infra.checkout import ROOT
+
 DOCUMENT = Path("docs") / "architecture.md"
 # The folders of code, and whether their modules are imported by names that begin below the folder.
 SOURCES = {

@@ -16,10 +16,10 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from b3.doctor.diagnosis import Diagnosis
+from infra.checkout import ROOT
 from local import setup
 from local.aws.glue import spark
 from local.lake import home
-from local.lake.home import ROOT
 
 HEADING = ("this machine", "has", "as the commands need it?")
 OLDEST_PYTHON = (3, 11)

@@ -14,8 +14,10 @@ from types import FrameType, TracebackType
 from typing import Self
 
 from b3.quotes.accepted import CONF
-from local import setup, tether
-from local.lake.home import ROOT, Home
+from infra.checkout import ROOT
+from local import setup
+from local.lake.home import Home
+from local.processes import tether
 
 _STOP_SECONDS = 10
 

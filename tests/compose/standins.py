@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from infra.checkout import ROOT
 from local import setup
 from tests.compose.engine import Engine, NoEngine
 
@@ -53,7 +54,7 @@ def _make(engine: Engine, image: str, ca_bundle: str | None) -> None:
     with tempfile.TemporaryDirectory(prefix="standin-") as folder:
         context = Path(folder)
         shutil.copytree(FILES, context, dirs_exist_ok=True)
-        shutil.copy(setup.ROOT / "constraints.txt", context)
+        shutil.copy(ROOT / "constraints.txt", context)
         _build(engine, image, context, f"{image.removeprefix('standin-')}.Dockerfile", ca_bundle)
 
 

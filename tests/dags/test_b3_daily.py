@@ -353,15 +353,14 @@ class TestTemplates:
 
         assert refine.job_name == "b3-refine"
         assert refine.script_args == {
-            "--trade_date": "2020-05-04",
+            "--sessions": "2020-05-04",
             "--previous_session": "2020-04-30",
             "--last_rebalance": "2020-05-04",
-            "--source": "s3://b3-lake/raw/quotes/trade_date=2020-05-04/quotes.parquet",
-            "--target": "s3://b3-lake/refined/quotes/trade_date=2020-05-04/quotes.parquet",
-            "--findings": "s3://b3-lake/refined/findings/trade_date=2020-05-04/findings.parquet",
+            "--source": "s3://b3-lake/raw/quotes/",
+            "--target": "s3://b3-lake/refined/quotes/",
+            "--findings": "s3://b3-lake/refined/findings/",
             "--portfolio": "s3://b3-lake/raw/index_portfolio/trade_date=2020-05-04/index_portfolio.parquet",
             "--index_target": "s3://b3-lake/refined/index_stocks/trade_date=2020-05-04/",
-            "--staging": "s3://b3-lake/staging/refine/trade_date=2020-05-04/",
         }
 
     def test_the_crawlers_are_the_stacks(self, rendered):

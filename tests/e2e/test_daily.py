@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from b3.airflow.period import Period
+from b3.airflow.run_dates import Period
 from b3.quotes import cotahist
+from infra.checkout import ROOT
 from local.commands import run
 from local.exchange.files import cotahist_file
 from local.lake import home, query_client
@@ -123,7 +124,7 @@ def test_a_bad_answer_fails_its_task_with_expected_and_found_and_readers_see_the
 
 def test_a_glue_script_that_raises_fails_refine_and_readers_see_the_former_partition(green, tmp_path):
     before = former_partition(green)
-    script = tmp_path / "refine.py"
+    script = tmp_path / "refine_job.py"
     script.write_text("raise ValueError('expected a working script, found this one')\n")
 
     outcome = green.run(DATE, script=script)
@@ -157,7 +158,7 @@ def test_a_violated_check_fails_with_a_sentence_and_figures(green):
 
 def run_check(lab, name):
     """Run one check of include/sql/validate as the DAG renders it; its failure is an AssertionError."""
-    templates = Environment(loader=FileSystemLoader(home.ROOT / "include" / "sql"), undefined=StrictUndefined)
+    templates = Environment(loader=FileSystemLoader(ROOT / "include" / "sql"), undefined=StrictUndefined)
     sql = templates.get_template(f"validate/{name}.sql").render(
         trade_date=lambda run: DATE, period=lambda run, ti: Period(DATE, DATE), dag_run=SimpleNamespace(), ti=None
     )

@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from infra.checkout import ROOT
 from local import setup
 from local.commands import clean
 from local.exchange.files import cotahist_file
-from local.lake.home import ROOT
 from tests.processes import working_on
 
 DATE = dt.date(2024, 3, 14)

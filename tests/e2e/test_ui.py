@@ -17,11 +17,11 @@ import boto3
 import psutil
 import pytest
 
+from infra.checkout import ROOT
 from local import setup
+from local.aws.credentials import CREDENTIALS
 from local.commands import airflow
 from local.exchange.files import cotahist_file
-from local.lake import servers
-from local.lake.home import ROOT
 from local.lake.source import Source
 from tests.processes import working_on
 
@@ -144,9 +144,9 @@ def rows_of(lakes: Path, date: dt.date) -> str | None:
 
 def keys() -> dict[str, str]:
     return {
-        "region_name": servers.REGION,
-        "aws_access_key_id": servers.CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        "aws_secret_access_key": servers.CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        "region_name": CREDENTIALS["AWS_DEFAULT_REGION"],
+        "aws_access_key_id": CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
     }
 
 

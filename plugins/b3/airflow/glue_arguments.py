@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 from b3 import settings
 from b3.airflow import aws, run_dates
 
 ONE_SESSION = {
-    "--trade_date": "{{ trade_date(dag_run) }}",
+    "--sessions": "{{ trade_date(dag_run) }}",
     "--previous_session": "{{ previous_session(dag_run) }}",
     "--last_rebalance": "{{ last_rebalance(dag_run) }}",
-    "--source": "{{ settings().lake.raw_quotes(trade_date(dag_run)) }}",
-    "--target": "{{ settings().lake.refined_quotes(trade_date(dag_run)) }}",
-    "--findings": "{{ settings().lake.findings(trade_date(dag_run)) }}",
-    "--portfolio": "{{ settings().lake.raw_index_portfolio(trade_date(dag_run)) }}",
-    "--index_target": "{{ settings().lake.refined_index_stocks(trade_date(dag_run)) }}",
-    "--staging": "{{ settings().lake.refine_staging(trade_date(dag_run)) }}",
-}
-ONE_YEAR = {
-    "--sessions": "{{ sessions_of(ti.xcom_pull(task_ids='upload')) }}",
     "--source": "{{ settings().lake.all_raw_quotes }}",
     "--target": "{{ settings().lake.all_refined_quotes }}",
     "--findings": "{{ settings().lake.all_findings }}",
-    "--staging": "{{ settings().lake.refine_year_staging(period(dag_run, ti).first.year) }}",
+    "--portfolio": "{{ settings().lake.raw_index_portfolio(trade_date(dag_run)) }}",
+    "--index_target": "{{ settings().lake.refined_index_stocks(trade_date(dag_run)) }}",
+}
+ONE_YEAR = {
+    "--sessions": "{{ sessions_of(ti.xcom_pull(task_ids='upload')) }}",
+    "--previous_session": "{{ session_before(ti.xcom_pull(task_ids='upload')) }}",
+    "--source": "{{ settings().lake.all_raw_quotes }}",
+    "--target": "{{ settings().lake.all_refined_quotes }}",
+    "--findings": "{{ settings().lake.all_findings }}",
 }
 
 
@@ -43,12 +43,32 @@ def last_rebalance(dag_run: Any) -> dt.date:
 
 
 def sessions_of(uploaded: dict[str, Any]) -> str:
-    """Return the sessions that `upload` wrote, each with its previous session: DATE:PREVIOUS, separated by commas."""
+    """Return the sessions that `upload` wrote, see `sessions_argument`."""
+    return sessions_argument(_dates(uploaded))
+
+
+def session_before(uploaded: dict[str, Any]) -> dt.date:
+    """Return the session before the first one that `upload` wrote."""
     from b3.calendar import known_sessions
 
-    dates = [dt.date.fromisoformat(partition["trade_date"]) for partition in uploaded["partitions"]]
-    before = [known_sessions.previous_session(aws.S3OnDemand(), settings.read().lake, dates[0]), *dates[:-1]]
-    return ",".join(f"{date}:{previous}" for date, previous in zip(dates, before, strict=True))
+    return known_sessions.previous_session(aws.S3OnDemand(), settings.read().lake, _dates(uploaded)[0])
+
+
+def _dates(uploaded: dict[str, Any]) -> list[dt.date]:
+    return [dt.date.fromisoformat(partition["trade_date"]) for partition in uploaded["partitions"]]
+
+
+def sessions_argument(sessions: Iterable[dt.date]) -> str:
+    """Return sessions, in order, as the Glue job takes them: `2020-04-29,30,2020-05-04`.
+
+    A day without a month is in the month of the date before it. Whole dates of forty years would be too long for one
+    argument on Linux.
+    """
+    words, month = [], None
+    for date in sessions:
+        words.append(f"{date:%d}" if month == (date.year, date.month) else f"{date:%Y-%m-%d}")
+        month = (date.year, date.month)
+    return ",".join(words)
 
 
 DAILY_MACROS = {
@@ -62,4 +82,5 @@ HISTORY_MACROS = {
     "settings": settings.read,
     "period": run_dates.uploaded_year,
     "sessions_of": sessions_of,
+    "session_before": session_before,
 }

@@ -11,7 +11,6 @@ raw/sectors/trade_date=2020-04-30/sectors.parquet
 refined/quotes/trade_date=2020-04-30/quotes.parquet
 refined/findings/trade_date=2020-04-30/findings.parquet  the findings in the session's quotes
 refined/index_stocks/trade_date=2020-04-30/ticker=PETR4/index_stocks.parquet
-staging/refine/trade_date=2020-04-30/            the Glue job writes here before it commits
 """
 
 from __future__ import annotations
@@ -114,16 +113,6 @@ def refined_index_stocks_prefix(trade_date: dt.date) -> str:
     return _partition("refined", "index_stocks", trade_date) + "/"
 
 
-def refine_year_staging_prefix(year: int) -> str:
-    """Return the prefix of `refine_staging_prefix`, but for a year."""
-    return f"staging/refine/year={year}/"
-
-
-def refine_staging_prefix(trade_date: dt.date) -> str:
-    """Return the prefix below which the Glue job may write and delete freely."""
-    return _partition("staging", "refine", trade_date) + "/"
-
-
 @dataclass(frozen=True)
 class Lake:
     """The lake in one bucket, addressed by URI."""
@@ -138,10 +127,6 @@ class Lake:
         """Return the key in a URI that `uri` returned."""
         return uri.removeprefix(self.uri(""))
 
-    def raw_quotes(self, trade_date: dt.date) -> str:
-        """Return the URI of a raw quotes partition's object."""
-        return self.uri(raw_quotes_key(trade_date))
-
     @property
     def all_raw_quotes(self) -> str:
         """URI of the prefix of all raw quotes partitions."""
@@ -152,31 +137,15 @@ class Lake:
         """URI of the prefix of all refined quotes partitions."""
         return self.uri("refined/quotes/")
 
-    def findings(self, trade_date: dt.date) -> str:
-        """Return the URI of the object of a session's findings."""
-        return self.uri(findings_key(trade_date))
-
     @property
     def all_findings(self) -> str:
         """URI of the prefix of the findings of all sessions."""
         return self.uri("refined/findings/")
 
-    def refine_year_staging(self, year: int) -> str:
-        """Return the URI of the Glue job's staging prefix for a year."""
-        return self.uri(refine_year_staging_prefix(year))
-
     def raw_index_portfolio(self, trade_date: dt.date) -> str:
         """Return the URI of a raw index-portfolio partition's object."""
         return self.uri(raw_index_portfolio_key(trade_date))
 
-    def refined_quotes(self, trade_date: dt.date) -> str:
-        """Return the URI of a refined quotes partition's object."""
-        return self.uri(refined_quotes_key(trade_date))
-
     def refined_index_stocks(self, trade_date: dt.date) -> str:
         """Return the URI of the prefix of a session's refined constituents."""
         return self.uri(refined_index_stocks_prefix(trade_date))
-
-    def refine_staging(self, trade_date: dt.date) -> str:
-        """Return the URI of the Glue job's staging prefix for a trade date."""
-        return self.uri(refine_staging_prefix(trade_date))

@@ -2,7 +2,7 @@
 
 An odd row is published as B3 wrote it, and the Glue job writes a row of `findings`. If most rows of a session break one
 rule, B3 changed the layout or this code misreads it: such a file waits for a person. The rules are those of RULES in
-include/glue/refine.py, which has them in words. A test compares the two.
+include/glue/refine/rules.py, which has them in words. A test compares the two.
 """
 
 from __future__ import annotations

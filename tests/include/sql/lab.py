@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from b3.airflow.period import Period
+from b3.airflow.run_dates import Period
 from b3.calendar import sessions
 from b3.indexes.sector_labels import split_label
 from local.commands import query
@@ -100,9 +100,9 @@ class Lab:
             self.put("index_stocks", of_ticker, str(day), ticker)
 
     def crawl(self) -> None:
-        for name in ("b3-raw", "b3-refined"):
+        for name in (self.outputs["RawCrawler"], self.outputs["RefinedCrawler"]):
             self.glue.start_crawler(Name=name)
-        for name in ("b3-raw", "b3-refined"):
+        for name in (self.outputs["RawCrawler"], self.outputs["RefinedCrawler"]):
             while (crawler := self.glue.get_crawler(Name=name)["Crawler"])["State"] != "READY":
                 time.sleep(0.05)
             assert crawler["LastCrawl"]["Status"] == "SUCCEEDED", crawler

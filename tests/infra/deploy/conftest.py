@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from infra.checkout import ROOT
 from infra.deploy.account import Account
-from infra.deploy.arguments import ROOT, Options
+from infra.deploy.arguments import Options
 from infra.deploy.deploying import Change, Deployment
 
 # The local AWS has no MWAA. In its place, what MWAA would be told; the parameters are those of the real template.

@@ -1,4 +1,7 @@
-"""Runs a command that ends when its parent does: `python -m local.tether PARENT COMMAND …`, in a session of its own."""
+"""Run a command that ends when its parent does: `python -m local.processes.tether PARENT COMMAND …`.
+
+The command runs in a session of its own. Ctrl-C reaches its parent alone.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import IO, Any
 
-from local.lake.home import ROOT
+from infra.checkout import ROOT
 
-_STOP_SECONDS = 10
+# Of an orphan. The AWS server ends its Glue jobs first.
+_STOP_SECONDS = 30
 
 
 def start(
-    command: Sequence[str], environ: dict[str, str], *, stdout: int | IO[Any], stderr: int | IO[Any] | None = None
+    command: Sequence[str], environ: Mapping[str, str], *, stdout: int | IO[Any], stderr: int | IO[Any] | None = None
 ) -> subprocess.Popen[bytes]:
     """Start `command` in the checkout, in a process group that ends when this process does, were it by SIGKILL.
 
@@ -30,8 +34,16 @@ def start(
     Returns:
         The leader of the group, whose status is the command's; `end` ends them all.
     """
-    tethered = [sys.executable, "-m", "local.tether", str(os.getpid()), *command]
-    return subprocess.Popen(tethered, cwd=ROOT, env=environ, stdout=stdout, stderr=stderr, start_new_session=True)
+    tethered = [sys.executable, "-m", "local.processes.tether", str(os.getpid()), *command]
+    return subprocess.Popen(
+        tethered,
+        cwd=ROOT,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
+    )
 
 
 def end(processes: Sequence[subprocess.Popen[bytes]], seconds: float) -> None:

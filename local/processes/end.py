@@ -1,4 +1,4 @@
-"""Processes that this one started."""
+"""End processes that this one started."""
 
 from __future__ import annotations
 

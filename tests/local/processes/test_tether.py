@@ -10,12 +10,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local import tether
-from local.lake.home import ROOT
+from infra.checkout import ROOT
+from local.processes import tether
 
 PARENT = """
     import os, subprocess, sys
-    from local import tether
+    from local.processes import tether
 
     process = tether.start(["sh", "-c", sys.argv[1]], dict(os.environ), stdout=subprocess.PIPE)
     print(process.pid, process.stdout.readline().decode(), end="", flush=True)
@@ -52,7 +52,7 @@ def test_a_command_whose_parent_is_gone_already_is_not_started(tmp_path):
     gone = subprocess.Popen(["true"])
     gone.wait()
 
-    command = [sys.executable, "-m", "local.tether", str(gone.pid), "touch", str(tmp_path / "started")]
+    command = [sys.executable, "-m", "local.processes.tether", str(gone.pid), "touch", str(tmp_path / "started")]
     status = subprocess.run(command, cwd=ROOT, env=environ(), check=False, start_new_session=True).returncode
 
     assert status == 1
