@@ -5,39 +5,40 @@
 
 | task | does | leaves |
 |---|---|---|
-| `scrape` | downloads the COTAHIST file of the year, checks it to its last record | `landing/quotes/COTAHIST_A….ZIP` |
-| `upload` | takes it apart by session, in the memory of a few | `raw/quotes/trade_date=…/`, one for each |
+| `scrape` | downloads the year's COTAHIST file and checks every record | `landing/quotes/COTAHIST_A….ZIP` |
+| `upload` | splits it by session, a few sessions in memory at a time | `raw/quotes/trade_date=…/`, one per session |
 | `crawl_raw` | lets Glue register the partitions | table `raw_quotes` |
-| `refine` | runs the Glue Spark job once for all sessions | `refined/quotes/…`, `refined/findings/…`, one for each |
+| `refine` | runs the Glue Spark job once for all sessions | `refined/quotes/…`, `refined/findings/…`, one per session |
 | `crawl_refined` | lets Glue register the partitions | tables `quotes`, `findings` |
-| `validate.*` | the checks of `b3_daily` on quotes, each one query over the year; and whether `index_stocks` agrees | |
-| `summary` | tells what was odd in the quotes of the year, in its log, its XCom and an alert marked info | |
+| `validate.*` | run the checks of `b3_daily` on quotes, one query each over the year; `index_stocks` must agree | |
+| `summary` | lists what is odd in the year's quotes: in its log, in its XCom, and in an alert marked info | |
 
-The partitions are those that `b3_daily` writes, byte for byte; what is there already is left alone. Before 2000 the
-calendar is not sure: the file says which days were sessions, and `b3_daily` goes by it once it is in `landing/`. What
-`b3_daily` wrote without it may have another `previous_session`; `refine` writes it anew. The session before the first
-of a year is in the file of the year before: run these years in order. A file that was put into `landing/` by hand says
-nothing to `b3_daily`: delete it, and run `scrape`.
+The partitions are byte for byte those that `b3_daily` writes. Partitions that are already right are left alone.
 
-**Which year.** `year` of the run's conf where given, else that of the logical date. B3 has files from 1986 on. A
-scheduled run takes the year that has just ended, and so picks up what B3 corrected in it. In the current year the file
-ends a session or so ago, and so do the checks. A copy in `landing/` with the year's last session is not fetched again:
-delete it to ask B3 once more.
+Before 2000 the calendar is not sure. The file says which days were sessions, and `b3_daily` follows it once it is in
+`landing/`. Partitions that `b3_daily` wrote before that may have another `previous_session`; `refine` writes them anew.
+The previous session of a year's first one is in the file of the year before: so run these years in order. `b3_daily`
+cannot use the sessions of a file that was put into `landing/` by hand: delete it, and run `scrape`.
 
-**Several years**: `airflow backfill create --dag-id b3_history --from-date 2020-01-01 --to-date 2024-01-01` makes the
-runs of 2020 to 2023; `year` of its conf is not used. One year at a time is fetched and one taken apart, so that a small
-worker does; `--max-active-runs 1` finishes each before the next. A year is complete or can be run again: killed
-anywhere, it goes on with the copy in `landing/` and writes what is missing. Sessions whose daily file came after the
-year's are written from that.
+**Which year.** The year is `year` of the run's conf if given, else that of the logical date. B3 has files from 1986 on.
+A scheduled run takes the year that has just ended, and so picks up what B3 corrected in it. The file of the current
+year ends about one session ago, and the checks end with it. A copy in `landing/` that has the year's last session is
+not fetched again: delete it to ask B3 once more.
+
+**Several years.** `airflow backfill create --dag-id b3_history --from-date 2020-01-01 --to-date 2024-01-01` makes the
+runs of 2020 to 2023. `year` in its conf is not used. One year at a time is fetched, and one is split, so a small worker
+is enough. `--max-active-runs 1` finishes each year before the next. If a run is killed, run it again: it goes on with
+the copy in `landing/` and writes what is missing. A session whose daily file was fetched after the year's is written
+from the daily file.
 
 **When it fails**: as `b3_daily`, and
 
-* `upload`, *CalendarDiffers*: the file lacks a session, or has one on a day that the calendar has as closed. Nothing
-  was written; the message says which, and what to do.
-* `upload`, *RecordsLost*: the file lacks sessions that a file of this name had, or many records of one. *Flood*: most
-  rows of a session break one rule. Nothing was written; `accept_loss` or `accept_flood` in the trigger form publishes
-  it.
-* `validate.quotes_agree_with_index_stocks`: the file corrected sessions whose constituents `b3_daily` had made.
+* `upload`, *CalendarDiffers*: the file lacks a session, or has one on a day that is closed in the calendar. Nothing
+  was written. The message names the days, and what to do.
+* `upload`, *RecordsLost*: the file lacks sessions that a file of this name had before, or many records of one.
+  *Flood*: most rows of a session break one rule. Nothing was written. To publish the file, set `accept_loss` or
+  `accept_flood` in the trigger form.
+* `validate.quotes_agree_with_index_stocks`: the file corrected sessions for which `b3_daily` had made constituents.
   `quotes` is right; `index_stocks` and its views have the former volumes. Run `b3_daily` again, from `scrape` on, for
   each date in the message: it takes the same file, and makes both anew. Then clear the check.
 """

@@ -1,4 +1,4 @@
-"""What Airflow has to know of the B3 package before it reads a DAG.
+"""The Airflow plugin of the B3 package: it registers the timetable, which Airflow needs before it reads a DAG.
 
 Airflow imports plugin files by their bare name, and only those at the top of the plugins folder (.airflowignore).
 """
@@ -11,7 +11,7 @@ from b3.calendar.timetable import SessionTimetable
 
 
 class B3Plugin(AirflowPlugin):
-    """Lets the scheduler load the timetable out of a stored DAG."""
+    """Let the scheduler load the timetable of a stored DAG."""
 
     name = "b3"
     timetables = [SessionTimetable]  # noqa: RUF012

@@ -1,4 +1,4 @@
--- What a run found odd: by rule, how many findings on how many sessions, and the first of them.
+-- The findings of a run by rule: their number, the number of their sessions, and the first finding.
 WITH
   numbered AS (
     SELECT

@@ -1,1 +1,1 @@
-"""B3 on one machine: replays a folder of real files, or simulates a market."""
+"""B3 on one machine: replay a folder of real files, or simulate a market."""

@@ -1,4 +1,4 @@
-"""What the exchange answers a request with, and the pages that a web server answers by itself."""
+"""The answers of the exchange, and the error pages of a web server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ZIP = "application/x-zip-compressed"
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP response. A body on disk is given as an open file: it is sent without being read into memory."""
+    """An HTTP response. A body on disk is an open file, so that it is sent without loading it into memory."""
 
     status: HTTPStatus
     content_type: str
@@ -26,11 +26,11 @@ class Answer:
 
 
 def page(status: HTTPStatus, title: str, text: str) -> Answer:
-    """A small HTML page, as web servers send in place of what they do not have."""
+    """Return a small HTML page, as web servers send in place of a missing file."""
     body = f"<html><head><title>{title}</title></head>\n<body><h1>{title}</h1><p>{text}</p></body></html>\n"
     return Answer(status, HTML, body.encode("latin-1"))
 
 
 def not_found() -> Answer:
-    """404, with the page that comes with it."""
+    """Return a 404 with its page."""
     return page(HTTPStatus.NOT_FOUND, "404 - Not Found", "The resource you are looking for does not exist.")

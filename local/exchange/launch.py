@@ -1,4 +1,4 @@
-"""Start the exchange as a process of its own. Standard library only."""
+"""Start the exchange in a separate process. Standard library only."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def start(
     Args:
         folder: replay this folder; without it, simulate a market, which needs numpy and exchange_calendars.
         port: port on 127.0.0.1; 0 for a free one.
-        today: the date the simulated exchange takes for today, if not today's.
+        today: the date that the simulated exchange takes as today; by default the real one.
 
     Raises:
-        RuntimeError: it does not come up.
+        RuntimeError: the exchange does not start.
     """
     command = [sys.executable, "-m", "local.exchange", "--port", str(port)]
     command += ["--folder", str(folder.absolute())] if folder else ["--simulate"]

@@ -1,4 +1,4 @@
-"""The calls of B3's web services: a method, and its parameters as base64 of compact JSON in the path."""
+"""Read calls of B3's web services: a method, and its parameters as compact JSON in base64 in the path."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ Parameters = Mapping[str, Any]
 
 
 class BadCall(ValueError):
-    """The parameters of a call are not what the service takes."""
+    """The service does not take the parameters of the call."""
 
 
 class Paging(NamedTuple):
-    """Which page of how many rows is asked for, counted from 1."""
+    """The page that a call asks for, from 1, and its number of rows."""
 
     number: int
     size: int
 
 
 def decode(encoded: str) -> Parameters:
-    """The parameters of a call.
+    """Return the parameters of a call.
 
     Raises:
-        BadCall: it is not base64 of a JSON object.
+        BadCall: `encoded` is no JSON object in base64.
     """
     try:
         parameters = json.loads(base64.b64decode(encoded, validate=True))
@@ -40,10 +40,10 @@ def decode(encoded: str) -> Parameters:
 
 
 def paging(parameters: Parameters) -> Paging:
-    """The page that a call asks for.
+    """Return the page that a call asks for.
 
     Raises:
-        BadCall: it names no page, or none that can be.
+        BadCall: the call has no page, or an impossible one.
     """
     asked = parameters.get("pageNumber"), parameters.get("pageSize")
     if not all(type(number) is int and number > 0 for number in asked):
@@ -52,7 +52,7 @@ def paging(parameters: Parameters) -> Paging:
 
 
 def paged(rows: list[dict[str, Any]], header: Mapping[str, Any], paging: Paging) -> Answer:
-    """One page of `rows` under a header."""
+    """Return one page of `rows` under a header."""
     start = (paging.number - 1) * paging.size
     body = {
         "page": {
@@ -69,5 +69,5 @@ def paged(rows: list[dict[str, Any]], header: Mapping[str, Any], paging: Paging)
 
 
 def refused(error: BadCall) -> Answer:
-    """400, with a page that says why."""
+    """Return a 400, with a page that has the error's text."""
     return page(HTTPStatus.BAD_REQUEST, "400 - Bad Request", str(error))

@@ -1,4 +1,4 @@
-"""A folder of files, named as B3 names them, served as they are."""
+"""Serve a folder of files, named as B3 names them, unchanged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HISTORICAL_QUOTES = re.compile(r"COTAHIST_(D\d{8}|M\d{6}|A\d{4})\.ZIP")
 
 
 class Replay:
-    """The exchange that the files of `folder` are a recording of."""
+    """An exchange that answers with the files of `folder`."""
 
     headers: ClassVar[Mapping[str, str]] = {}
 
@@ -27,15 +27,15 @@ class Replay:
         self._folder = folder.resolve(strict=True)
 
     def historical_quotes(self, file_name: str) -> Answer:
-        """The file of that name byte for byte, whatever it holds; 404 where there is none."""
+        """Return the file of that name, byte for byte, whatever its content; 404 if there is none."""
         if not _HISTORICAL_QUOTES.fullmatch(file_name):
             return not_found()
         return self._file(file_name, ZIP)
 
     def index_call(self, method: str, parameters: str) -> Answer:
-        """The file `<method>.<index>.json`, from the second page on `<method>.<index>.page<N>.json`.
+        """Return the file `<method>.<index>.json`; from the second page on, `<method>.<index>.page<N>.json`.
 
-        A method that takes no index has none in the name. Language, segment and page size are not looked at.
+        Without an index in the call, there is none in the name. Language, segment and page size are ignored.
         """
         try:
             asked = proxy_calls.decode(parameters)
@@ -46,11 +46,11 @@ class Replay:
         return self._file(".".join(str(part) for part in (*parts, "json") if part), JSON)
 
     def sector_classification(self, parameters: str) -> Answer:
-        """The file `GetDownloadIndustryClassification.xlsx`."""
+        """Return the file `GetDownloadIndustryClassification.xlsx`."""
         return self._file("GetDownloadIndustryClassification.xlsx", XLSX)
 
     def trading_holidays(self) -> Answer:
-        """The file `feriados.html`."""
+        """Return the file `feriados.html`."""
         return self._file("feriados.html", UTF8_HTML)
 
     def _file(self, file_name: str, content_type: str) -> Answer:
@@ -71,4 +71,4 @@ class Replay:
         )
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: this exchange holds no resources."""

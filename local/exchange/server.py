@@ -1,4 +1,4 @@
-"""The exchange over HTTP: which path is answered by what."""
+"""Serve an exchange over HTTP, on B3's paths."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ _HOLIDAYS = (
 
 
 class Exchange(Protocol):
-    """What answers for B3. Every response carries its `headers`."""
+    """An exchange that answers for B3. Every response has its `headers`."""
 
     headers: ClassVar[Mapping[str, str]]
 
     def historical_quotes(self, file_name: str) -> Answer:
-        """The answer to the request for a COTAHIST file."""
+        """Return the answer for a COTAHIST file."""
         ...
 
     def index_call(self, method: str, parameters: str) -> Answer:
-        """The answer of the index service; `parameters` as they stand in the path."""
+        """Return the answer of the index service; `parameters` are encoded as in the path."""
         ...
 
     def sector_classification(self, parameters: str) -> Answer:
-        """The workbook with the sectors of the listed companies."""
+        """Return the workbook of the sectors of the listed companies."""
         ...
 
     def trading_holidays(self) -> Answer:
-        """The page with the days without trading."""
+        """Return the page of trading holidays."""
         ...
 
     def close(self) -> None:
-        """Release what the exchange holds."""
+        """Release the resources of the exchange."""
         ...
 
 
@@ -56,7 +56,7 @@ Route = tuple[re.Pattern[str], Callable[..., Answer]]
 
 
 def routes(exchange: Exchange) -> list[Route]:
-    """B3's paths, each with what answers it; a pattern's groups are the arguments."""
+    """Return B3's paths, each with the method that answers it. A pattern's groups are the arguments."""
     return [
         (re.compile(r"/InstDados/SerHist/([^/]+)"), exchange.historical_quotes),
         (re.compile(r"/indexProxy/indexCall/([^/]+)/(.+)"), exchange.index_call),
@@ -66,10 +66,10 @@ def routes(exchange: Exchange) -> list[Route]:
 
 
 class ExchangeHTTPServer(ThreadingHTTPServer):
-    """Serves an exchange, by default on 127.0.0.1, with a bounded number of connections at a time."""
+    """Serve an exchange, by default on 127.0.0.1, with a limited number of connections at a time."""
 
     daemon_threads = True
-    # Connections of clients that stay idle must not hold up the end of the server.
+    # Idle connections must not delay the end of the server.
     block_on_close = False
     request_queue_size = 128
 
@@ -83,11 +83,11 @@ class ExchangeHTTPServer(ThreadingHTTPServer):
 
     @property
     def endpoint(self) -> str:
-        """The URL of the server, without a slash at the end."""
+        """URL of the server, without a slash at the end."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def answer(self, path: str) -> Answer:
-        """What a GET of `path` is answered with."""
+        """Return the answer to a GET of `path`."""
         for pattern, handle in self.routes:
             match = pattern.fullmatch(path)
             if match:
@@ -100,7 +100,7 @@ class ExchangeHTTPServer(ThreadingHTTPServer):
         super().shutdown()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Hand the connection to a thread once one of the bounded number is free."""
+        """Hand the connection to a thread, once fewer than the limit are open."""
         while not self._free.acquire(timeout=0.2):
             if self._stopping:
                 self.shutdown_request(request)
@@ -115,7 +115,7 @@ class ExchangeHTTPServer(ThreadingHTTPServer):
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients may go away in the middle of an answer; anything else is reported."""
+        """Report an error, unless the client only closed the connection."""
         if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
 
@@ -154,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
                 shutil.copyfileobj(body, self.wfile)
 
     def end_headers(self) -> None:
-        """End the headers with those that every response carries, errors of the protocol included."""
+        """Add the headers of every response, also of HTTP errors, and end the headers."""
         for name, value in self.server.headers.items():
             self.send_header(name, value)
         super().end_headers()

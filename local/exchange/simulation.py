@@ -1,4 +1,4 @@
-"""The simulated market as B3 publishes it: daily, monthly and annual files, and what stands in for none."""
+"""Publish the simulated market as B3 does: daily, monthly and annual files, and B3's answers for missing files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BYTES_KEPT = 256_000_000
 
 
 def _period(file_name: str) -> tuple[dt.date, dt.date] | None:
-    """The first and the last date that a file of that name covers."""
+    """Return the first and the last date that a file of that name covers."""
     match = _NAME.fullmatch(file_name)
     if not match:
         return None
@@ -44,7 +44,7 @@ def _period(file_name: str) -> tuple[dt.date, dt.date] | None:
 
 
 def unpublished(date: dt.date) -> Answer:
-    """What B3 answers for a daily file that does not exist; which of the three depends on the date."""
+    """Return one of B3's three answers for a daily file that does not exist; the date decides which."""
     which = int(chance.below(3, 95, date.toordinal())[0])
     if which == 0:
         return not_found()
@@ -54,14 +54,14 @@ def unpublished(date: dt.date) -> Answer:
 
 
 class Simulation:
-    """The exchange of the simulated market on the day that `today` says it is."""
+    """The exchange of the simulated market on the day that `today` returns."""
 
     headers: ClassVar[Mapping[str, str]] = {"X-B3-Source": "simulated"}
 
     def __init__(self, today: Callable[[], dt.date]) -> None:
         self._today = today
         self._folder = tempfile.TemporaryDirectory(prefix="b3-exchange-")
-        # From the least to the most recently asked for.
+        # In order of the last request; the file with the oldest is first.
         self._files: dict[tuple[str, dt.date], Path] = {}
         self._files_lock = threading.Lock()
         self._building: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -71,7 +71,7 @@ class Simulation:
         self._folder.cleanup()
 
     def historical_quotes(self, file_name: str) -> Answer:
-        """The file of that name as published by today."""
+        """Return the file of that name with the sessions up to today."""
         period = _period(file_name)
         if not period:
             return not_found()
@@ -89,14 +89,14 @@ class Simulation:
         )
 
     def index_call(self, method: str, parameters: str) -> Answer:
-        """What the index service says today."""
+        """Return the answer of the index service today."""
         try:
             return index_service.answer(method, proxy_calls.decode(parameters), self._today())
         except BadCall as error:
             return proxy_calls.refused(error)
 
     def sector_classification(self, parameters: str) -> Answer:
-        """The workbook of this month, in Portuguese whatever the language asked for."""
+        """Return the workbook of this month, in Portuguese for any language asked for."""
         try:
             proxy_calls.decode(parameters)
         except BadCall as error:
@@ -104,7 +104,7 @@ class Simulation:
         return Answer(HTTPStatus.OK, XLSX, sector_workbook.workbook(self._today()))
 
     def trading_holidays(self) -> Answer:
-        """The page of this year and the next."""
+        """Return the page of this year and the next."""
         return Answer(HTTPStatus.OK, UTF8_HTML, holiday_page.html(self._today()))
 
     def _published(self, first: dt.date, last: dt.date) -> list[dt.date]:
@@ -117,7 +117,7 @@ class Simulation:
         key = file_name, days[-1]
         with self._files_lock:
             building = self._building[file_name]
-        # One request builds the file; others for the same one wait, others for another do not.
+        # One request builds the file. Others for the same file wait; those for other files do not.
         with building:
             with self._files_lock:
                 if key in self._files:

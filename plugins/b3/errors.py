@@ -1,4 +1,4 @@
-"""What can be wrong with something B3 sent, each said so that a person knows the next step."""
+"""Errors about what B3 sent. Each message says what was expected, what was found, and what to do next."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# Of a cause that nobody foresaw, so that the message still fits on a line or two.
+# The text of an unforeseen cause is cut here, so that the message fits on a line or two.
 _LONGEST_CAUSE = 200
 
 
 class SourceError(Exception):
-    """Something from B3 is not what it should be.
+    """B3's data is not as expected.
 
     Args:
-        source: what was read: a file's name, a URI, a URL.
-        expected: what should have been there, and where (record, byte, field).
-        found: what was there instead.
-        hint: what to do next, a sentence.
+        source: name, URI or URL of the data.
+        expected: what was expected, and its place (record, byte, field).
+        found: what was found instead.
+        hint: a sentence on what to do next.
     """
 
     def __init__(self, *, source: str, expected: str, found: str, hint: str) -> None:
@@ -28,7 +28,7 @@ class SourceError(Exception):
         self.found = found
         self.hint = hint
 
-    # Exceptions pickle as cls(*args), which the keyword arguments rule out.
+    # By default exceptions pickle as cls(*args), which fails with keyword-only arguments.
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.args, vars(self))
 
@@ -41,11 +41,11 @@ def _restore(cls: type[SourceError], args: tuple[Any, ...], state: dict[str, Any
 
 
 class TransientError(SourceError):
-    """B3 answered, or failed to, in a way that may pass: worth another try later.
+    """B3 failed in a way that may pass: try again later.
 
     Args:
-        retry_after: when B3 says to come back, in seconds.
-        fields: as of `SourceError`.
+        retry_after: seconds until the next try, if B3 names them.
+        fields: the arguments of `SourceError`.
     """
 
     def __init__(self, *, retry_after: float | None = None, **fields: Any) -> None:
@@ -54,38 +54,38 @@ class TransientError(SourceError):
 
 
 class NotPublished(SourceError):
-    """B3 has nothing there yet: a 404, or an answer of zero bytes."""
+    """B3 has not published the data yet: it answers 404, or zero bytes."""
 
 
 class NotServed(NotPublished):
-    """B3 has no such file (404): not yet, or no longer."""
+    """B3 does not serve the file (404): not yet, or no longer."""
 
 
 class NoRecords(NotPublished):
-    """B3 serves the session's file, whole, and without one record of the session."""
+    """B3's file is whole, but has no record."""
 
 
 class NoPortfolio(NotPublished):
-    """B3 answers that an index has no such portfolio: of previews, what it says while there is none."""
+    """B3 answers that an index has no such portfolio. Between previews, B3 answers so for the preview."""
 
 
 class OtherSession(SourceError):
-    """B3 is at another session than the one asked for, and what it serves undated has not landed for that one."""
+    """B3 serves another session than the one asked for, and the lake has no landed file of that one."""
 
 
 class CalendarDiffers(SourceError):
-    """B3 announces, or had, other sessions than the calendar that runs go by."""
+    """B3's sessions differ from those of the calendar that runs use."""
 
 
 class ClosedDay(SourceError):
-    """The date asked for is not a trading session, so there will never be a file.
+    """The date asked for is no trading session, so its file will never exist.
 
     Args:
-        source: what would have been read.
+        source: name of that file.
         trade_date: the date asked for (America/Sao_Paulo).
-        previous: the last session before it, None where B3 has no file of it.
+        previous: the last session before it, None if B3 has no file of that one.
         following: the first session after it.
-        without_record: the file of B3 that shows it, None where it needs none.
+        without_record: B3's file that has no record of that day, None if the calendar is enough.
     """
 
     def __init__(
@@ -110,31 +110,31 @@ class ClosedDay(SourceError):
 
 
 class Truncated(SourceError):
-    """The beginning is B3's, but it arrived cut short or damaged."""
+    """The data begins as B3's does, but is cut short or damaged."""
 
 
 class BadLayout(SourceError):
-    """It is whole, but does not follow the layout B3 documents."""
+    """The data is whole, but does not follow the layout that B3 documents."""
 
 
 class WrongDate(SourceError):
-    """It is valid, but of another trade date than the one asked for."""
+    """The data is valid, but for another trade date than the one asked for."""
 
 
 class Flood(SourceError):
-    """Most rows of a session break one rule: the layout has changed, or this reader misreads it."""
+    """Most rows of a session break one rule: B3 changed the layout, or this reader misreads it."""
 
 
 class RecordsLost(SourceError):
-    """A correction lacks more of what readers see than a correction takes back."""
+    """A correction lacks more records of the published quotes than corrections usually take back."""
 
 
 class NotB3Data(SourceError):
-    """It is something else: usually a web page in place of the data."""
+    """The data is something else, usually a web page."""
 
 
 class Unreadable(SourceError):
-    """Reading it failed in a way that nobody foresaw; `__cause__` is that failure."""
+    """The reader failed in an unforeseen way; `__cause__` is that failure."""
 
 
 _READER_FAILED = "Look at the answer and at the cause in the log, and bring the reader up to it."
@@ -143,12 +143,12 @@ _MACHINE_FAILED = "This machine may be to blame: see its disk and memory, and ru
 
 @contextmanager
 def reading(source: str) -> Iterator[None]:
-    """Raise Unreadable in place of whatever fails in the `with` block and is no SourceError.
+    """Raise Unreadable in place of any exception in the `with` block that is no SourceError.
 
-    What ends the process (KeyboardInterrupt, SystemExit) stays as it is.
+    KeyboardInterrupt and SystemExit pass unchanged.
 
     Args:
-        source: what is being read: a file's name, a URI, a URL.
+        source: name, URI or URL of the data.
     """
     try:
         yield
@@ -165,10 +165,10 @@ def reading(source: str) -> Iterator[None]:
 
 
 def _is_of_the_answer(error: Exception) -> bool:
-    """Return whether the answer may be to blame, and not a full disk or too little memory."""
+    """Return whether the answer may be the cause, and not a full disk or too little memory."""
     return not (isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None))
 
 
 def printable(text: str) -> str:
-    """Return `text` with what UTF-8 has no bytes for, half of a surrogate pair, written as an escape."""
+    """Return `text` with halves of surrogate pairs, which UTF-8 cannot encode, written as escapes."""
     return text.encode("utf-8", "backslashreplace").decode()

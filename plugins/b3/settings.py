@@ -1,7 +1,7 @@
-"""The settings of the lake, read from the environment when a task runs; `published_at` when a DAG is parsed.
+"""The settings of the lake, read from the environment when a task runs. `published_at` is read at parse time.
 
-`B3_LAKE_BUCKET` and its like are plain environment variables. MWAA has none of its own, but turns an
-Airflow configuration option `b3.lake_bucket` into `AIRFLOW__B3__LAKE_BUCKET`, which is read as well.
+A setting such as `B3_LAKE_BUCKET` is an environment variable. On MWAA, set an Airflow configuration option such as
+`b3.lake_bucket`: MWAA turns it into `AIRFLOW__B3__LAKE_BUCKET`, which is read as well.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _INDEX_CODE = re.compile(r"[A-Z0-9]{3,12}")
 
 
 class MissingSetting(KeyError):
-    """A setting without a default was not given."""
+    """A setting that has no default is not set."""
 
     def __str__(self) -> str:
-        """The message, without the quotes that KeyError adds."""
+        """Return the message without the quotes that KeyError adds."""
         return str(self.args[0])
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the DAGs need to know of the account they run in; the names are outputs of infra/lake.yaml."""
+    """Names of the lake's resources, as infra/lake.yaml outputs them, and options of the DAGs."""
 
     lake_bucket: str
     glue_database: str
@@ -50,11 +50,12 @@ class Settings:
 
 
 def read(environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings of `environ`, by default the process's environment.
+    """Return the settings in `environ`, by default the environment of the process.
 
     Raises:
-        MissingSetting: B3_LAKE_BUCKET is not set; everything else has a default.
-        ValueError: B3_INDEXES holds something else than codes of indexes, or B3_PUBLICATION_DEADLINE_HOURS no number.
+        MissingSetting: B3_LAKE_BUCKET is not set; all other settings have a default.
+        ValueError: B3_INDEXES has something other than index codes, or B3_PUBLICATION_DEADLINE_HOURS is no number of
+            hours.
     """
     setting = _reader(environ)
     bucket = setting("LAKE_BUCKET")
@@ -78,10 +79,10 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def published_at(environ: Mapping[str, str] | None = None) -> dt.time:
-    """The time of a session's day, São Paulo, from which its run may start; of all settings the one that shapes a DAG.
+    """Return the time of the trade date, São Paulo, from which a run may start. Only this setting shapes a DAG.
 
     Raises:
-        ValueError: B3_PUBLISHED_AT holds something else than HH:MM.
+        ValueError: B3_PUBLISHED_AT is not HH:MM.
     """
     setting = _reader(environ)
     text = setting("PUBLISHED_AT")

@@ -1,7 +1,8 @@
 -- How easily do stocks and units trade, over the last 21 sessions of the lake: volume, presence, spread, price impact?
--- Round lot alone. average_volume is per session of the window, traded or not. spread_bp is the mean of closing ask
--- less bid in basis points of their middle, where both are there. amihud is the mean of |return| per million of volume,
--- between the closes of sessions on which the share traded, in percent; prices are not adjusted for splits.
+-- Only the round lot counts. average_volume is per session of the window, also of sessions without a trade. spread_bp
+-- is the mean of closing ask minus bid, in basis points of their middle, over sessions that have both. amihud is the
+-- mean of |return| in percent per million of volume. Returns are between the closes of sessions on which the share
+-- traded. Prices are not adjusted for splits.
 WITH
   given AS (SELECT (SELECT max(trade_date) FROM "quotes$partitions") AS trade_date),
   asked AS (SELECT trade_date, date_add('day', -44, trade_date) AS first_date FROM given),

@@ -1,7 +1,7 @@
--- What did the calls and puts on one underlying trade at on a session, strike by strike, for one expiry?
--- By default the most traded underlying and its nearest expiry; `wanted` takes others. The underlying is the security
--- whose ISIN the series carry; of a root with several (ON and PN) the one whose options traded the most. Prices are of
--- one share. Series of equal strike and kind are ranked by volume, and stand in rows of their own.
+-- At which prices did the calls and puts on one underlying trade on a session, by strike, for one expiry?
+-- The default is the most traded underlying and its nearest expiry; set others in `wanted`. The underlying is the
+-- security with the ISIN of the series. If a root has several (ON and PN), it is the one whose options traded most.
+-- Prices are for one share. Series of equal strike and kind are ranked by volume, one row each.
 WITH
   asked AS (SELECT (SELECT max(trade_date) FROM "quotes$partitions") AS trade_date),
   wanted AS (

@@ -1,6 +1,7 @@
--- Where does each stock and unit stand against its average close of 7 and 21 sessions, and what did it return in them?
--- Prices are of one share, round lot, and NOT adjusted: a split or a dividend in the window shows as a return. A figure
--- is null unless the share closed on every session of its window, which for a return begins with the close before it.
+-- How does the close of each stock and unit compare with its average over 7 and 21 sessions, and what is its return?
+-- Prices are for one share of the round lot, and NOT adjusted: a split or a dividend in the window shows as a return. A
+-- figure is null unless the share closed on every session of its window. The window of a return also has the close
+-- before.
 WITH
   given AS (SELECT (SELECT max(trade_date) FROM "quotes$partitions") AS trade_date),
   asked AS (SELECT trade_date, date_add('day', -45, trade_date) AS first_date FROM given),

@@ -1,6 +1,6 @@
--- How did the sectors of the whole market do on a session: volume, share of it, stocks and units up and down?
--- Volume is of round lot, odd lot and auction; changes are of the round lot, from open to close, and weighted by its
--- volume. Sectors are those of B3's workbook, the newest found by the session; what it does not name is Unclassified.
+-- How did the sectors of the whole market trade on a session: volume, its share, and stocks and units up and down?
+-- Volume includes round lot, odd lot and auction. Changes are of the round lot, from open to close, weighted by its
+-- volume. Sectors are from B3's newest workbook up to the session. A company that is not in it is Unclassified.
 WITH
   asked AS (SELECT (SELECT max(trade_date) FROM "quotes$partitions") AS trade_date),
   newest AS (

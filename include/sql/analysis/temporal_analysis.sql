@@ -1,6 +1,7 @@
--- How did volume and breadth of stocks and units go over the last 21 sessions, against the one before and the average?
--- Volume is of round lot, odd lot and auction; tickers, advancers and decliners (open to close) are of the round lot.
--- Trades are not counted: B3's counter wraps. A comparison is null where the lake lacks a session that it needs.
+-- How did volume and breadth of stocks and units change over the last 21 sessions? Each session is compared with the
+-- one before and with the average. Volume includes round lot, odd lot and auction. Tickers, advancers and decliners
+-- (open to close) are of the round lot. Trades are not counted: B3's counter wraps at 100,000. A comparison is null if
+-- the lake lacks a session for it.
 WITH
   given AS (SELECT (SELECT max(trade_date) FROM "quotes$partitions") AS trade_date),
   asked AS (SELECT trade_date, date_add('day', -75, trade_date) AS first_date FROM given),

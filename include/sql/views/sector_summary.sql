@@ -1,11 +1,11 @@
--- What do the sectors of an index weigh, and how did they trade? The sectors are those of B3's portfolio.
--- Only dates whose constituents are all there, of one generation; a filter on trade_date reads its partitions alone.
+-- What does each sector of an index weigh, and how did it trade? The sectors are those of B3's portfolio.
+-- Only dates with all constituents, of one generation, are shown. A filter on trade_date reads only its partitions.
 CREATE OR REPLACE VIEW sector_summary AS
 WITH
   counted AS (
     SELECT
       s.*,
-      count(*) OVER (PARTITION BY s.trade_date, s.index_code) AS rows_there,
+      count(*) OVER (PARTITION BY s.trade_date, s.index_code) AS row_count,
       min(s.generation) OVER (PARTITION BY s.trade_date, s.index_code) AS first_generation,
       max(s.generation) OVER (PARTITION BY s.trade_date, s.index_code) AS last_generation
     FROM index_stocks s
@@ -21,7 +21,7 @@ WITH
       coalesce(sum(total_financial_volume), CAST(0 AS decimal(38,2))) AS total_financial_volume,
       avg(CAST(100 * (close - open) AS decimal(20,4)) / nullif(open, 0)) AS average_change_pct
     FROM counted
-    WHERE rows_there = constituent_count
+    WHERE row_count = constituent_count
       AND first_generation = last_generation
     GROUP BY trade_date, index_code, sector
   )

@@ -1,6 +1,6 @@
 -- How do the constituents of an index rank by weight, by volume and by change from open to close?
--- Only dates whose constituents are all there, of one generation; a filter on trade_date reads its partitions alone.
--- Ties go by ticker. What did not trade has no rank by volume, and without a round lot none by change.
+-- Only dates with all constituents, of one generation, are shown. A filter on trade_date reads only its partitions.
+-- Ties are ordered by ticker. A constituent without trades has no rank by volume; without a round lot, none by change.
 CREATE OR REPLACE VIEW stock_ranking AS
 WITH
   counted AS (
@@ -14,7 +14,7 @@ WITH
       s.total_financial_volume,
       TRY_CAST(CAST(100 * (s.close - s.open) AS decimal(20,4)) / nullif(s.open, 0) AS decimal(13,4)) AS change_pct,
       s.constituent_count,
-      count(*) OVER (PARTITION BY s.trade_date, s.index_code) AS rows_there,
+      count(*) OVER (PARTITION BY s.trade_date, s.index_code) AS row_count,
       min(s.generation) OVER (PARTITION BY s.trade_date, s.index_code) AS first_generation,
       max(s.generation) OVER (PARTITION BY s.trade_date, s.index_code) AS last_generation
     FROM index_stocks s
@@ -38,5 +38,5 @@ SELECT
       PARTITION BY trade_date, index_code ORDER BY change_pct DESC NULLS LAST, ticker)
   END AS change_rank
 FROM counted
-WHERE rows_there = constituent_count
+WHERE row_count = constituent_count
   AND first_generation = last_generation

@@ -1,4 +1,4 @@
-"""A COTAHIST file of the simulated market: its text, and the ZIP that B3 would publish of it."""
+"""Make COTAHIST files of the simulated market: the text, and the ZIP around it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _CURRENCIES = (
 
 
 def currency(date: dt.date) -> str:
-    """The currency that prices of `date` are quoted in, as B3 labels it."""
+    """Return B3's label of the currency of prices on `date`."""
     return next(label for since, label in _CURRENCIES if date >= since)
 
 
 def session_columns(session: dt.date) -> Columns:
-    """The quotes of `session`, one array per column, in the order of the file.
+    """Return the quotes of `session`, one array per column, in file order.
 
     Prices, strikes and volume are integers in cents, points in millionths, dates as YYYYMMDD.
 
@@ -38,12 +38,12 @@ def session_columns(session: dt.date) -> Columns:
 
 
 def session_quotes(session: dt.date) -> bytes:
-    """The 01 records of `session`, without header and trailer."""
+    """Return the 01 records of `session`, without header and trailer."""
     return cotahist_writer.quotes(session, currency(session), session_columns(session))
 
 
 def session_records(session: dt.date) -> bytes:
-    """The text of the daily file of `session`: header, quotes, trailer."""
+    """Return the text of the daily file of `session`: header, quotes, trailer."""
     out = io.BytesIO()
     write_records(out, [session])
     return out.getvalue()
@@ -61,7 +61,7 @@ def write_records(out: IO[bytes], days: list[dt.date]) -> None:
 
 
 def member_name(file_name: str) -> str:
-    """The name of the text inside B3's ZIP of that name."""
+    """Return the name of the text inside the ZIP `file_name`."""
     stem = file_name.removesuffix(".ZIP")
     kind, year = stem[9], int(stem[-4:])
     if kind == "A" and year <= 2000:
@@ -70,10 +70,10 @@ def member_name(file_name: str) -> str:
 
 
 def write_archive(out: IO[bytes], file_name: str, days: list[dt.date]) -> None:
-    """Write B3's ZIP `file_name` covering `days` to a seekable file.
+    """Write B3's ZIP `file_name` for `days` to a seekable file.
 
-    The member's bytes are the same everywhere. The archive's are for one build of zlib: another may compress
-    the same text to other bytes.
+    The text has the same bytes on every machine. The ZIP does not: another build of zlib may compress the same
+    text to other bytes.
     """
     member = zipfile.ZipInfo(member_name(file_name), (*days[-1].timetuple()[:3], 19, 54, 0))
     member.compress_type = zipfile.ZIP_DEFLATED
@@ -83,7 +83,7 @@ def write_archive(out: IO[bytes], file_name: str, days: list[dt.date]) -> None:
 
 
 def session_file(session: dt.date) -> bytes:
-    """The daily ZIP of `session`."""
+    """Return the daily ZIP of `session`."""
     out = io.BytesIO()
     write_archive(out, f"COTAHIST_D{session:%d%m%Y}.ZIP", [session])
     return out.getvalue()

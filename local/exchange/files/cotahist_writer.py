@@ -1,4 +1,4 @@
-"""COTAHIST, the fixed-width layout of B3's historical quotes: columns in, 245-byte records out."""
+"""Write columns as 245-byte records in COTAHIST, the fixed-width layout of B3's historical quotes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 RECORD_LENGTH = 245
 END_OF_LINE = b"\r\n"
 
-# The trailer of A2024 counts the header and itself too; that of A2025 counts the 01 records alone, and so do later
-# files. On which day B3 changed is not known: the last file seen in the old form is that of 8 November 2024.
+# The trailer of A2024 also counts the header and the trailer. Trailers of A2025 and of later files count the 01 records
+# alone. The day of the change is not known: the last file seen in the old form is of 8 November 2024.
 TRAILER_COUNTS_QUOTES_ALONE_FROM = dt.date(2025, 1, 1)
 
 Columns = Mapping[str, NDArray[Any]]
 
 
 class Field(NamedTuple):
-    """One field of record 01: B3's name, our column, the 1-based start and the length."""
+    """A field of record 01: B3's name, the column, the first byte from 1, and the number of bytes."""
 
     b3_name: str
     column: str
@@ -71,7 +71,7 @@ def _text(values: NDArray[Any], field: Field) -> NDArray[np.uint8]:
         longest = max(values.tolist(), key=len)
         raise ValueError(f"expected {field.b3_name} of at most {field.length} bytes, found {longest!r}")
     characters = values.astype(f"S{field.length}").view(np.uint8).reshape(len(values), field.length)
-    # numpy fills up with zero bytes. Zero bytes before other characters are the value's own.
+    # numpy pads values with zero bytes at the end. Zero bytes before other characters belong to the value.
     is_filling = np.ones(len(values), np.bool_)
     for position in range(field.length - 1, -1, -1):
         is_filling &= characters[:, position] == 0
@@ -80,7 +80,7 @@ def _text(values: NDArray[Any], field: Field) -> NDArray[np.uint8]:
 
 
 def quotes(session: dt.date, currency: str, columns: Columns) -> bytes:
-    """The 01 records of one session. Numbers are integers in units of the field's last digit.
+    """Return the 01 records of one session. Numbers are integers in units of the field's last digit.
 
     Raises:
         ValueError: a value is too long for its field.
@@ -102,7 +102,7 @@ def _edge(text: str) -> bytes:
 
 
 def header(last_session: dt.date) -> bytes:
-    """The 00 record of a file whose last session is `last_session`."""
+    """Return the 00 record of a file whose last session is `last_session`."""
     return _edge(f"00COTAHIST.{last_session:%Y}BOVESPA {last_session:%Y%m%d}")
 
 

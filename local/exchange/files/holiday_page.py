@@ -1,4 +1,4 @@
-"""The page on which B3 announces the days without trading, and others that only look like them."""
+"""Make B3's page of trading holidays: days without trading, and other notices that only look like them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _CLOSED = "Não haverá negociação nos mercados de renda variável, renda fixa
 _LATE = "Haverá negociação a partir das 13h00."
 _NO_DOLLARS = "Não haverá liquidação de operações de câmbio em dólares. Demais mercados: funcionamento normal."
 
-# Month, weekday and which of them in the month, the last being -1.
+# Month, weekday, and index of that weekday in the month; -1 is the last.
 _AMERICAN = (
     (1, calendar.MONDAY, 2, "Martin Luther King Jr. Day"),
     (2, calendar.MONDAY, 2, "Presidents' Day"),
@@ -67,13 +67,13 @@ class Notice(NamedTuple):
 
 
 def notices(year: int) -> list[Notice]:
-    """What the page says of a year, by date: closures, Ash Wednesday, and holidays of the United States."""
+    """Return the rows of a year, by date: closures, Ash Wednesday, and holidays of the United States."""
     easter = _easter(year)
     movable = {easter + dt.timedelta(days=offset): name for offset, name in _MOVABLE.items()}
     first, last = dt.date(year, 1, 1), dt.date(year, 12, 31)
     opened = set(trading_days.sessions(first, last))
     days = (first + dt.timedelta(days=n) for n in range((last - first).days + 1))
-    # B3 does not list what falls on a weekend.
+    # B3 does not list weekends.
     closed = [day for day in days if day not in opened and day.weekday() < calendar.SATURDAY]
     found = [
         Notice(day, movable.get(day) or _FIXED.get((day.month, day.day), _OTHER), "Listado B3", _CLOSED)
@@ -97,7 +97,7 @@ def _nth(year: int, month: int, weekday: int, which: int) -> dt.date:
 
 
 def _easter(year: int) -> dt.date:
-    """Easter Sunday of a year, by the algorithm of Meeus, Jones and Butcher."""
+    """Return Easter Sunday of a year, by the algorithm of Meeus, Jones and Butcher."""
     golden, century, of_century = year % 19, year // 100, year % 100
     epact = (19 * golden + century - century // 4 - (century - (century + 8) // 25 + 1) // 3 + 15) % 30
     weekday = (32 + 2 * (century % 4) + 2 * (of_century // 4) - epact - of_century % 4) % 7
@@ -107,7 +107,7 @@ def _easter(year: int) -> dt.date:
 
 
 def html(today: dt.date) -> bytes:
-    """The page as of `today`: an accordion of this year and the next, in each the months, in each a table."""
+    """Return the page as of `today`: an accordion of this year and the next, with one table per month."""
     years = "".join(_year(year) for year in (today.year, today.year + 1))
     return (
         '<!DOCTYPE html>\n<html lang="pt-br"><head><meta charset="utf-8"><title>Feriados | B3</title></head>\n'

@@ -1,4 +1,4 @@
-"""The portfolios of the indexes as B3's index service writes them, in Portuguese or in English."""
+"""Answer calls of B3's index service: portfolios as JSON, in Portuguese or in English."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Row = dict[str, Any]
 
 
 class _Language(NamedTuple):
-    """How a language writes dates and numbers."""
+    """The format of dates and numbers in a language."""
 
     date: str
     thousands: str
@@ -39,10 +39,10 @@ _LANGUAGES = {
 
 
 def answer(method: str, parameters: Parameters, today: dt.date) -> Answer:
-    """What the service answers on `today`; 404 for a method it does not have.
+    """Return the service's answer on `today`; 404 for an unknown method.
 
     Raises:
-        BadCall: the parameters are not what the method takes.
+        BadCall: the method does not take these parameters.
     """
     serve = _METHODS.get(method)
     if not serve or today < indexes.FIRST_DATE:

@@ -1,4 +1,4 @@
-"""The workbook with the sector of every listed company, laid out as B3's."""
+"""Make the workbook of the sectors of all listed companies, in B3's layout."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NAME_WIDTH, _LISTING_WIDTH = 12, 15
 
 
 class Classified(NamedTuple):
-    """A company in the three levels of the classification."""
+    """A company with the three levels of its classification."""
 
     sector: str
     subsector: str
@@ -39,8 +39,8 @@ class Classified(NamedTuple):
 
 
 def classification(date: dt.date) -> list[Classified]:
-    """The companies listed on the first day of the month of `date`, level by level in the order of the workbook."""
-    # Once a month, as B3 does at most: a company that has just been listed is not in it yet.
+    """Return the companies listed on the first day of the month of `date`, in the order of the workbook."""
+    # B3 updates the workbook once a month at most: a company that was listed since is not in it yet.
     of = universe.listed(date.replace(day=1))
     found: dict[str, Classified] = {}
     for i in (of.asset == b"share").nonzero()[0].tolist():
@@ -62,7 +62,7 @@ def classification(date: dt.date) -> list[Classified]:
 
 
 def workbook(date: dt.date) -> bytes:
-    """The .xlsx as of `date`."""
+    """Return the .xlsx as of `date`."""
     rows: dict[int, tuple[str, ...]] = {1: (_TITLE, "", "", "", ""), 2: ("",) * 5, 3: ("",) * 5}
     merged = ["A1:E3"]
     number = _FIRST_HEADING
@@ -82,7 +82,7 @@ def workbook(date: dt.date) -> bytes:
 
 
 def _sector_rows(companies: list[Classified]) -> list[tuple[str, ...]]:
-    """A sector's rows: each level is written where it begins, the companies stand below their segment."""
+    """Return a sector's rows: a level is written where it begins, and companies stand below their segment."""
     rows: list[tuple[str, ...]] = []
     sector = companies[0].sector
     for subsector, within in groupby(companies, key=lambda of: of.subsector):

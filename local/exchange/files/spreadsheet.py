@@ -1,4 +1,4 @@
-"""A workbook of one sheet of text, as little of the format as spreadsheet programs read."""
+"""Write a workbook of one sheet of text, with the smallest part of the format that spreadsheet programs accept."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _MEMBER_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def workbook(title: str, rows: Mapping[int, Sequence[str]], merged: Sequence[str]) -> bytes:
-    """The bytes of an .xlsx, the same on every machine.
+    """Return the bytes of an .xlsx, the same on every machine.
 
     Args:
         title: name of the sheet.
-        rows: the texts from column A on, by row number; "" is an empty cell.
+        rows: texts by row number, from column A on; "" is an empty cell.
         merged: ranges of merged cells, such as "A1:E3".
     """
     texts: dict[str, int] = {}
@@ -54,7 +54,7 @@ def workbook(title: str, rows: Mapping[int, Sequence[str]], merged: Sequence[str
 
 
 def _row(number: int, cells: Sequence[str], texts: dict[str, int]) -> str:
-    """A row of the sheet; texts that are new get the next number of the shared ones."""
+    """Return a row of the sheet, and add its new texts to the shared `texts`."""
     written = []
     for column, text in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", cells, strict=False):
         at = f'r="{column}{number}"'
@@ -73,7 +73,7 @@ def _relationships(targets: Mapping[str, str]) -> str:
 
 def _package(members: Mapping[str, str]) -> bytes:
     out = io.BytesIO()
-    # Stored, not compressed: builds of zlib differ in the bytes they make of the same text.
+    # Stored, not compressed: builds of zlib compress the same text to different bytes.
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for name, text in members.items():
             member = zipfile.ZipInfo(name, _MEMBER_TIME)

@@ -1,7 +1,8 @@
-"""The indexes of the simulated exchange: what each holds on a date, how much of it, and what it weighs.
+"""The indexes of the simulated exchange: constituents on a date, their quantities and weights.
 
-A portfolio stays as it is from one rebalance to the next: the first Monday of January, May and September, or the
-first session after it. Everything is integer arithmetic on the day, so a date has the same portfolio on every machine.
+A portfolio keeps its constituents and quantities between two rebalances. A rebalance is on the first Monday of January,
+May and September, or the first session after it. All arithmetic is on integers, so a date has the same portfolio on
+every machine.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Constituent(NamedTuple):
 
 @dataclass(frozen=True)
 class Portfolio:
-    """An index for one session, by the names of the companies; `reductor` is in hundred-millionths."""
+    """An index for one session, sorted by company name. `reductor` is in hundred-millionths."""
 
     index: str
     session: dt.date
@@ -62,13 +63,13 @@ class Portfolio:
 
     @property
     def quantity(self) -> int:
-        """The theoretical quantities of all constituents."""
+        """Sum of the theoretical quantities of all constituents."""
         return sum(constituent.quantity for constituent in self.constituents)
 
 
 @lru_cache(maxsize=256)
 def rebalance(year: int, month: int) -> dt.date:
-    """The first Monday of that month, or the first session after it."""
+    """Return the first Monday of that month, or the first session after it."""
     first = dt.date(year, month, 1)
     monday = first + dt.timedelta(days=-first.weekday() % 7)
     return monday if trading_days.is_session(monday) else trading_days.next_session(monday)
@@ -79,28 +80,28 @@ def _rebalances(first_year: int) -> list[dt.date]:
 
 
 def last_rebalance(date: dt.date) -> dt.date:
-    """The rebalance that the portfolio of `date` comes from."""
+    """Return the rebalance of the portfolio in force on `date`."""
     return max(day for day in _rebalances(date.year - 1) if day <= date)
 
 
 def next_rebalance(date: dt.date) -> dt.date:
-    """The first rebalance after `date`."""
+    """Return the first rebalance after `date`."""
     return min(day for day in _rebalances(date.year) if day > date)
 
 
 def preview_since(rebalanced: dt.date) -> dt.date:
-    """The first session of the month before a rebalance, from which on its portfolio is previewed."""
+    """Return the session from which a rebalance has a preview: the first of the month before it."""
     month_before = (rebalanced.replace(day=1) - dt.timedelta(days=1)).replace(day=1)
     return trading_days.next_session(month_before - dt.timedelta(days=1))
 
 
 def session_for(date: dt.date) -> dt.date:
-    """The session whose portfolio is served on `date`: itself, or the next one."""
+    """Return the session whose portfolio is served on `date`: that day, or the next session."""
     return date if trading_days.is_session(date) else trading_days.next_session(date)
 
 
 def portfolio(index: str, session: dt.date) -> Portfolio:
-    """The portfolio in force on `session`, at the closes of the session before.
+    """Return the portfolio in force on `session`, at the closes of the session before.
 
     Raises:
         ValueError: there is no such index, or no portfolio on that date.
@@ -112,13 +113,13 @@ def portfolio(index: str, session: dt.date) -> Portfolio:
 
 
 def theoretical(index: str, session: dt.date) -> Portfolio:
-    """The portfolio in force on `session`, as it was on the day of its rebalance."""
+    """Return the portfolio in force on `session`, as it was on the day of its rebalance."""
     rebalanced = last_rebalance(session)
     return _portfolio(index, rebalanced, rebalanced, reductor_of=rebalanced)
 
 
 def preview(index: str, session: dt.date) -> Portfolio:
-    """The last preview published by `session`: of the rebalance to come, before that of the portfolio in force."""
+    """Return the last preview up to `session`: of the next rebalance, or of the portfolio in force if there is none."""
     coming = next_rebalance(session)
     if session < preview_since(coming):
         return theoretical(index, session)
@@ -155,7 +156,7 @@ def _text(value: bytes) -> str:
 
 
 def _weights(values: list[int]) -> list[int]:
-    """The share of each value in thousandths of a percent; the largest remainders are rounded up, for B3's sum."""
+    """Return the share of each value in thousandths of a percent, rounded so that they sum to 100 %."""
     total = sum(values)
     weights = [value * WHOLE // total for value in values]
     by_remainder = sorted(range(len(values)), key=lambda i: (-(values[i] * WHOLE % total), i))
@@ -165,7 +166,7 @@ def _weights(values: list[int]) -> list[int]:
 
 
 def _reductor(index: str, rebalanced: dt.date, session: dt.date) -> int:
-    """What divides the portfolio's value in reais, at the closes before `session`, into the index."""
+    """Return the reductor: the portfolio's value in reais, at the closes before `session`, divided by the index."""
     of, quantities = _composition(index, rebalanced)
     closes = spot.last_closes(of, session).tolist()
     value = sum(quantity * close for quantity, close in zip(quantities, closes, strict=True))
@@ -175,12 +176,12 @@ def _reductor(index: str, rebalanced: dt.date, session: dt.date) -> int:
 
 @lru_cache(maxsize=64)
 def _composition(index: str, rebalanced: dt.date) -> tuple[Instruments, list[int]]:
-    """The constituents from `rebalanced` on, and their theoretical quantities: the shares in free float."""
+    """Return the constituents from `rebalanced` on, and their theoretical quantities: the shares in free float."""
     if index not in _LEVELS:
         raise ValueError(f"no index {index}: there are {', '.join(INDEXES)}")
     ranked = _ranked(rebalanced)
     of = ranked.take(_chosen(index, ranked, rebalanced))
-    # A share's float lasts; each period revises it a little.
+    # The free float of a share is stable; each period changes it a little.
     percent = chance.between(60, 140, 101, of.id)
     revision = chance.between(985, 1015, 102, of.id, rebalanced.toordinal())
     cents = np.maximum(of.trades, _LEAST_TRADES) * _FREE_FLOAT_CENTS // 100 * percent // 1000 * revision
@@ -193,16 +194,16 @@ def _chosen(index: str, ranked: Instruments, rebalanced: dt.date) -> Ints:
         first, last = np.searchsorted(share, [percent * share[-1] // 100 for percent in _SMLL_PERCENT])
         return np.arange(first, last)
     most = _IBXX_COUNT - 1 if index == "IBXX" else np.searchsorted(share, _IBOV_PERCENT * share[-1] // 100)
-    # One share that hardly trades any more stays in, as those do whose float a tender offer has all but bought up.
+    # One share that hardly trades stays in the index, like a share of which a tender offer bought nearly all.
     seldom = np.flatnonzero(ranked.activity < _SELDOM)
-    # Each period another one, so that no rebalance leaves the composition as it was.
+    # It is another share in each period, so that every rebalance changes the composition.
     left_over = seldom[(3 * rebalanced.year + rebalanced.month // 4) % len(seldom)]
     return np.append(np.arange(most), left_over)
 
 
 @lru_cache(maxsize=64)
 def _ranked(rebalanced: dt.date) -> Instruments:
-    """The shares and units that an index may hold from `rebalanced` on, the most traded first."""
+    """Return the shares and units that an index may hold from `rebalanced` on, the most traded first."""
     end = next_rebalance(rebalanced)
     year_before, soon_after = rebalanced - dt.timedelta(days=365), end + dt.timedelta(days=7)
     of = universe.listed(rebalanced)
@@ -220,8 +221,8 @@ def _ranked(rebalanced: dt.date) -> Instruments:
 
 
 def _trades(of: Instruments, rebalanced: dt.date) -> Ints:
-    """Trades on one day of each of the twelve months before the previews of a rebalance."""
-    # Previews must not know what happens after them.
+    """Return the number of trades on one day of each of the twelve months before the previews of a rebalance."""
+    # A preview must not depend on days after it.
     last = rebalanced - dt.timedelta(days=45)
     days = [last - dt.timedelta(days=30 * month) for month in range(_MONTHS_RANKED)]
     return np.sum([trading.busy(of, day) for day in days], axis=0)

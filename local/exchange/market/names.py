@@ -1,7 +1,7 @@
-"""Invented tickers and names, and the ISINs that go with them.
+"""Invented tickers and names, and their ISINs.
 
-Tickers are made so that they cannot be taken for B3's: the root's first two letters are both among K, Q, W, X,
-Y and Z, and BDRs have a 0 for a second character.
+The tickers cannot be confused with B3's: the first two letters of a root are both among K, Q, W, X, Y and Z, and the
+second character of a BDR is 0.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ def _two_letters(number: int) -> str:
 
 
 def root(serial: int) -> str:
-    """Four letters, different for every serial number below 24,336."""
-    # Prime to the count, so that neighbours look different and none comes twice.
+    """Return a root of four letters, different for every serial number below 24,336."""
+    # 7919 and 24,336 have no common factor: so no root repeats, and neighbours look different.
     number = serial * 7919 % 24_336
     return _ODD_LETTERS[number % 6] + _ODD_LETTERS[number // 6 % 6] + _two_letters(number // 36)
 
 
 def bdr_root(serial: int) -> str:
-    """The four characters of a BDR, different for every serial number below 4,056."""
+    """Return the four characters of a BDR, different for every serial number below 4,056."""
     number = serial * 1009 % 4056
     return _ODD_LETTERS[number % 6] + "0" + _two_letters(number // 6)
 
@@ -54,17 +54,17 @@ def _name(number: int, first: list[str], second: list[str], prefix: str = "") ->
 
 
 def company(number: int, prefix: str = "") -> str:
-    """A Brazilian trading name of up to twelve characters."""
+    """Return a Brazilian trading name of up to twelve characters."""
     return _name(number, _FIRST_WORDS, _SECOND_WORDS, prefix)
 
 
 def foreign_company(number: int) -> str:
-    """A foreign trading name of up to twelve characters."""
+    """Return a foreign trading name of up to twelve characters."""
     return _name(number, _FOREIGN_WORDS, _FOREIGN_ENDINGS)
 
 
 def isin(body: str) -> str:
-    """The ISIN of these eleven characters: they and their check digit."""
+    """Return the ISIN of eleven characters: the characters and their check digit."""
     digits = "".join(str(int(character, 36)) for character in body)
     total = sum(sum(divmod(int(d) * (2 if i % 2 == 0 else 1), 10)) for i, d in enumerate(reversed(digits)))
     return f"{body}{-total % 10}"

@@ -1,7 +1,6 @@
-"""Rows that break a rule, planted where B3's own files have such rows: as many a year, spread over its sessions.
+"""Plant rows that break a rule: as many per year as B3's files have, spread over the sessions.
 
-B3's rows of old years are not clean, and of 2005 and 2020 neither. A row planted here breaks the rule that it is
-planted for and no other one.
+B3's files of old years have such rows, and so do those of 2005 and 2020. A planted row breaks one rule alone.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ KEY_REPEATED = "key_is_unique"
 FIELD_UNREADABLE = "fields_are_readable"
 VOLUME_UNDIVIDED = "volume_fits_quantity"
 
-# Rows of B3's annual files whose open or close lies outside low and high. Years that are not here have none.
+# Number of rows in B3's annual files whose open or close lies outside low and high. Other years have none.
 _OUTSIDE = {
     1986: 29,
     1988: 1,
@@ -41,12 +40,12 @@ _OUTSIDE = {
     2011: 2,
     2020: 280,
 }
-# Odd lots of 1987 with control characters in PRAZOT, and the one volume of 1988 that is not divided by FATCOT.
+# Number of odd lots with control characters in PRAZOT, and of volumes that are not divided by FATCOT.
 _UNREADABLE = {1987: 34}
 _UNDIVIDED = {1988: 1}
 YEARS = _OUTSIDE.keys() | _UNREADABLE.keys() | _UNDIVIDED.keys()
 
-# B3's only key that stands twice, in two rows of different prices, is a forward's of this day.
+# B3's only repeated key is of a forward on this day: two rows with different prices.
 REPEATED_ON = dt.date(1986, 10, 10)
 _REPEATED_TERM = b"060"
 _CONTROL_CHARACTERS = (b"\x00\x0f ", b"\x9c\x0f ", b"\x00\x07 ")
@@ -54,7 +53,7 @@ _CONTROL_CHARACTERS = (b"\x00\x0f ", b"\x9c\x0f ", b"\x00\x07 ")
 _Planter = Callable[[Columns, int, int, NDArray[np.bool_]], tuple[Columns, list[int]]]
 
 _SPOT, _ODD_LOT, _FORWARD = b"010", b"020", b"030"
-# Of 8 rows with prices outside one is of the spot market, the others are forwards as long as the session has any.
+# Of 8 rows with prices outside, one is in the spot market. The others are forwards, if the session has enough.
 _SPOT_OF_65536 = 8192
 
 
@@ -72,7 +71,7 @@ class Planted(NamedTuple):
 
 
 def session_columns(session: dt.date) -> Columns:
-    """Return the quotes of `session` as B3 would publish them, one array per column, in the order of the file.
+    """Return the quotes of `session` as B3 would publish them, one array per column, in file order.
 
     Raises:
         ValueError: there was no session on that date.
@@ -81,7 +80,7 @@ def session_columns(session: dt.date) -> Columns:
 
 
 def planted(session: dt.date) -> list[Planted]:
-    """Return what is planted in the quotes of `session`, in the order of the file; nothing on a day without session."""
+    """Return the planted rows of `session`, in file order; none on a day without a session."""
     if not _plan(session):
         return []
     columns, rows = _plant(session, session_rows.draw(session))
@@ -105,7 +104,7 @@ def _plan(session: dt.date) -> dict[str, int]:
     if session.year not in YEARS:
         return {}
     counts = {
-        # First, since it adds a row and so moves those behind it.
+        # First, because it adds a row, which moves the rows behind it.
         KEY_REPEATED: int(session == REPEATED_ON),
         FIELD_UNREADABLE: _spread(session.year, 121, _UNREADABLE.get(session.year, 0))[session],
         VOLUME_UNDIVIDED: _spread(session.year, 122, _UNDIVIDED.get(session.year, 0))[session],
@@ -116,15 +115,15 @@ def _plan(session: dt.date) -> dict[str, int]:
 
 @cache
 def _spread(year: int, salt: int, count: int) -> Counter[dt.date]:
-    """Return how many of `count` rows of a year each session gets."""
+    """Return the number of rows of each session, when `count` rows are spread over a year."""
     days = trading_days.sessions(dt.date(year, 1, 1), dt.date(year, 12, 31))
-    # Its three rows are all that there is of the Saturday: more than half of them must not be odd.
+    # The Saturday has only three rows, and no more than half of them may be odd.
     days = [day for day in days if day != trading_days.SATURDAY]
     return Counter(days[place] for place in chance.below(len(days), salt, year, np.arange(count)).tolist())
 
 
 def _plant(session: dt.date, columns: Columns) -> tuple[Columns, list[tuple[str, int]]]:
-    """Return `columns` with what is planned for `session`, and the rule and the place of each row changed for it."""
+    """Return `columns` with the rows planted for `session`, and the rule and place of each planted row."""
     found: list[tuple[str, int]] = []
     for rule, count in _plan(session).items():
         taken = np.zeros(len(columns["ticker"]), np.bool_)
@@ -135,7 +134,7 @@ def _plant(session: dt.date, columns: Columns) -> tuple[Columns, list[tuple[str,
 
 
 def _some(candidates: NDArray[np.bool_], day: int, count: int, wanted: str) -> list[int]:
-    """Return `count` rows of those that `candidates` marks."""
+    """Return `count` of the rows that `candidates` marks."""
     rows = np.flatnonzero(candidates)
     if len(rows) < count:
         raise ValueError(f"expected {count} {wanted} on {dt.date.fromordinal(day)}, found {len(rows)}")
@@ -143,7 +142,7 @@ def _some(candidates: NDArray[np.bool_], day: int, count: int, wanted: str) -> l
 
 
 def _repeat_key(columns: Columns, day: int, count: int, free: NDArray[np.bool_]) -> tuple[Columns, list[int]]:
-    """Add another row of the same key after a forward's, with prices a little higher."""
+    """Add a row with the same key after a forward's row, with prices a little higher."""
     candidates = free & (columns["market_type"] == _FORWARD) & (columns["forward_days"] == _REPEATED_TERM)
     (row,) = _some(candidates, day, count, "forward of 60 days")
     columns = {name: np.insert(values, row + 1, values[row]) for name, values in columns.items()}
@@ -155,7 +154,7 @@ def _repeat_key(columns: Columns, day: int, count: int, free: NDArray[np.bool_])
 
 
 def _spoil_terms(columns: Columns, day: int, count: int, free: NDArray[np.bool_]) -> tuple[Columns, list[int]]:
-    """Put control characters in the place of the blanks in PRAZOT of odd lots."""
+    """Replace the blanks in PRAZOT of odd lots by control characters."""
     rows = _some(free & (columns["market_type"] == _ODD_LOT), day, count, "odd lots")
     for row in rows:
         columns["forward_days"][row] = _CONTROL_CHARACTERS[chance.draw(0, len(_CONTROL_CHARACTERS) - 1, 125, day, row)]
@@ -165,7 +164,7 @@ def _spoil_terms(columns: Columns, day: int, count: int, free: NDArray[np.bool_]
 def _leave_volume_undivided(
     columns: Columns, day: int, count: int, free: NDArray[np.bool_]
 ) -> tuple[Columns, list[int]]:
-    """Multiply the volume of rows quoted per lot of shares, as if their prices were of one share."""
+    """Multiply the volume of rows with a quote factor by it, as if their prices were for one share."""
     candidates = free & (columns["quote_factor"] > 1) & (columns["financial_volume"] > 0)
     rows = _some(candidates, day, count, "rows with a quote factor")
     columns["financial_volume"][rows] *= columns["quote_factor"][rows]
@@ -175,7 +174,7 @@ def _leave_volume_undivided(
 def _move_outside(columns: Columns, day: int, count: int, free: NDArray[np.bool_]) -> tuple[Columns, list[int]]:
     """Move the open of spot rows, and the open or the close of forwards, out of the day's range.
 
-    The close of a spot row stays: the weights of the indexes are made of it.
+    The close of a spot row stays: the weights of the indexes depend on it.
     """
     forwards = free & (columns["market_type"] == _FORWARD)
     in_spot = int(chance.happens(_SPOT_OF_65536, 126, day, np.arange(count)).sum())
@@ -184,11 +183,11 @@ def _move_outside(columns: Columns, day: int, count: int, free: NDArray[np.bool_
     rows += _some(free & (columns["market_type"] == _SPOT), day, count - of_forwards, "rows of the spot market")
     for row in rows:
         low, high = int(columns["low"][row]), int(columns["high"][row])
-        away = 1 + high * chance.draw(5, 40, 127, day, row) // 1000
-        is_above = low <= away or chance.draw(0, 1, 128, day, row) == 1
+        distance = 1 + high * chance.draw(5, 40, 127, day, row) // 1000
+        is_above = low <= distance or chance.draw(0, 1, 128, day, row) == 1
         is_forward = columns["market_type"][row] == _FORWARD
         price = "close" if is_forward and chance.draw(0, 1, 129, day, row) else "open"
-        columns[price][row] = high + away if is_above else low - away
+        columns[price][row] = high + distance if is_above else low - distance
     return columns, rows
 
 

@@ -26,7 +26,7 @@ _INDEXES = (("QXIB", 100_000, 0), ("QXSC", 40_000, 6))
 
 @cache
 def expiry(year: int, month: int) -> dt.date:
-    """The session on which options on shares expire: the third Friday, the third Monday until April 2021."""
+    """Return the session on which options on shares expire: the third Friday, until April 2021 the third Monday."""
     first = dt.date(year, month, 1)
     if (year, month) <= _MONDAYS_UNTIL:
         monday = first + dt.timedelta((0 - first.weekday()) % 7 + 14)
@@ -37,7 +37,7 @@ def expiry(year: int, month: int) -> dt.date:
 
 @cache
 def index_expiry(year: int, month: int) -> dt.date:
-    """The session on which options on indexes expire: the Wednesday nearest to the 15th."""
+    """Return the session on which options on indexes expire: the Wednesday nearest to the 15th."""
     fifteenth = dt.date(year, month, 15)
     wednesday = fifteenth + dt.timedelta((2 - fifteenth.weekday() + 3) % 7 - 3)
     return wednesday if trading_days.is_session(wednesday) else trading_days.next_session(wednesday)
@@ -47,17 +47,17 @@ def _index_levels(day: int) -> Ints:
     return np.array([trading.index_level(base, day) for _, base, _ in _INDEXES]) * 100
 
 
-# A session has the expiries of its neighbours. A year has 12 expiries of shares and 12 of indexes.
+# Cached, because neighbouring sessions have the same expiries. A year has 12 of shares and 12 of indexes.
 @lru_cache(maxsize=64)
 def _when_opened(expiry_day: int) -> tuple[Ints, Ints]:
-    """Closes of every share with options, listed or not, and index levels, when an expiry was opened."""
+    """Return the closes of every share with options, listed or not, and the index levels, when an expiry opened."""
     shares = instruments()
     day = expiry_day - _REFERENCE_DAYS
     return trading.closes(shares.take(shares.option), day), _index_levels(day)
 
 
 class _Underlyings:
-    """What options are written on: price now, prices when each expiry was opened, strike steps."""
+    """The underlyings of the options: the price now, and the prices when each expiry opened."""
 
     def __init__(self, session: dt.date, months: list[tuple[int, int]]) -> None:
         day = session.toordinal()
@@ -85,7 +85,7 @@ class _Underlyings:
         self.opened = np.stack(opened, axis=1)
 
     def steps(self) -> Ints:
-        """The distance of strikes, in cents, per underlying and expiry."""
+        """Return the distance between strikes in cents, per underlying and expiry."""
         fraction = np.where(self.is_index, 120, 40)[:, None]
         wanted = np.maximum(1, self.opened // fraction)
         return _NICE_STEPS[np.searchsorted(_NICE_STEPS, wanted)]
@@ -142,7 +142,7 @@ class Series:
         return {"bdi_code": np.where(put, put_code, call_code)}
 
     def traded(self) -> Columns:
-        """The series that trade, the nearer to the money and to expiry the likelier."""
+        """Return the series that trade. Those near the money and near expiry are more likely to."""
         distance = self.inside * 6 // self.step
         near = 65536 * 1296 // (1296 + distance * distance)
         soon = 65536 * 25 // (25 + self.days)
@@ -150,7 +150,7 @@ class Series:
         likely = likely * trading.era_percent(self.session) // 100
         which = np.flatnonzero((self.days > 0) & chance.happens(likely, 81, self.key, self.day))
         key, now, days = self.key[which], self.of.now[self.under[which]], self.days[which]
-        # What a series is worth beyond its intrinsic value: the most at the money, more with more time.
+        # The time value of a series: it is highest at the money, and grows with the time to expiry.
         most = now * _SQUARE_ROOTS[days] // 100_00 + 1
         away = np.abs(self.inside[which]) * 2
         time_value = most * most // (most + away)
@@ -173,7 +173,7 @@ class Series:
         return trading.complete(self._identity(which) | figures | codes | market, forward_days=b"000")
 
     def exercised(self) -> Columns:
-        """Exercises (ticker + E): most series in the money on their last day, a few calls before it."""
+        """Return exercises (ticker + E): series in the money on their last day, and a few calls before it."""
         in_the_money = self.inside > 0
         last_day = self.days == 0
         likely = np.where(last_day, 12_000, np.where(self.put, 0, 60))

@@ -1,8 +1,8 @@
 """Price levels as a function of the day, in fixed point.
 
-A level is a base price times 2**x, where x is value noise over the calendar day: random heights on a grid of
-days, joined by straight lines, at several grid spacings. Any day costs the same, and consecutive days join up.
-Everything is integer arithmetic: exp() may differ in its last digit from one processor to the next.
+A level is a base price times 2**x. x is value noise over the calendar day: random heights on grids of days with
+several spacings, joined by straight lines. Any day takes the same time, and consecutive days are continuous. All
+arithmetic is on integers, because exp() may differ in its last digit between processors.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _POWERS = _powers_of_two()
 
 
 def scaled(base: int | Ints, log2: Ints) -> Ints:
-    """`base` · 2**(`log2` / ONE), at least 1. `base` below 2**32, the exponent within ±15."""
+    """Return `base` · 2**(`log2` / ONE), at least 1. `base` is below 2**32, the exponent is cut to ±15."""
     log2 = np.clip(log2, -15 * ONE, 15 * ONE)
     whole, fraction = log2 >> 16, log2 & (ONE - 1)
     step = 16 - _TABLE_BITS
@@ -50,11 +50,11 @@ def scaled(base: int | Ints, log2: Ints) -> Ints:
 
 
 def noise(series: Ints, day: int | Ints) -> Ints:
-    """The base-2 logarithm of each series' level on `day` (a proleptic ordinal), about zero."""
+    """Return the base-2 logarithm of each series' level on `day` (a proleptic ordinal), around zero."""
     shape = np.broadcast(series, day).shape
-    # All octaves at once: each call of numpy on few numbers costs more than what it computes.
+    # All octaves in one array: a numpy call costs more than its work on few numbers.
     spacing, height = (column.reshape(-1, *(1 for _ in shape)) for column in (_SPACINGS, _HEIGHTS))
-    # Each series has grids of its own, or all would turn on the same day.
+    # Shift the grids of each series, or all would turn on the same day.
     shifted = day + chance.below(spacing, 11, series, spacing)
     cell, into = shifted // spacing, shifted % spacing
     left = chance.below(2 * height + 1, 12, series, spacing, cell) - height
@@ -63,9 +63,9 @@ def noise(series: Ints, day: int | Ints) -> Ints:
 
 
 class Cycle:
-    """A corporate action that comes back: once per `period` days, on a day of chance, per instrument.
+    """A corporate action that an instrument repeats: once per `period` days, on a random day.
 
-    The price climbs by `size` towards the day and falls back on it, so that the action leaves no trend.
+    The price climbs by `size` until that day and then falls back, so that the action leaves no trend.
     """
 
     def __init__(self, salt: int, period: int) -> None:
@@ -79,12 +79,12 @@ class Cycle:
         return turn, into, falls_on
 
     def age(self, ids: Ints, day: int | Ints) -> Ints:
-        """Days since the action of the current turn; negative before it."""
+        """Return the days since the action of the current period; negative before it."""
         _, into, falls_on = self._position(ids, day)
         return into - falls_on
 
     def count(self, ids: Ints, since: Ints, day: int) -> Ints:
-        """How many actions there were after `since`, to `day` included."""
+        """Return the number of actions after `since`, up to and including `day`."""
 
         def total(at: int | Ints) -> Ints:
             turn, into, falls_on = self._position(ids, at)
@@ -93,6 +93,6 @@ class Cycle:
         return total(day) - total(since)
 
     def climb(self, ids: Ints, size: Ints, day: int | Ints) -> Ints:
-        """What the action to come adds to the base-2 logarithm of the price on `day`."""
+        """Return the part of the price's base-2 logarithm on `day` that the next action will take back."""
         _, into, falls_on = self._position(ids, day)
         return np.where(into < falls_on, size * into // falls_on, 0)

@@ -1,8 +1,8 @@
-"""How B3 writes the sectors of `universe.SECTORS`: shortened in portfolios, in three levels in its workbook."""
+"""B3's spellings of `universe.SECTORS`: abbreviated in portfolios, in three levels in the workbook."""
 
 from __future__ import annotations
 
-# One spelling or two of a sector, as B3's portfolios have them: shortened here and there, with and without blanks.
+# One or two spellings of a sector in B3's portfolios: some abbreviated, with and without blanks.
 _LABELS = (
     ("Petróleo, Gás e Biocombustíveis",),
     ("Mats Básicos / Mineração",),
@@ -29,12 +29,12 @@ _SEGMENTS = {
 
 
 def label(sector: int, issuer: int) -> str:
-    """The sector of a company as portfolios spell it; `sector` is its position in `universe.SECTORS`."""
+    """Return the sector of a company as portfolios spell it; `sector` is its index in `universe.SECTORS`."""
     spellings = _LABELS[sector]
     return spellings[issuer % 3 == 0 and len(spellings) > 1]
 
 
 def segment(subsector: str, issuer: int) -> str:
-    """The third level of the classification of a company."""
+    """Return the third level of a company's classification."""
     segments = _SEGMENTS.get(subsector, (subsector,))
     return segments[issuer % len(segments)]

@@ -1,4 +1,4 @@
-"""The rows of a session as they are drawn: none is odd."""
+"""Draw the rows of a session; none of them is odd."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _UNSORTED_SINCE = 2023
 
 
 def draw(session: dt.date) -> Columns:
-    """Return the quotes of `session` before oddities, one array per column, in the order of the file.
+    """Return the quotes of `session` before oddities, one array per column, in file order.
 
     Prices, strikes and volume are integers in cents, points in millionths, dates as YYYYMMDD.
 

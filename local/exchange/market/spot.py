@@ -1,4 +1,4 @@
-"""The rows of the spot market and what hangs on it: odd lots, auctions, rights, forwards."""
+"""Draw the rows of the spot market and of the markets next to it: odd lots, auctions, rights, forwards."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _bdi_codes(of: Instruments, session: dt.date) -> Any:
     codes[of.asset == b"fii"] = b"12"
     codes[of.asset == b"etf"] = b"14"
     if session.year >= 2023:
-        # Until 2022 BDRs are round lots like any other; then codes that B3 does not document.
+        # Until 2022 BDRs have the code of round lots. Since then they have codes that B3 does not document.
         bdr = of.asset == b"bdr"
         codes[bdr & (of.id % 10 > 0)] = b"34"
         codes[bdr & (of.id % 10 == 8)] = b"35"
@@ -34,7 +34,7 @@ def _bdi_codes(of: Instruments, session: dt.date) -> Any:
 
 
 def trade_on(of: Instruments, day: int) -> NDArray[np.bool_]:
-    """Which instruments trade on `day` (an ordinal), if it is a session."""
+    """Return a mask of the instruments that trade on `day` (an ordinal), if it is a session."""
     trades = chance.happens(of.activity, 71, of.id, day)
     return trades & np.isin(of.id, _traded_on_the_saturday()) if day == trading_days.SATURDAY.toordinal() else trades
 
@@ -46,7 +46,7 @@ def _traded_on_the_saturday() -> Ints:
 
 
 def last_closes(of: Instruments, before: dt.date) -> Ints:
-    """The closes of the last session before `before` on which each instrument traded, as the quotes have them."""
+    """Return each instrument's close on the last session before `before` on which it traded, as in the quotes."""
     closes, waiting, session = np.zeros(len(of), np.int64), np.ones(len(of), np.bool_), before
     while waiting.any():
         session = trading_days.previous_session(session)
@@ -58,7 +58,7 @@ def last_closes(of: Instruments, before: dt.date) -> Ints:
 
 
 class Spot:
-    """The instruments that trade on a session, with the prices every other market refers to."""
+    """The instruments that trade on a session, with the prices that all other markets refer to."""
 
     def __init__(self, of: Instruments, session: dt.date, previous: dt.date) -> None:
         self.session = session
@@ -81,7 +81,7 @@ class Spot:
         return rows | {"ticker": np.char.add(rows["ticker"], suffix)}
 
     def round_lots(self) -> Columns:
-        """One row per instrument that trades in its standard lot."""
+        """Return one row per instrument that trades in its standard lot."""
         of, day = self.of, self.day
         each = of.lot * np.maximum(1, of.quote_factor // 10) * chance.between(1, 5, 72, of.id, day)
         figures = trading.figures(
@@ -98,17 +98,17 @@ class Spot:
         return trading.complete(self.identity | figures | kind)
 
     def odd_lots(self) -> Columns:
-        """The odd-lot market (ticker + F), near the round lot's prices."""
+        """Return the odd-lot market (ticker + F), with prices near the round lot's."""
         which = np.flatnonzero(chance.happens(self.of.odd_lots, 73, self.of.id, self.day))
         return self._aside(which, b"F", b"96", b"020", salt=2, share=6, most=40)
 
     def auctions(self) -> Columns:
-        """A few auctions of shares a session."""
+        """Return a few auctions of shares."""
         chosen = (self.of.asset == b"share") & chance.happens(900, 74, self.of.id, self.day)
         return self._aside(np.flatnonzero(chosen), b"L", b"50", b"017", salt=3, share=2000, most=90_000)
 
     def undocumented(self) -> Columns:
-        """Rows under codes that are in B3's files since 2021 and in none of its documents."""
+        """Return rows with codes that B3's files have since 2021, and that B3 does not document."""
         funds = np.isin(self.of.asset, [b"etf", b"fii"]) & (self.of.id % 40 == 1)
         which = np.flatnonzero(funds & (self.session.year >= 2021))
         rows = self._aside(which, b"B", b"92", b"021", salt=4, share=300, most=50)
@@ -118,7 +118,7 @@ class Spot:
     def _aside(
         self, which: Any, suffix: bytes, bdi: bytes, market: bytes, *, salt: int, share: int, most: int
     ) -> Columns:
-        """Rows of `which` in a market beside the main one, with one trade in `share` of its trades."""
+        """Return rows of `which` in another market, with one trade for every `share` trades of the round lot."""
         of, day = self.of.take(which), self.day
         trades = np.maximum(1, self.trades[which] // share)
         near = chance.between(-1, 1, 75, salt, of.id, day) * (self.close[which] // 400)
@@ -137,7 +137,7 @@ class Spot:
         return trading.complete(self._identity(which, suffix) | figures | kind)
 
     def forwards(self) -> Columns:
-        """Forwards (ticker + T): several terms in days for one ticker."""
+        """Return forwards (ticker + T): several terms in days for one ticker."""
         forward = np.flatnonzero(self.of.forward & (self.of.quote_factor == 1))
         which = np.repeat(forward, len(_FORWARD_TERMS))
         term = np.tile(np.array(_FORWARD_TERMS), len(forward))
@@ -166,7 +166,7 @@ class Spot:
         return trading.complete(self._identity(which, b"T") | figures | kind)
 
     def rights(self) -> list[Columns]:
-        """Subscription rights and bonus warrants, for as long as each is listed."""
+        """Return subscription rights and bonus warrants, while they are listed."""
         of, day = self.of, self.day
         subscribed = _SUBSCRIPTIONS.age(of.issuer, day)
         warranted = _BONUS_WARRANTS.age(of.issuer, day)
@@ -198,7 +198,7 @@ class Spot:
             names.isin(f"BR{root.decode()}{isin_type}{'OR' if common else 'PR'}")
             for root, common in zip(of.root, of.kind == b"ON", strict=True)
         ]
-        own: Columns = {
+        of_right: Columns = {
             "ticker": np.char.add(of.root, suffix),
             "bdi_code": np.full(len(of), bdi),
             "market_type": np.full(len(of), b"010"),
@@ -206,4 +206,4 @@ class Spot:
             "isin": np.array(isins, "S12"),
         }
         rows = {name: values[which] for name, values in self.identity.items()}
-        return trading.complete(rows | figures | own)
+        return trading.complete(rows | figures | of_right)

@@ -1,4 +1,4 @@
-"""From a price level to the figures of a session's row: prices, trades, quantity, volume."""
+"""Compute the figures of a session's row from price levels: prices, trades, quantity, volume."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _TRADE_COUNT_WRAPS_AT = 100_000
 
 
 def era_percent(session: dt.date) -> int:
-    """How much trades, in percent of a session in 2020 or later."""
+    """Return the activity of the market, in percent of a session in 2020 or later."""
     return min(100, max(2, 4 * (session.year - 1995)))
 
 
 def _log_level(of: Instruments, day: int) -> Ints:
     return (
-        of.own * price_levels.noise(of.id, day)
+        of.own_weight * price_levels.noise(of.id, day)
         + of.market * price_levels.noise(np.array([universe.MARKET]), day)
         + of.sector_weight * price_levels.noise(universe.sector_series(of.sector, of.asset), day)
     ) >> 8
@@ -49,23 +49,23 @@ def _climb(of: Instruments, day: int) -> Ints:
 
 
 def closes(of: Instruments, day: int) -> Ints:
-    """Closing prices on `day` (an ordinal), in cents per quote factor, unadjusted."""
+    """Return closing prices on `day` (an ordinal), in cents per quote factor, unadjusted."""
     return price_levels.scaled(of.base, _log_level(of, day) + _climb(of, day))
 
 
 def opens(of: Instruments, day: int, previous: int) -> Ints:
-    """Opening prices on `day`: near the close of `previous`, as it is after what went ex in between."""
+    """Return opening prices on `day`: near the close of `previous`, adjusted for corporate actions in between."""
     gap = chance.between(-350, 350, 51, of.id, day)
     return price_levels.scaled(of.base, _log_level(of, previous) + _climb(of, day) + gap)
 
 
 def index_level(base: int, day: int) -> int:
-    """The level of an index of the whole market on `day`, from its level in an ordinary year."""
+    """Return the level of a whole-market index on `day`; `base` is its level in an ordinary year."""
     return int(price_levels.scaled(base, price_levels.noise(np.array([universe.MARKET]), day))[0])
 
 
 def ex_marks(of: Instruments, day: int) -> NDArray[np.bytes_]:
-    """What the specification says of a recent corporate action, ten characters with kind and segment."""
+    """Return the specification, ten characters: kind, mark of a recent corporate action, and segment."""
     dividend_age = DIVIDENDS.age(of.issuer, day)
     split_age = SPLITS.age(of.issuer, day)
     mark = np.full(len(of), b"", "S3")
@@ -83,7 +83,7 @@ def ex_marks(of: Instruments, day: int) -> NDArray[np.bytes_]:
 
 
 def distribution_numbers(of: Instruments, day: int) -> Ints:
-    """DISMES: one up with every corporate action since the listing."""
+    """Return DISMES, which grows by one with every corporate action since the listing."""
     dividends = np.where(
         _income_events(of),
         INCOME.count(of.issuer, of.listed, day),
@@ -94,7 +94,7 @@ def distribution_numbers(of: Instruments, day: int) -> Ints:
 
 
 def busy(of: Instruments, session: dt.date) -> Ints:
-    """Trades of the session, before the count wraps."""
+    """Return the number of trades of the session, before the count wraps."""
     spread = price_levels.scaled(
         of.trades * era_percent(session), price_levels.noise(of.id + 500_000, session.toordinal())
     )
@@ -114,10 +114,10 @@ def figures(
     spread: int = 900,
     quoted: int = 58_000,
 ) -> Columns:
-    """Open to financial volume of rows known by `key`.
+    """Return the columns from open to financial volume. `key` identifies the rows.
 
-    `spread` widens the day's range beyond open and close, and `quoted` is the chance, in 65,536ths, that a best
-    bid (and by itself a best ask) stands at the close.
+    `spread` widens the day's range beyond open and close. `quoted` is the chance, in 65,536ths, that a row has a
+    best bid at the close, and separately that it has a best ask.
     """
     single = trades == 1
     open = np.where(single, close, open)
@@ -130,7 +130,7 @@ def figures(
     average = (open + high + low + 2 * close) // 5
     # A few averages lie outside the range, as in B3's files.
     average = np.where(~single & chance.happens(300, 62, salt, key, day), high + 1, average)
-    # B3 cuts the average to the cent; the volume holds what was cut, and no trade lies outside the range.
+    # B3 truncates the average to the cent, but not the volume. No trade lies outside the range.
     cut = np.where(single, 0, chance.below(np.maximum(1, quantity), 63, salt, key, day))
     volume = np.clip(quantity * average + cut, quantity * low, quantity * high)
     tick = 1 + close // 500
@@ -151,7 +151,7 @@ def figures(
 
 
 def complete(columns: Columns, **defaults: Any) -> Columns:
-    """`columns` with what an ordinary spot row holds where nothing else is said."""
+    """Return `columns`, completed by the values of an ordinary spot row, or by `defaults`."""
     count = len(columns["ticker"])
     ordinary: dict[str, Any] = {
         "forward_days": b"   ",

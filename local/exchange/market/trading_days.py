@@ -1,8 +1,7 @@
-"""The days on which the simulated market trades: in each year as many as B3 traded on.
+"""The sessions of the simulated market: each year has as many as B3 had.
 
 From 2000 on they are the sessions of the calendar library. In 1986–1999 the library has 45 sessions more than B3's
-annual files, and lacks a Saturday. Which days the market was closed on is known for March 1990 only; hashes choose
-the others.
+annual files, and lacks a Saturday. The closed days are known only for March 1990; hashes choose the others.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from functools import cache
 from b3.calendar import sessions as calendar
 from local.exchange.market import chance
 
-# Sessions in B3's annual files, the Saturday of 1986 included.
+# Number of sessions in B3's annual files, with the Saturday of 1986.
 SESSIONS_A_YEAR = {
     1986: 248,
     1987: 240,
@@ -31,12 +30,12 @@ SESSIONS_A_YEAR = {
     1998: 246,
     1999: 246,
 }
-# B3's file of 1986 has a Saturday with three rows. This is an invented one: the real date is not known here.
+# B3's file of 1986 has a Saturday with three rows. Its real date is not known; this date is invented.
 SATURDAY = dt.date(1986, 11, 22)
 SATURDAY_ROWS = 3
 # The market was closed before the currency reform of 16 March 1990.
 _KNOWN_CLOSURES = frozenset(dt.date(1990, 3, day) for day in (14, 15, 16))
-# Days of a month that may be closures: the rebalances of indexes and the ends of a year lie outside them.
+# Days of a month that may be closures. Rebalances of indexes and the ends of a year are on other days.
 _CLOSURES_FROM, _CLOSURES_TO = 11, 28
 
 
@@ -75,7 +74,7 @@ def is_session(date: dt.date) -> bool:
 
 
 def previous_session(date: dt.date) -> dt.date:
-    """Return the last session before `date`, whether or not `date` is one itself.
+    """Return the last session before `date`. `date` need not be a session.
 
     Raises:
         ValueError: `date` lies before 1986. The session before the first of 1986 is one of 1985.
@@ -87,7 +86,7 @@ def previous_session(date: dt.date) -> dt.date:
 
 
 def next_session(date: dt.date) -> dt.date:
-    """Return the first session after `date`, whether or not `date` is one itself.
+    """Return the first session after `date`. `date` need not be a session.
 
     Raises:
         ValueError: `date` lies before the end of 1985, or so late that the next session is after 2100.

@@ -1,4 +1,4 @@
-"""What is listed: invented companies and funds, their instruments, and from when to when."""
+"""The invented companies and funds, their instruments, and the dates of their listing."""
 
 from __future__ import annotations
 
@@ -66,9 +66,10 @@ class Company(NamedTuple):
 class Instruments:
     """Instruments of the spot market, one array per attribute.
 
-    `base` is the price level in cents per `quote_factor` shares; `own`, `market` and `sector_weight` say, in
-    256ths, how much of each noise the price follows; `trades` is an ordinary session's in a modern year;
-    `activity` and `odd_lots` are the chances, in 65,536ths, of a session with trades.
+    `base` is the price level in cents per `quote_factor` shares. `own_weight`, `market` and `sector_weight` are
+    weights, in 256ths, of the noise of the instrument, of the market and of the sector in the price. `trades` is the
+    number of trades in an ordinary session of a modern year. `activity` and `odd_lots` are the chances, in 65,536ths,
+    of a session with trades in the round lot and in the odd lot.
     """
 
     id: Ints
@@ -82,7 +83,7 @@ class Instruments:
     asset: Texts
     sector: Ints
     base: Ints
-    own: Ints
+    own_weight: Ints
     market: Ints
     sector_weight: Ints
     trades: Ints
@@ -99,16 +100,16 @@ class Instruments:
     recovering: NDArray[np.bool_]
 
     def take(self, which: Any) -> Instruments:
-        """The instruments that a mask or an index array selects."""
+        """Return the instruments that a mask or an index array selects."""
         return Instruments(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
 
     def __len__(self) -> int:
-        """How many instruments there are."""
+        """Return the number of instruments."""
         return len(self.id)
 
 
 def _share_classes(slot: int) -> list[tuple[str, str, str]]:
-    """Ticker suffix, kind and the ISIN's middle of a company's classes, the most traded first."""
+    """Return ticker suffix, kind and middle of the ISIN of a company's classes, the most traded first."""
     on, pn = ("3", "ON", "ACNOR"), ("4", "PN", "ACNPR")
     if slot % 12 == 5:
         return [("11", "UNT", "UNT00" if slot % 24 == 5 else "CDAM1"), on, pn]
@@ -149,7 +150,7 @@ def _share_rows(slot: int, generation: int) -> list[dict[str, Any]]:
                 "asset": "share",
                 "sector": sector,
                 "base": base * (max(1, factor // 10) if not penny else 1),
-                "own": 60 if penny else chance.draw(200, 420, 35, serial),
+                "own_weight": 60 if penny else chance.draw(200, 420, 35, serial),
                 "market": 60 if penny else chance.draw(150, 350, 36, serial),
                 "sector_weight": 0 if penny else 110,
                 "trades": 20 if penny else max(1, 125_000 * (340 - rank) ** 3 // 340**3 * 8 // (8 + rank)),
@@ -204,7 +205,7 @@ def _fii_row(order: int) -> dict[str, Any]:
         name=names.company(number, prefix="FII "),
         asset="fii",
         base=chance.draw(700, 12000, 42, number),
-        own=70,
+        own_weight=70,
         market=40,
         trades=max(1, 9000 * (380 - order) ** 3 // 380**3),
         activity=65536 if order < 300 else 55000,
@@ -223,7 +224,7 @@ def _etf_row(order: int) -> dict[str, Any]:
         name=names.company(number, prefix="ETF "),
         asset="etf",
         base=chance.draw(900, 12000, 42, number),
-        own=12,
+        own_weight=12,
         market=256 if order % 3 else 60,
         trades=max(2, 14_000 // (1 + order)),
         activity=65536 if order < 50 else 60000,
@@ -245,7 +246,7 @@ def _bdr_row(order: int) -> dict[str, Any]:
         isin=names.isin(f"BR{root}BDR00"),
         asset="bdr",
         base=chance.draw(1500, 30000, 42, number),
-        own=chance.draw(150, 330, 35, number),
+        own_weight=chance.draw(150, 330, 35, number),
         market=60,
         sector_weight=200,
         trades=max(1, 2500 * (560 - order) ** 4 // 560**4),
@@ -258,7 +259,7 @@ def _bdr_row(order: int) -> dict[str, Any]:
 
 @cache
 def instruments() -> Instruments:
-    """Every instrument of the spot market that was or will be listed."""
+    """Return every instrument of the spot market, listed in the past, now or in the future."""
     rows = [
         row
         for slot in range(_SLOTS)
@@ -277,19 +278,19 @@ def instruments() -> Instruments:
 
 
 def listed(date: dt.date) -> Instruments:
-    """The instruments listed on `date`, whether or not they trade."""
+    """Return the instruments listed on `date`, also those that do not trade."""
     everything, day = instruments(), date.toordinal()
     return everything.take((everything.listed <= day) & (day <= everything.delisted))
 
 
 def sector_series(sector: Ints, asset: Texts) -> Ints:
-    """The noise that instruments of a sector share; BDRs share the dollar's."""
+    """Return the noise series that instruments of a sector share; BDRs share the dollar's."""
     return np.where(asset == b"bdr", DOLLAR, _SECTOR + sector)
 
 
 @cache
 def companies() -> tuple[Company, ...]:
-    """Every listed company, the most traded first, with the tickers of its shares and units."""
+    """Return every company, the most traded first, with the tickers of its shares and units."""
     everything = instruments()
     shares = everything.take(everything.asset == b"share")
     found: dict[bytes, Company] = {}

@@ -1,4 +1,4 @@
-"""Tells people that a task failed, or what a run found, through the lake's alert topic."""
+"""Alerts through the lake's SNS topic: a task failed, a run timed out, or a run has findings."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from b3.calendar.sessions import day_of
 
 log = logging.getLogger(__name__)
 
-_LONGEST_SUBJECT = 100  # of SNS
+_LONGEST_SUBJECT = 100  # SNS takes no more
 
 
 def publish(context: Mapping[str, Any], *, aws_conn_id: str = "aws_default") -> None:
-    """Publish a task's failure to B3_ALERT_TOPIC_ARN; without that setting, or if it cannot be, log so.
+    """Publish a task's failure to B3_ALERT_TOPIC_ARN. Without that setting, or if SNS fails, log it.
 
     Args:
-        context: of a task that failed for good, as Airflow gives it to `on_failure_callback`.
+        context: the context that Airflow gives to `on_failure_callback`, after the last try.
         aws_conn_id: connection to publish with.
     """
     _publish(*describe(context), aws_conn_id)
 
 
 def publish_timeout(context: Mapping[str, Any], *, aws_conn_id: str = "aws_default") -> None:
-    """Publish that a run was ended by its dagrun_timeout, as `publish` does; other failed runs had a task that did.
+    """Publish, as `publish` does, that its dagrun_timeout ended a run. For other failures a task has alerted.
 
     Args:
-        context: of a DAG run that failed, as Airflow gives it to a DAG's `on_failure_callback`.
+        context: the context that Airflow gives to a DAG's `on_failure_callback`.
         aws_conn_id: connection to publish with.
     """
     if context.get("reason") != "timed_out":
@@ -37,18 +37,18 @@ def publish_timeout(context: Mapping[str, Any], *, aws_conn_id: str = "aws_defau
     dag, run_id = context["dag"], context["run_id"]
     _publish(
         _subject(f"{dag.dag_id} timed out{_of(context)} in {run_id}"),
-        f"Expected the run to end within {dag.dagrun_timeout}; it was ended then, and its open tasks were skipped.\n\n"
-        f"DAG {dag.dag_id}, run {run_id}. See in the Airflow UI where it stood, and clear the run to let it go on.",
+        f"Expected the run to end within {dag.dagrun_timeout}; Airflow ended it, and skipped its open tasks.\n\n"
+        f"DAG {dag.dag_id}, run {run_id}. See in the Airflow UI how far it came, and clear the run to go on.",
         aws_conn_id,
     )
 
 
 def inform(subject: str, message: str, *, aws_conn_id: str = "aws_default") -> None:
-    """Publish something that needs no action, as `publish` does.
+    """Publish news that needs no action, as `publish` does.
 
     Args:
-        subject: a few words.
-        message: the rest.
+        subject: the news in a few words.
+        message: the whole text.
         aws_conn_id: connection to publish with.
     """
     _publish(_subject(f"info: {subject}"), message, aws_conn_id)
@@ -58,17 +58,17 @@ def _publish(subject: str, message: str, aws_conn_id: str) -> None:
     try:
         topic = settings.read().alert_topic_arn
         if topic is None:
-            log.info("no B3_ALERT_TOPIC_ARN, nobody is told: %s", subject)
+            log.info("B3_ALERT_TOPIC_ARN is not set, so nothing is published: %s", subject)
             return
         from airflow.providers.amazon.aws.hooks.sns import SnsHook
 
         SnsHook(aws_conn_id=aws_conn_id).publish_to_target(target_arn=topic, subject=subject, message=message)
-    except Exception:  # the failure of the task is the one to report
-        log.exception("expected to publish this alert, and failed: %s", subject)
+    except Exception:  # a failed alert must not hide the failure of the task
+        log.exception("could not publish this alert: %s", subject)
 
 
 def describe(context: Mapping[str, Any]) -> tuple[str, str]:
-    """Subject, in ASCII and of at most 100 characters, and text of the alert for a failed task."""
+    """Return subject (ASCII, at most 100 characters) and text of the alert for a failed task."""
     task = context["ti"]
     error = context.get("exception")
     subject = _subject(f"{task.dag_id} {task.task_id} failed{_of(context)} in {task.run_id}")
@@ -82,12 +82,12 @@ def describe(context: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _of(context: Mapping[str, Any]) -> str:
-    run = context.get("dag_run")  # a DAG's callback has none where no task of the run began
+    run = context.get("dag_run")  # a DAG's callback has no run if none of its tasks began
     return of_run(run) if run is not None else ""
 
 
 def of_run(run: Any) -> str:
-    """Return what a run is for, as ` for 2020-04-30`: its id names the day on which it was due, if any."""
+    """Return the trade date or year of a run, as ` for 2020-04-30`. The run's id has only the day it was due."""
     conf = {} if run.run_type in run_dates.BY_LOGICAL_DATE else run.conf or {}
     day = conf.get("trade_date") or conf.get("year") or (run.logical_date and day_of(run.logical_date))
     return f" for {day}" if day else ""

@@ -1,6 +1,6 @@
-"""The AWS operators of the DAGs, and the clients of their tasks.
+"""AWS operators of the DAGs, and AWS clients of their tasks.
 
-The crawlers, the job and the workgroup belong to the stack of infra/lake.yaml: operators run them, and change nothing.
+The stack of infra/lake.yaml owns the crawlers, the job and the workgroup. Operators run them and change nothing.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ def s3_client() -> Any:
 
 
 def ask(sql: str) -> list[dict[str, str | None]]:
-    """Return the rows of a query on the lake, its values as Athena prints them.
+    """Return the rows of a query on the lake, with values as Athena prints them.
 
     Args:
-        sql: a query of at most 999 rows.
+        sql: a query that returns at most 999 rows.
 
     Raises:
-        RuntimeError: Athena did not answer; its reason is in the message.
+        RuntimeError: the query failed; the message has Athena's reason.
     """
     from airflow.providers.amazon.aws.hooks.athena import AthenaHook
 
@@ -42,10 +42,10 @@ def ask(sql: str) -> list[dict[str, str | None]]:
     chosen = settings.read()
     hook = AthenaHook(aws_conn_id=CONNECTION)
     query_id = hook.run_query(sql, {"Database": chosen.glue_database}, {}, workgroup=chosen.athena_workgroup)
-    # A number of seconds, whatever its annotation says.
+    # sleep_time may be a fraction of a second, although it is annotated as int.
     state = hook.poll_query_status(query_id, max_polling_attempts=2400, sleep_time=_POLL_SECONDS)  # type: ignore[arg-type]
     if state != "SUCCEEDED":
-        raise RuntimeError(f"expected an answer of Athena, found {state}: {hook.get_state_change_reason(query_id)}")
+        raise RuntimeError(f"expected Athena to answer, found {state}: {hook.get_state_change_reason(query_id)}")
     answer = hook.get_query_results(query_id)
     assert answer
     header, *rows = answer["ResultSet"]["Rows"]
@@ -54,7 +54,7 @@ def ask(sql: str) -> list[dict[str, str | None]]:
 
 
 class S3OnDemand:
-    """A boto3 S3 client that is made at its first use: making it takes a second, and most runs need none."""
+    """A boto3 S3 client, made at its first use: that takes a second, and most runs need none."""
 
     @cached_property
     def _client(self) -> Any:
@@ -68,7 +68,7 @@ def statements(folder: Path) -> list[str]:
     """Return the names of the SQL files in a folder, without `.sql`.
 
     Raises:
-        FileNotFoundError: there are none.
+        FileNotFoundError: the folder has no SQL file.
     """
     found = sorted(path.stem for path in folder.glob("*.sql"))
     if not found:
@@ -77,7 +77,7 @@ def statements(folder: Path) -> list[str]:
 
 
 def crawl(task_id: str, crawler: str, *, trigger_rule: str = "all_success") -> GlueCrawlerOperator:
-    """Run a crawler, of which only the (templated) name is given."""
+    """Return a task that runs a crawler; its name is templated."""
     return GlueCrawlerOperator(
         task_id=task_id,
         config={"Name": crawler},
@@ -85,19 +85,19 @@ def crawl(task_id: str, crawler: str, *, trigger_rule: str = "all_success") -> G
         deferrable=True,
         poll_interval=1,
         execution_timeout=dt.timedelta(minutes=30),
-        # A crawler cannot run twice at once: another DAG's crawl is waited out. And a crawl that ends at once may be
-        # marked failed: github.com/apache/airflow/issues/67287, 72716.
+        # A crawler runs once at a time, so a retry waits for another DAG's crawl. And Airflow may mark a crawl failed
+        # that ends at once: github.com/apache/airflow/issues/67287, 72716.
         retries=10,
-        # What a failed crawl had read of its queue is hidden from the next for half a minute.
+        # SQS hides the events that a failed crawl has read from the next crawl for half a minute.
         retry_delay=dt.timedelta(seconds=35),
-        # Backfills have a limit of runs of their own.
+        # max_active_runs does not limit backfills.
         max_active_tis_per_dag=1,
         trigger_rule=trigger_rule,
     )
 
 
 def refine(arguments: dict[str, str]) -> GlueJobOperator:
-    """Run the Glue job with (templated) arguments."""
+    """Return the task that runs the Glue job; its arguments are templated."""
     return GlueJobOperator(
         task_id="refine",
         job_name="{{ settings().glue_job }}",
@@ -105,7 +105,7 @@ def refine(arguments: dict[str, str]) -> GlueJobOperator:
         aws_conn_id=CONNECTION,
         deferrable=True,
         verbose=False,
-        # Longer than any GlueTimeoutMinutes: a run that is given up on goes on beside the one that is tried instead.
+        # Wait longer than any GlueTimeoutMinutes: else the job run would go on beside its retry.
         waiter_delay=2,
         waiter_max_attempts=18_300,
         update_config=False,
@@ -114,14 +114,14 @@ def refine(arguments: dict[str, str]) -> GlueJobOperator:
 
 
 def checks(sql: Path, data_set: str, group_id: str | None = None) -> TaskGroup:
-    """Return a group with a task for each file of include/sql/validate/<data set>/; a violated check fails its query.
+    """Return a group with one task per file of include/sql/validate/<data set>/. A violated check fails its query.
 
-    A task is called `validate.<file>` whichever group it is in.
+    Task ids are `validate.<file>` in every group.
 
     Args:
         sql: the folder include/sql.
         data_set: name of the folder with the checks.
-        group_id: the group's, by default the data set's name.
+        group_id: id of the group, by default the data set's name.
     """
     with TaskGroup(group_id or data_set, prefix_group_id=False) as group:
         for name in statements(sql / "validate" / data_set):
@@ -130,7 +130,7 @@ def checks(sql: Path, data_set: str, group_id: str | None = None) -> TaskGroup:
 
 
 def views(sql: Path) -> TaskGroup:
-    """Return a group with a task for each file of include/sql/views/."""
+    """Return a group with one task per file of include/sql/views/."""
     with TaskGroup("views") as group:
         for name in statements(sql / "views"):
             _athena(f"views/{name}.sql", task_id=name)
@@ -138,9 +138,9 @@ def views(sql: Path) -> TaskGroup:
 
 
 def _athena(file: str, **arguments: Any) -> AthenaOperator:
-    """Run a file of include/sql.
+    """Return a task that runs a file of include/sql.
 
-    Not deferrable: a query takes a second or two, less than the second start that deferring costs.
+    It does not defer: a query takes a second or two, less than starting the task a second time.
     """
     return AthenaOperator(
         query=file,
@@ -148,9 +148,9 @@ def _athena(file: str, **arguments: Any) -> AthenaOperator:
         workgroup="{{ settings().athena_workgroup }}",
         aws_conn_id=CONNECTION,
         deferrable=False,
-        sleep_time=_POLL_SECONDS,  # type: ignore[arg-type]  # a number of seconds, whatever its annotation says
+        sleep_time=_POLL_SECONDS,  # type: ignore[arg-type]  # may be a fraction of a second
         max_polling_attempts=2400,
-        # Once more for a worker that died; a violated check stays so, at the price of one query.
+        # One retry, in case the worker died. A violated check fails again, at the price of one query.
         retries=1,
         retry_delay=dt.timedelta(seconds=10),
         **arguments,

@@ -1,4 +1,4 @@
-"""What all DAGs of the lake have in common."""
+"""Arguments that all DAGs of the lake share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run says of its findings: in its log, in its XCom, and to the alert topic."""
+"""The findings of a run in words, for its log, its XCom and the alert topic."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RuleFindings:
-    """The findings of a run under one rule, with the first of them as an example.
+    """A run's findings under one rule, with the first finding as an example.
 
     Attributes:
-        rule: its name in the table `findings`.
-        findings: how many there are.
-        sessions: on how many trade dates.
-        first_date: the first of these.
-        ticker: of the example; None for a correction, which is of a whole session.
-        expected: of the example.
-        found: of the example.
+        rule: the rule's name in the table `findings`.
+        findings: number of findings.
+        sessions: number of trade dates that have any.
+        first_date: the first of these dates.
+        ticker: ticker of the example; None for a correction, which concerns a whole session.
+        expected: text of the example.
+        found: text of the example.
     """
 
     rule: str
@@ -30,22 +30,22 @@ class RuleFindings:
 
     @classmethod
     def of(cls, row: Mapping[str, str | None]) -> RuleFindings:
-        """Return what a row of include/sql/findings_by_rule.sql says."""
+        """Return the object for a row of include/sql/findings_by_rule.sql."""
         counts = {name: int(row[name] or 0) for name in ("findings", "sessions")}
         return cls(**{**row, **counts})  # type: ignore[arg-type]
 
     def __str__(self) -> str:
-        """In one line."""
+        """Return one line: rule, counts, and the example."""
         times = f"{self.findings} on {self.sessions} sessions, as on" if self.sessions > 1 else f"{self.findings} on"
         of_ticker = f" {self.ticker}" if self.ticker else ""
         return f"{self.rule}: {times} {self.first_date}{of_ticker}: expected {self.expected}; found {self.found}"
 
 
 def subject(what: str, rules: Sequence[RuleFindings]) -> str:
-    """Return the findings of a run in a few words.
+    """Return a few words: the run, and the number of its findings.
 
     Args:
-        what: what the run is for, as `b3_daily for 2005-03-14`.
+        what: the run and its date, as `b3_daily for 2005-03-14`.
         rules: the findings, by rule.
     """
     count = sum(each.findings for each in rules)
@@ -53,11 +53,11 @@ def subject(what: str, rules: Sequence[RuleFindings]) -> str:
 
 
 def message(what: str, rules: Sequence[RuleFindings]) -> str:
-    """Return the findings of a run, a line for each rule, and where to look."""
+    """Return the text of the summary: one line per rule, and the queries that show more."""
     lines = [f"{subject(what, rules)}. What B3 wrote is published as B3 wrote it."]
     lines += [f"* {each}" for each in rules]
     lines += [
         "",
-        "SELECT * FROM findings has each of them; WHERE finding_count = 0 leaves the quotes out that break a rule.",
+        "SELECT * FROM findings shows each; on quotes, WHERE finding_count = 0 leaves out the rows that break a rule.",
     ]
     return "\n".join(lines)

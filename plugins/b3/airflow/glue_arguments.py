@@ -1,4 +1,4 @@
-"""The Glue job's arguments as templates, and the macros that these and the checks use."""
+"""The Glue job's arguments as templates, and the macros of these templates and of the checks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ONE_YEAR = {
 
 
 def previous_session(dag_run: Any) -> dt.date:
-    """Return the session before a run's trade date; before 2000, as B3's file of the year has it."""
+    """Return the session before a run's trade date; before 2000, by B3's file of the year."""
     from b3.calendar import known_sessions
 
     return known_sessions.previous_session(aws.S3OnDemand(), settings.read().lake, run_dates.trade_date(dag_run))
@@ -48,7 +48,7 @@ def sessions_of(uploaded: dict[str, Any]) -> str:
 
 
 def session_before(uploaded: dict[str, Any]) -> dt.date:
-    """Return the session before the first that `upload` wrote."""
+    """Return the session before the first one that `upload` wrote."""
     from b3.calendar import known_sessions
 
     return known_sessions.previous_session(aws.S3OnDemand(), settings.read().lake, _dates(uploaded)[0])
@@ -59,9 +59,10 @@ def _dates(uploaded: dict[str, Any]) -> list[dt.date]:
 
 
 def sessions_argument(sessions: Iterable[dt.date]) -> str:
-    """Return sessions, in order, as the Glue job takes them: `2020-04-29,30,2020-05-04`, a day of the month before it.
+    """Return sessions, in order, as the Glue job takes them: `2020-04-29,30,2020-05-04`.
 
-    Forty years of whole dates would be more than Linux takes in one argument.
+    A day without a month is in the month of the date before it. Whole dates of forty years would be too long for one
+    argument on Linux.
     """
     words, month = [], None
     for date in sessions:

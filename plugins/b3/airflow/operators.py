@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from b3.errors import SourceError
 
     class BaseOperator:
-        """What this module uses of Airflow's class of this name."""
+        """The part of Airflow's BaseOperator that this module uses, for mypy."""
 
         log: Any
 
         def __init__(self, **arguments: Any) -> None: ...
 
         def defer(self, *, trigger: Any, method_name: str) -> None:
-            """Raise what gives the slot back until the trigger fires."""
+            """Raise TaskDeferred: the task gives its slot back until the trigger fires."""
 else:
     from airflow.sdk import BaseOperator
 
@@ -32,15 +32,14 @@ ANSWERS = "answers"
 
 
 class CaptureQuotesOperator(BaseOperator):
-    """Bring B3's file of the run's session to landing/; where it is not published yet, wait for it without a slot.
+    """Bring B3's file of the run's session to landing/. If it is not published yet, defer and ask again.
 
-    While it waits the task is deferred, and its XCom `answers` says what B3 answered, and when. Airflow keeps the
-    XComs of a task over a deferral, and clears them when the task is tried again: so that they outlive the deadline,
-    the task is not tried again then.
+    The task holds no slot while it is deferred. Its XCom `answers` lists B3's answers and their times. Airflow keeps
+    XComs over a deferral, but clears them at a retry. So the task fails without a retry at the deadline.
 
     Args:
-        deadline_hours: when to stop waiting, see `b3.calendar.publication.deadline`; 0 is not to wait. Templated.
-        poll: how long to wait before B3 is asked again.
+        deadline_hours: when to stop waiting, see `b3.calendar.publication.deadline`; 0 for no waiting. Templated.
+        poll: how long to wait before the next request.
     """
 
     template_fields: Sequence[str] = ("deadline_hours",)
@@ -60,15 +59,15 @@ class CaptureQuotesOperator(BaseOperator):
         """Ask B3, and return the landed file, see `b3.lake.landed.LandedFile`.
 
         Raises:
-            AirflowFailException: what no other try mends: ClosedDay, B3 held no session on the run's trade date; or
-                DeadlineOver, which tells each answer.
+            AirflowFailException: a retry does not help. ClosedDay: the trade date is no session. DeadlineOver: B3 did
+                not publish; the message lists each answer.
             AirflowSkipException: ClosedDay in a scheduled or backfilled run.
-            SourceError: and its subclasses: B3's answer is something else than the session's file.
+            SourceError: or a subclass: B3's answer is not the session's file.
         """
         return self._capture(context)
 
     def ask_again(self, context: Any, event: Any = None) -> dict[str, str]:
-        """What the trigger resumes; as `execute`."""
+        """Do as `execute`; the trigger resumes the task here."""
         return self._capture(context)
 
     def _capture(self, context: Any) -> dict[str, str]:
@@ -79,22 +78,24 @@ class CaptureQuotesOperator(BaseOperator):
 
         trade_date = run_dates.trade_date(context["dag_run"])
         until, at = publication.deadline(trade_date, float(self.deadline_hours)), publication.now()
-        # The files of the month and the year come after the daily one: there is no use in them while that is awaited.
-        longer = at >= until
+        # B3 publishes the files of the month and the year after the daily one: they are no use before the deadline.
+        use_longer = at >= until
         lake = settings.read().lake
         try:
-            return asdict(land.capture_quotes(B3Hook(), aws.s3_client(), lake, trade_date, longer=longer))
+            return asdict(land.capture_quotes(B3Hook(), aws.s3_client(), lake, trade_date, use_longer=use_longer))
         except ClosedDay as error:
-            # Nobody asked for that day: before 2000, the calendar has days for sessions that were none.
+            # Before 2000 the calendar has days without a session: it scheduled this run, no person did.
             if context["dag_run"].run_type in run_dates.BY_LOGICAL_DATE:
                 raise skip(error, context["ti"]) from error
             raise for_good(error) from error
         except SourceError as error:
-            self._wait(error, context["ti"], trade_date, until, at)
+            self._defer_or_fail(error, context["ti"], trade_date, until, at)
             raise
 
-    def _wait(self, error: SourceError, ti: Any, trade_date: dt.date, until: dt.datetime, at: dt.datetime) -> None:
-        """Defer the task, or raise what ends the waiting."""
+    def _defer_or_fail(
+        self, error: SourceError, ti: Any, trade_date: dt.date, until: dt.datetime, at: dt.datetime
+    ) -> None:
+        """Defer the task; raise if waiting is over or would not help."""
         from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 
         kept = ti.xcom_pull(task_ids=ti.task_id, key=ANSWERS) or []
@@ -104,12 +105,12 @@ class CaptureQuotesOperator(BaseOperator):
         except late_files.DeadlineOver as over:
             raise for_good(over) from over
         ti.xcom_push(ANSWERS, [[answer.at.isoformat(timespec="seconds"), answer.said] for answer in answers])
-        self.log.warning("B3 had no file to give, waiting until %s: %s", until, error)
+        self.log.warning("B3 has no file yet; waiting until %s: %s", until, error)
         self.defer(trigger=TimeDeltaTrigger(self.poll), method_name=self.ask_again.__name__)
 
 
 def for_good(error: Exception) -> Exception:
-    """Return the failure that Airflow does not try the task again for."""
+    """Return `error` as a failure after which Airflow does not try the task again."""
     try:
         from airflow.sdk.exceptions import AirflowFailException
     except ImportError:  # Airflow 3.0

@@ -1,4 +1,4 @@
-"""Which days a DAG run is for: the trade date of `b3_daily`, the year of `b3_history`."""
+"""The dates of a DAG run: the trade date of `b3_daily`, the year of `b3_history`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 from b3.calendar.sessions import FIRST_YEAR, day_of
 
-# Airflow copies the conf of a backfill to all its runs, and to manual runs that it takes over.
+# The dates of these runs come from the logical date alone: Airflow copies a backfill's conf to all its runs, and to
+# manual runs that it takes over.
 BY_LOGICAL_DATE = frozenset({"scheduled", "backfill"})
 
 
@@ -21,7 +22,7 @@ class Period:
 
     @property
     def sql(self) -> str:
-        """SQL condition on the partition key that is true on these days only."""
+        """SQL condition on the partition key that selects these days."""
         if self.first == self.last:
             return f"trade_date = date '{self.first}'"
         return f"trade_date BETWEEN date '{self.first}' AND date '{self.last}'"
@@ -67,7 +68,7 @@ def year(dag_run: Any) -> Period:
     logical date.
 
     Raises:
-        ValueError: the conf's year is no year since 1986, or the run has neither.
+        ValueError: the conf's year is not a year since 1986, or the run has neither year nor logical date.
     """
     given = None if dag_run.run_type in BY_LOGICAL_DATE else (dag_run.conf or {}).get("year")
     if given is None and dag_run.logical_date is None:
@@ -84,13 +85,13 @@ def year(dag_run: Any) -> Period:
 
 
 def uploaded_year(dag_run: Any, ti: Any) -> Period:
-    """Return the year of a run of b3_history up to the last session that its task `upload` wrote.
+    """Return the year of a run of b3_history, up to the last session that its task `upload` wrote.
 
-    Later sessions are not in the year's file yet, and belong to b3_daily.
+    Later sessions are not in the year's file yet: b3_daily writes them.
 
     Args:
         dag_run: the run.
-        ti: a task instance of the run after `upload`.
+        ti: a task instance of the run that comes after `upload`.
     """
     uploaded = ti.xcom_pull(task_ids="upload")["partitions"]
     return Period(year(dag_run).first, max(dt.date.fromisoformat(partition["trade_date"]) for partition in uploaded))

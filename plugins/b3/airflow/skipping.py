@@ -1,4 +1,4 @@
-"""How a task is skipped so that a person sees why."""
+"""Skip a task with a reason that people see."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 
 def skip(reason: Exception | str, ti: Any) -> Exception:
-    """The exception that skips a task; the reason is logged, and kept as the task's XCom `skipped`.
+    """Return the exception that skips a task. Airflow logs the reason; XCom `skipped` keeps it.
 
     Args:
-        reason: why, in words.
-        ti: the task instance, as the task's context has it.
+        reason: why the task is skipped.
+        ti: the task instance of the task's context.
     """
     try:
         from airflow.sdk.exceptions import AirflowSkipException

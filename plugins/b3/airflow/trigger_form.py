@@ -1,4 +1,4 @@
-"""The fields of the trigger form, and what a run's conf says in them."""
+"""The fields of the trigger form, and their values in a run's conf."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from b3.airflow.run_dates import BY_LOGICAL_DATE
 from b3.calendar.sessions import FIRST_YEAR
 from b3.quotes.accepted import CONF, NOTHING, Accepted
 
-# Title and description, by the fields of Accepted.
+# Title and description, by field of Accepted.
 _ACCEPT = {
     "flood": (
         "Accept odd rows",
-        "Publish a session in which most rows break a rule. Compare the file with B3's layout before.",
+        "Publish a session in which most rows break a rule. First compare the file with B3's layout.",
     ),
     "loss": (
         "Accept lost records",
@@ -31,28 +31,28 @@ def _accept() -> dict[str, Param]:
 
 
 def daily() -> dict[str, Param]:
-    """Return the fields of b3_daily: the trade date, and what to accept."""
+    """Return the fields of b3_daily: trade date, accept_flood, accept_loss."""
     return {
         "trade_date": Param(
             None,
             type=["null", "string"],
             format="date",
             title="Trade date",
-            description="The session to run, as 2020-04-30. Left empty, it is the day of the logical date.",
+            description="The session to run, as 2020-04-30. If empty: the day of the logical date.",
         ),
         **_accept(),
     }
 
 
 def history() -> dict[str, Param]:
-    """Return the fields of b3_history: the year, and what to accept."""
+    """Return the fields of b3_history: year, accept_flood, accept_loss."""
     return {
         "year": Param(
             None,
             type=["null", "integer"],
             minimum=FIRST_YEAR,
             title="Year",
-            description=f"{FIRST_YEAR} or later. Left empty, it is the year of the logical date.",
+            description=f"{FIRST_YEAR} or later. If empty: the year of the logical date.",
         ),
         **_accept(),
     }

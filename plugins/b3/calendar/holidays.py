@@ -1,8 +1,8 @@
-"""B3's page of trading holidays, against the calendar that runs go by.
+"""Compare B3's page of trading holidays with the calendar that runs use.
 
-The page is an accordion of years ("Calendário do mercado 2026"), in each the months, in each a table whose rows begin
-with the day. Not every row is a closure: Ash Wednesday, on which B3 opens late, and holidays of the United States are
-listed too. A closure says "Não haverá negociação". A row of headings begins with "Dia", whatever cells it is made of.
+The page is an accordion of years ("Calendário do mercado 2026") and months, with one table per month. A row begins
+with the day. Not every row is a closure: the page also lists Ash Wednesday, on which B3 opens late, and holidays of the
+United States. A closure says "Não haverá negociação". A heading row begins with "Dia", in td or th cells.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ _READ_PAGE = "B3 changed its page of trading holidays: open it, and bring b3.cal
 
 
 def check(hook: B3Hook) -> None:
-    """Compare the page, as B3 serves it now, with `b3.calendar.sessions`.
+    """Compare the page that B3 serves now with `b3.calendar.sessions`.
 
     Raises:
-        CalendarDiffers: B3 announces other closures than the calendar has; each date is named.
-        BadLayout: the page can't be read; Unreadable where nobody foresaw how.
-        SourceError: and its subclasses: B3 does not serve it.
+        CalendarDiffers: B3 announces other closures than the calendar has; the message names each date.
+        BadLayout, Unreadable: the page can't be read.
+        SourceError: or a subclass: B3 does not serve the page.
     """
     body, download = hook.download_holidays()
     with reading(download.url):
@@ -65,28 +65,28 @@ def check(hook: B3Hook) -> None:
 
 
 def read_page(html: bytes, *, source: str = "page of trading holidays") -> dict[int, set[dt.date]]:
-    """The closures that the page announces, by year; years that it announces nothing of yet are left out.
+    """Return the closures on the page, by year. Years without any closure are left out.
 
     Args:
         html: the page.
-        source: what the bytes are of, for messages.
+        source: name of the page in messages.
 
     Raises:
-        BadLayout: it is no such page, or a row of it can't be read.
+        BadLayout: the bytes are another page, or a row can't be read.
     """
     closures: dict[int, set[dt.date]] = {}
     for year, month, table in _tables(html, source):
         for cells in _rows(table):
-            where = f"the table of {MONTHS[month - 1]} {year}"
+            table_name = f"the table of {MONTHS[month - 1]} {year}"
             closed = _CLOSED in " ".join(cells[1:]).casefold()
             if cells[0].casefold() == _HEADING and not closed:
                 continue
             if not _DAY.fullmatch(cells[0]):
-                raise _bad(source, f"a day first in each row of {where}", repr(" | ".join(cells)))
+                raise _bad(source, f"a day first in each row of {table_name}", repr(" | ".join(cells)))
             try:
                 date = dt.date(year, month, int(cells[0]))
             except ValueError:
-                raise _bad(source, f"a day of the month in {where}", repr(cells[0])) from None
+                raise _bad(source, f"a day of the month in {table_name}", repr(cells[0])) from None
             if closed:
                 closures.setdefault(year, set()).add(date)
     if not closures:
@@ -98,7 +98,7 @@ def read_page(html: bytes, *, source: str = "page of trading holidays") -> dict[
 def differences(closures: Mapping[int, set[dt.date]]) -> list[str]:
     """Return a sentence for each weekday on which the page and `b3.calendar.sessions` disagree, in order.
 
-    Years before 2000, where the calendar is not sure, are left out.
+    Years before 2000 are left out, because the calendar is not sure of them.
     """
     found = []
     for year, closed in sorted(closures.items()):
@@ -118,12 +118,12 @@ def differences(closures: Mapping[int, set[dt.date]]) -> list[str]:
 
 
 def _tables(html: bytes, source: str) -> Iterator[tuple[int, int, Tag]]:
-    """Each table with the year and the month whose headings stand above it."""
+    """Yield the year and month of the headings above a table, and the table."""
     year = month = None
     for element in BeautifulSoup(html, "html.parser").find_all(True):
         if element.name == "table":
             if year is None and month is None:
-                continue  # of the page around the accordion
+                continue  # a table outside the accordion
             if year is None or month is None:
                 raise _bad(source, "a year and a month above each table", f"{year or 'no year'}, {month or 'no month'}")
             yield year, month, element
@@ -137,7 +137,7 @@ def _tables(html: bytes, source: str) -> Iterator[tuple[int, int, Tag]]:
 
 
 def _rows(table: Tag) -> Iterator[list[str]]:
-    """The texts of the cells of each row that has any but headings; a day that spans rows stands in each of them."""
+    """Yield the cell texts of each row with td cells. A day that spans rows is repeated in each of them."""
     spanned, day = 0, ""
     for row in table.find_all("tr"):
         cells = row.find_all("td")

@@ -1,9 +1,9 @@
-"""B3's sessions as the lake knows them: from 2000 on by the calendar, before that by B3's files of whole years.
+"""B3's sessions: from 2000 on as in the calendar, before 2000 as in B3's annual files in landing/.
 
-The calendar library is wrong about 1986 to 1999: it has 45 sessions too many, and lacks a Saturday of 1986. B3's file
-of a year has records of the true sessions. When it lands, the metadata of its object lists them, and is read here: one
-HEAD request for each year, none from 2000 on. A year whose file is not in landing/, or was put there by hand, is
-unknown: then any Monday to Saturday may be a session, and only B3 can tell.
+The calendar library is wrong about 1986 to 1999: it has 45 sessions too many, and lacks a Saturday of 1986. B3's annual
+file has records of the true sessions. When it lands, its object's metadata lists them. This module reads that metadata:
+one HEAD request per year, none from 2000 on. Without such metadata a year is unknown: its file is not in landing/, or a
+person put it there. Then any Monday to Saturday may be a session, and only B3 knows.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from b3.lake.layout import Lake, annual_quotes_file, daily_quotes_file, landing_
 
 log = logging.getLogger(__name__)
 
-# Metadata of a file of a month or a year: the days with records. S3 takes 2 KB of metadata, so a day is one bit.
+# Metadata of a monthly or annual file: the days that have records. S3 takes 2 KB of metadata, so a day is one bit.
 SESSION_DAYS = "session-days"
 _BITMAP = re.compile(r"[0-9a-f]{1,92}")
 _DAY = dt.timedelta(days=1)
-# B3 was never closed for that long: a file that ends in the last days of December has the last session of its year.
+# B3 was never closed for so long. So a file that ends within this time before the year's end has the last session.
 _LONGEST_CLOSURE = dt.timedelta(days=10)
 
 
 class _Year(NamedTuple):
-    """The sessions that a file of a year has, in order, and the last day about which it tells."""
+    """The sessions of an annual file, in order, and the last day that the file covers."""
 
     days: list[dt.date]
     until: dt.date
 
     @classmethod
     def of(cls, days: list[dt.date]) -> _Year:
-        """Return the year; a file that ends before the calendar's last session may have been cut short there."""
+        """Return the year. A file that ends before the calendar's last session may lack later sessions."""
         end = dt.date(days[0].year, 12, 31)
         return cls(days, end if days[-1] >= sessions.previous_session(end + _DAY) else days[-1])
 
 
-# Gives the known sessions of a year before 2000, None if they are unknown.
+# Returns the known sessions of a year before 2000, None if they are unknown.
 _Lookup = Callable[[int], _Year | None]
 
 
@@ -55,10 +55,10 @@ def encode(days: Iterable[dt.date]) -> str:
 
 
 def decode(text: str, year: int) -> list[dt.date]:
-    """Return the days that `encode` made `text` of, in order.
+    """Return the days in a bitmap of `encode`, in order.
 
     Raises:
-        ValueError: `text` is no such bitmap of that year.
+        ValueError: `text` is no bitmap of that year.
     """
     length = 365 + calendar.isleap(year)
     if not _BITMAP.fullmatch(text) or int(text, 16) >> length:
@@ -68,27 +68,27 @@ def decode(text: str, year: int) -> list[dt.date]:
 
 
 def listed(metadata: dict[str, str], year: int) -> list[dt.date] | None:
-    """Return the sessions that a file's metadata lists, in order; None if it has no list that can be read."""
+    """Return the sessions that a file's metadata lists, in order; None without a readable list."""
     text = metadata.get(SESSION_DAYS)
     if text is None:
         return None
     try:
         return decode(text, year)
     except ValueError as error:
-        log.warning("metadata %s of a file of %d is not used: %s", SESSION_DAYS, year, error)
+        log.warning("metadata %s of a file of %d is ignored: %s", SESSION_DAYS, year, error)
         return None
 
 
 def sessions_of_year(s3: Any, lake: Lake, year: int) -> list[dt.date] | None:
-    """Return the sessions that B3's file of a year in landing/ has; None from 2000 on, and where that is unknown."""
+    """Return the sessions in B3's annual file in landing/; None if unknown, and always None from 2000 on."""
     if not FIRST_YEAR <= year < CALENDAR_IS_SURE_FROM:
         return None
-    there = head(s3, lake, landing_quotes_key(annual_quotes_file(year)))
-    return (listed(there["Metadata"], year) or None) if there else None
+    annual_file = head(s3, lake, landing_quotes_key(annual_quotes_file(year)))
+    return (listed(annual_file["Metadata"], year) or None) if annual_file else None
 
 
 def is_session(s3: Any, lake: Lake, date: dt.date) -> bool:
-    """Return whether `date` is a session; where nobody but B3 can tell, whether it may be one.
+    """Return whether `date` is a session; in an unknown year, whether it may be one.
 
     Raises:
         ValueError: `date` lies before 1986 or after 2100.
@@ -97,7 +97,7 @@ def is_session(s3: Any, lake: Lake, date: dt.date) -> bool:
 
 
 def previous_session(s3: Any, lake: Lake, date: dt.date) -> dt.date:
-    """Return the last session before `date`; in an unknown year it is the calendar's.
+    """Return the last session before `date`; in an unknown year, the calendar's.
 
     Raises:
         ValueError: `date` lies before 1986. The session before the first of 1986 is one of 1985.
@@ -106,24 +106,24 @@ def previous_session(s3: Any, lake: Lake, date: dt.date) -> dt.date:
 
 
 def check_session(s3: Any, lake: Lake, trade_date: dt.date) -> None:
-    """Raise ClosedDay, naming the sessions around it, if the lake knows that `trade_date` is no session."""
+    """Raise ClosedDay, which names the sessions around it, if `trade_date` is known to be no session."""
     _check(_lookup(s3, lake), trade_date)
 
 
 def check_possible(trade_date: dt.date) -> None:
-    """Raise ClosedDay, as `check_session` does, if `trade_date` is no session whatever the lake knows."""
+    """Raise ClosedDay, as `check_session` does, if `trade_date` cannot be a session; do not ask the lake."""
     _check(lambda year: None, trade_date)
 
 
 def closed_day(s3: Any, lake: Lake, trade_date: dt.date, days: Iterable[dt.date]) -> ClosedDay:
-    """Return the error for a day before 2000 that B3's file of its year lacks; `days` are the sessions in that file."""
+    """Return the error for a day before 2000 that B3's annual file lacks. `days` are the sessions of that file."""
     year, lookup = _Year.of(sorted(days)), _lookup(s3, lake)
     year = year._replace(until=max(year.until, trade_date))
     return _closed(lambda number: year if number == trade_date.year else lookup(number), trade_date)
 
 
 def _lookup(s3: Any, lake: Lake) -> _Lookup:
-    """Return what asks S3 once for each year."""
+    """Return a lookup that asks S3 once per year."""
 
     @cache
     def look(number: int) -> _Year | None:
@@ -152,7 +152,7 @@ def _previous(known: _Lookup, date: dt.date) -> dt.date:
     year = known(date.year)
     found = [day for day in year.days if day < date] if year else []
     if year is None or date - _DAY > year.until:
-        # Of the last days before `date` only the calendar tells.
+        # Only the calendar covers the last days before `date`.
         found.append(max([sessions.previous_session(date), *found]))
     if found and found[-1].year == date.year:
         return found[-1]

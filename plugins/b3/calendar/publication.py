@@ -1,6 +1,7 @@
-"""When B3 publishes a session's files, how long to wait for them, and what time it is.
+"""When B3 publishes a session's files, how long to wait for them, and the present time.
 
-Observed: B3 publishes a session's file from 19:54 to 22:11, São Paulo; those of the month and the year up to 22:44.
+As observed, B3 publishes a session's file from 19:54 to 22:11, São Paulo. The files of the month and the year follow by
+22:44.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ from b3.calendar.sessions import SAO_PAULO
 PUBLISHED_AT = dt.time(22, 30)
 ALL_PUBLISHED_AT = dt.time(22, 45)
 DEADLINE_HOURS = 36
-# Within b3_daily's dagrun_timeout.
+# Less than b3_daily's dagrun_timeout.
 LONGEST_DEADLINE_HOURS = 38
 
 
 def now() -> dt.datetime:
-    """Return the present instant, in UTC. No other function that decides anything reads the clock."""
+    """Return the present instant, in UTC. All decisions take the time from here."""
     return dt.datetime.now(dt.UTC)
 
 
 def due(trade_date: dt.date, at: dt.time = PUBLISHED_AT) -> dt.datetime:
-    """Return the instant from which the files of a session are usually published.
+    """Return the instant by which B3 has usually published the files of a session.
 
     Args:
         trade_date: the session.
@@ -33,7 +34,7 @@ def due(trade_date: dt.date, at: dt.time = PUBLISHED_AT) -> dt.datetime:
 
 
 def last_published(now: dt.datetime) -> dt.date:
-    """Return the last session whose files are usually all published at the instant `now`."""
+    """Return the last session whose files B3 has usually all published at the instant `now`."""
     today = now.astimezone(SAO_PAULO).date()
     last = sessions.previous_session(today + dt.timedelta(days=1))
     return last if due(last, ALL_PUBLISHED_AT) <= now else sessions.previous_session(last)
@@ -44,6 +45,6 @@ def deadline(trade_date: dt.date, hours: float = DEADLINE_HOURS) -> dt.datetime:
 
     Args:
         trade_date: the session.
-        hours: counted from the beginning of that day, São Paulo: 36 is noon of the day after.
+        hours: hours from the beginning of that day, São Paulo; 36 is noon of the day after.
     """
     return dt.datetime.combine(trade_date, dt.time(), SAO_PAULO) + dt.timedelta(hours=hours)

@@ -1,8 +1,8 @@
 """B3's trading sessions, by trade date (America/Sao_Paulo).
 
-The dates are those of exchange_calendars' BVMF calendar; its opening hours are not used, the public
-libraries disagree on them. From 2000 on the dates agree with B3's files. For 1986 to 1999 the calendar has 45 sessions
-too many, and lacks a Saturday of 1986: `b3.calendar.known_sessions` takes these years from B3's files.
+The dates are those of the BVMF calendar in exchange_calendars. Its opening hours are not used: the public libraries
+disagree on them. From 2000 on the dates agree with B3's files. For 1986 to 1999 the calendar has 45 sessions too many,
+and lacks a Saturday of 1986: `b3.calendar.known_sessions` takes these years from B3's files.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 FIRST_YEAR = 1986
-# Beyond it nobody knows B3's holidays, and pandas soon has no dates.
+# B3's later holidays are unknown, and pandas dates end in 2262.
 LAST_YEAR = 2100
-# From this year on the calendar has B3's sessions, no more and no less.
+# From this year on the calendar has exactly B3's sessions.
 CALENDAR_IS_SURE_FROM = 2000
 REBALANCE_MONTHS = (1, 5, 9)
 _BLOCK = 5
@@ -27,7 +27,7 @@ _BLOCK = 5
 
 @lru_cache(maxsize=16)
 def _block(first_year: int) -> pd.DatetimeIndex:
-    # Imported here: it costs most of a second, which DAG parsing must not pay.
+    # Imported here: the import takes most of a second, which DAG parsing must not spend.
     from exchange_calendars.exchange_calendar_bvmf import BVMFExchangeCalendar
 
     calendar = BVMFExchangeCalendar(start=f"{first_year}-01-01", end=f"{first_year + _BLOCK - 1}-12-31")
@@ -35,7 +35,9 @@ def _block(first_year: int) -> pd.DatetimeIndex:
 
 
 def sessions(first: dt.date, last: dt.date) -> list[dt.date]:
-    """Return every trade date from `first` to `last`, both included, in order; before 2000 some were none.
+    """Return the calendar's trade dates from `first` to `last`, both included, in order.
+
+    Before 2000 some of them were no sessions.
 
     Raises:
         ValueError: `first` lies before 1986, where B3's historical quotes begin, or `last` after 2100.
@@ -58,12 +60,12 @@ def _between(first: dt.date, last: dt.date) -> list[dt.date]:
 
 
 def is_session(date: dt.date) -> bool:
-    """Return whether B3 held a trading session on `date`; before 2000, whether the calendar has one."""
+    """Return whether B3 held a trading session on `date`; before 2000, whether the calendar says so."""
     return bool(sessions(date, date))
 
 
 def previous_session(date: dt.date) -> dt.date:
-    """Return the calendar's last session before `date`, whether or not `date` is one itself.
+    """Return the calendar's last session before `date`. `date` need not be a session.
 
     Raises:
         ValueError: `date` lies before 1986. The session before the first of 1986 is one of 1985.
@@ -74,15 +76,15 @@ def previous_session(date: dt.date) -> dt.date:
 
 
 def next_session(date: dt.date) -> dt.date:
-    """Return the calendar's first session after `date`, whether or not `date` is one itself."""
+    """Return the calendar's first session after `date`. `date` need not be a session."""
     return sessions(date + dt.timedelta(days=1), date + dt.timedelta(days=14))[0]
 
 
 def last_rebalance(date: dt.date) -> dt.date:
     """Return the first session of the index portfolios in force on `date`.
 
-    B3's indexes change portfolios on the first Monday of January, May and September, or on the session after it
-    where that is closed. On a `date` without a session it is as on the session before.
+    B3's indexes change portfolios on the first Monday of January, May and September. If B3 is closed on it, they change
+    on the next session. For a `date` without a session, the portfolios of the session before are in force.
 
     Raises:
         ValueError: `date` lies before 1986.
@@ -103,7 +105,7 @@ def day_of(instant: dt.datetime) -> dt.date:
     """Return the day that a logical date names.
 
     Midnight UTC names its calendar day: `airflow dags test b3_daily 2020-04-30`, `airflow backfill` and date pickers
-    give it so. Any other instant is read in São Paulo.
+    write a date so. Any other instant is read in São Paulo.
     """
     instant = instant.astimezone(dt.UTC)
     if instant.time() == dt.time():

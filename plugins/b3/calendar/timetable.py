@@ -1,4 +1,4 @@
-"""When `b3_daily` runs: once for each of B3's sessions."""
+"""The timetable of `b3_daily`: one run per session of B3."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _DAY = dt.timedelta(days=1)
 
 
 class SessionTimetable(Timetable):
-    """One run per session of B3, and none on days on which it is closed.
+    """Schedule one run per session of B3, and none on closed days.
 
-    The sessions are the calendar's, see `b3.calendar.sessions`. Before 2000 it has some too many: their runs are
-    skipped by `scrape`. The session on a Saturday of 1986 gets a run by hand alone.
+    The sessions are the calendar's, see `b3.calendar.sessions`. Before 2000 the calendar has some too many: `scrape`
+    skips their runs. The session on a Saturday of 1986 can only be run by hand.
 
-    The logical date is the session's at midnight UTC, so that its date is the trade date wherever it is shown; the
-    data interval is that calendar day, to the next midnight UTC. A run starts once B3 has published.
+    The logical date is midnight UTC of the trade date, so that Airflow shows the trade date everywhere. The data
+    interval is that calendar day, up to the next midnight UTC. A run starts once B3 has published.
 
-    Without catchup only the last session that has been published is run; after a time without a scheduler, the one
-    that it had noted as the next may come before that.
+    Without catchup, only the last published session is run. After a pause of the scheduler, the session that Airflow
+    had stored as the next one may run before it.
 
     Args:
-        published_at: the time of the session's day, São Paulo, from which its run may start.
+        published_at: time of the trade date, São Paulo, from which the run may start.
     """
 
     def __init__(self, published_at: dt.time = publication.PUBLISHED_AT) -> None:
@@ -36,16 +36,16 @@ class SessionTimetable(Timetable):
 
     @property
     def summary(self) -> str:
-        """What the list of DAGs shows as the schedule."""
+        """The schedule in the list of DAGs."""
         return f"B3 sessions, {self.published_at:%H:%M}"
 
     def serialize(self) -> dict[str, Any]:
-        """The timetable as it is stored with the DAG."""
+        """Return the fields that Airflow stores with the DAG."""
         return {"published_at": self.published_at.isoformat()}
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> SessionTimetable:
-        """The timetable that `serialize` stored."""
+        """Return the timetable that `serialize` stored."""
         return cls(dt.time.fromisoformat(data["published_at"]))
 
     def __eq__(self, other: object) -> bool:
@@ -55,19 +55,19 @@ class SessionTimetable(Timetable):
         return hash(self.published_at)
 
     def infer_manual_data_interval(self, *, run_after: pendulum.DateTime) -> DataInterval:
-        """The day that a logical date given by hand names, as `b3.calendar.sessions.day_of` reads it.
+        """Return the day that a logical date given by hand names, see `b3.calendar.sessions.day_of`.
 
-        On a closed day that is no session: it is not moved to one that nobody asked for, and the run says so.
+        A closed day is not moved to a session that nobody asked for: the run fails, and names the sessions around it.
         """
         return _interval(day_of(run_after))
 
     def next_dagrun_info(
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
-        """The first session after the last run's, within the restriction; None if there is none.
+        """Return the first session after the last run, within the restriction; None if there is none.
 
-        The restriction's bounds name days as logical dates do, so a backfill's dates may be given in UTC or in
-        São Paulo's time.
+        The restriction's bounds are read as logical dates are. So a backfill's dates may be given in UTC or in São
+        Paulo time.
         """
         if restriction.earliest is None:
             return None
@@ -80,7 +80,7 @@ class SessionTimetable(Timetable):
         if restriction.latest is not None and session > day_of(restriction.latest):
             return None
         due = pendulum.instance(publication.due(session, self.published_at)).in_timezone("UTC")
-        # DagRunInfo has other fields in each release of Airflow; its constructors fill them.
+        # The fields of DagRunInfo differ between releases of Airflow; its constructors fill them.
         interval = _interval(session)
         return DagRunInfo.interval(interval.start, interval.end)._replace(run_after=due)
 

@@ -1,7 +1,7 @@
-"""Whether B3's addresses still answer as the parsers expect. B3 moves and changes them without a word.
+"""Check that B3's addresses still answer as the parsers expect. B3 moves and changes them without notice.
 
-Each address that the lake uses is asked once, with a pause between, and read by the parser that reads it in a run. An
-answer that may only be a passing fault is asked for once more at the end.
+The check asks each address that the lake uses once, with a pause between two requests. The parser of the runs reads the
+answer. A fault that may pass is asked for once more at the end.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from b3.errors import (
     Truncated,
     WrongDate,
 )
-from b3.indexes import portfolio
+from b3.indexes import pages, portfolio
 from b3.lake import layout
 from b3.quotes import cotahist
 from b3.sectors import workbook
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 PAUSE = 0.5
 HEADING = ("address", "answer", "as the parser expects it?")
 
-# A first line fits on a line of WIDTH with what logs and alerts put before it.
+# Logs and alerts put the exception's name before the first line, and the whole must fit into WIDTH.
 _DIFFER_WIDTH = WIDTH - len("AirflowFailException: AddressesDiffer: ")
 _OUT_OF_REACH_WIDTH = WIDTH - len("OutOfReach: ")
 _MOVED = "Open the address in a browser. If B3 moved it, correct b3.site.addresses."
@@ -50,9 +50,9 @@ _ADVICE: dict[type[SourceError], str] = {
     NotServed: _MOVED,
     NotPublished: _MOVED,
     TransientError: "B3 is failing: run the doctor again in an hour.",
-    Truncated: "Run the doctor again: a file that stays damaged is B3's fault, and runs wait for a whole one.",
+    Truncated: "Run the doctor again. If the file stays damaged, B3 is to blame: clear scrape once it is whole.",
 }
-# Beside failing servers, B3's firewall: it answers with web pages, and cuts answers short.
+# Faults that may pass: of failing servers, and of B3's firewall, which answers with web pages and cuts answers short.
 _MAY_PASS = (TransientError, NotB3Data, Truncated)
 _UNREACHABLE = (
     "Run the doctor again in an hour. If it stays so, see whether this network reaches B3: DNS, proxy, firewall, NAT."
@@ -61,22 +61,22 @@ _UNFORESEEN = "The parser fails in a way that nobody foresaw: keep what the addr
 
 
 class AddressesDiffer(Exception):
-    """At least one address of B3's does not answer as the parsers expect."""
+    """At least one address of B3 does not answer as the parsers expect."""
 
 
 class OutOfReach(Exception):
-    """Not one address of B3's answers."""
+    """No address of B3 answers."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """One address, and how to look at it.
+    """One address, and the function that checks it.
 
     Attributes:
-        subject: its name, short.
-        url: the address; of several pages the first.
-        kind: a part of the Content-Type that belongs to it.
-        look: asks and reads it, and returns what is good to know.
+        subject: short name of the address.
+        url: the address; for several pages, that of the first.
+        kind: a part of the expected Content-Type.
+        look: asks the address, reads the answer, and returns a note for the table.
     """
 
     subject: str
@@ -86,14 +86,14 @@ class Probe:
 
 
 def examine(hook: B3Hook, indexes: Sequence[str], now: dt.datetime, *, pause: float = PAUSE) -> list[Diagnosis]:
-    """Ask every address that the lake uses, and return what was found of each, in the order of a run.
+    """Ask every address that the lake uses, and return one diagnosis each, in the order of a run.
 
-    Nothing that an address answers makes it raise.
+    No answer makes this function raise.
 
     Args:
-        hook: where to ask; it is set to one try a request.
-        indexes: B3's codes of the indexes that are taken. Without any, the sector workbook is not asked for either.
-        now: the present, which decides what must be published by now.
+        hook: the hook to B3; its number of tries is set to one.
+        indexes: B3's codes of the indexes. Without any, the sector workbook is not asked for either.
+        now: the present instant: it decides which files must be published.
         pause: seconds between two requests.
     """
     visit = _Visit(hook, pause)
@@ -105,11 +105,11 @@ def examine(hook: B3Hook, indexes: Sequence[str], now: dt.datetime, *, pause: fl
 
 
 def judge(diagnoses: Sequence[Diagnosis]) -> str:
-    """Return the sentence that every address is as expected.
+    """Return a sentence if every address is as expected.
 
     Raises:
-        OutOfReach: not one answered; the cause is told once.
-        AddressesDiffer: some differ; the first line names them, the table follows.
+        OutOfReach: none answered; the message has the cause of the first.
+        AddressesDiffer: some differ; the first line names them, and the table follows.
     """
     differ = [each for each in diagnoses if not each.as_expected]
     if not differ:
@@ -123,7 +123,7 @@ def judge(diagnoses: Sequence[Diagnosis]) -> str:
 
 
 def _names(diagnoses: Sequence[Diagnosis], width: int) -> str:
-    """Return the subjects of `diagnoses`, of many those that fit into `width` and how many more there are."""
+    """Return the subjects of `diagnoses` that fit into `width`, and how many more there are."""
     names = [each.subject for each in diagnoses]
     for count in range(len(names), 1, -1):
         more = len(names) - count
@@ -134,7 +134,7 @@ def _names(diagnoses: Sequence[Diagnosis], width: int) -> str:
 
 
 class _Visit:
-    """One examination: a pause before every request but the first, and each answer noted."""
+    """One examination. It pauses before every request but the first, and keeps the answers to an address."""
 
     def __init__(self, hook: B3Hook, pause: float) -> None:
         self.hook = hook
@@ -148,13 +148,13 @@ class _Visit:
         self._answers.append(answer)
 
     def wait(self) -> None:
-        """Pause before a request."""
+        """Pause before a request, except before the first."""
         if self._asked:
             time.sleep(self._pause)
         self._asked = True
 
     def look_at(self, probe: Probe) -> Diagnosis:
-        """Return what was found of an address; whatever happens is a diagnosis."""
+        """Return the diagnosis of an address, whatever happens."""
         self._answers.clear()
         self.wait()
         try:
@@ -182,7 +182,7 @@ class _Visit:
             expected, found = "an answer that the parser can read", f"{type(error).__name__}: {error}"
             advice = _UNFORESEEN
         if last is None:
-            # What requests says names objects of its own; the cause beneath is what a person knows.
+            # The text of requests names its objects; the innermost cause is what a person understands.
             cause = _innermost(error)
             found = f"{type(cause).__name__}: {cause}"
             advice = _UNREACHABLE if isinstance(error, TransientError) else advice
@@ -201,7 +201,7 @@ class _Visit:
         )
 
     def _answer(self) -> str:
-        """Return status and size of what came."""
+        """Return the status of the last answer and the size of all."""
         if not self._answers:
             return NO_ANSWER
         sizes = [_size(answer) for answer in self._answers if not answer.is_redirect]
@@ -242,7 +242,7 @@ def _longer_quotes(visit: _Visit, name: str, first: dt.date, last: dt.date) -> P
     def look() -> str:
         data, whole = visit.hook.begin_quotes(name)
         if whole:
-            # So its trailer and its checksum are at hand.
+            # A whole file has its trailer and its checksum.
             cotahist.verify(data, None, name=url)
         beginning = cotahist.read_beginning(data, name=url)
         dates = pc.min_max(beginning.quotes.column("trade_date")).as_py()
@@ -281,16 +281,16 @@ def _portfolio(visit: _Visit, index: str, endpoint: str, today: dt.date) -> Prob
 
 def _all_pages(visit: _Visit, method: str, index: str) -> bytes:
     first, download = visit.hook.download_index(method, index=index)
-    count = portfolio.page_count(first, source=download.url)
-    pages = [first]
+    count = pages.page_count(first, source=download.url)
+    bodies = [first]
     for number in range(2, count + 1):
         visit.wait()
-        pages.append(visit.hook.download_index(method, index=index, page=number)[0])
-    return portfolio.join_pages(pages)
+        bodies.append(visit.hook.download_index(method, index=index, page=number)[0])
+    return pages.join_pages(bodies)
 
 
 def _check_present(session: dt.date, today: dt.date, url: str) -> None:
-    """Raise WrongDate if a portfolio is of no session around today: B3 serves that of the present or the next."""
+    """Raise WrongDate if a portfolio's session is not near today: B3 serves the present or the next one."""
     first, last = sessions.previous_session(today), sessions.next_session(today)
     if not (first <= session <= last and sessions.is_session(session)):
         raise WrongDate(
@@ -331,7 +331,7 @@ def _size(answer: requests.Response) -> int:
 
 
 def _in_words(size: int) -> str:
-    """Return a size in bytes as people say it."""
+    """Return a size in bytes as text, in MB, kB or bytes."""
     for unit, bytes_ in (("MB", 1_000_000), ("kB", 1_000)):
         if size >= bytes_:
             return f"{size / bytes_:.1f} {unit}" if unit == "MB" else f"{size // bytes_} {unit}"

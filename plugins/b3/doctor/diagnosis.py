@@ -1,6 +1,6 @@
-"""What a look at something found, and tables of it: an address of B3's, or something of a machine.
+"""Diagnoses of one thing each, an address of B3 or a part of a machine, and tables of diagnoses.
 
-Standard library alone, and no syntax beyond Python 3.9, so that it can tell that a Python is too old.
+This module uses the standard library alone, and syntax of Python 3.9, so that it can report a Python that is too old.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ _LABEL = 12
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was found of one thing. `expected`, `found` and `advice` are empty if it is as expected.
+    """The result of one check. `expected`, `found` and `advice` are empty if all is as expected.
 
     Attributes:
-        subject: what was looked at, short.
-        answer: what it said, as "200, 412 kB"; NO_ANSWER if nothing came.
-        note: what is good to know where all is as expected.
-        expected: what should have been there.
-        found: what was there instead.
-        advice: what to do next, a sentence.
-        url: the whole address, if it has one.
+        subject: short name of the thing that was checked.
+        answer: its answer, as "200, 412 kB"; NO_ANSWER if there was none.
+        note: a remark, if all is as expected.
+        expected: what was expected.
+        found: what was found instead.
+        advice: a sentence on what to do next.
+        url: the whole address, if there is one.
         may_pass: whether the fault may pass by itself.
     """
 
@@ -41,19 +41,19 @@ class Diagnosis:
 
     @property
     def as_expected(self) -> bool:
-        """Return whether nothing differs."""
+        """Whether nothing differs."""
         return not self.found
 
     @property
     def verdict(self) -> str:
-        """Return the last column of the table."""
+        """Text of the table's last column."""
         if self.as_expected:
             return f"as expected: {self.note}" if self.note else "as expected"
         return f"DIFFERS: found {self.found}, expected {self.expected}"
 
 
 def table(diagnoses: Sequence[Diagnosis], heading: tuple[str, str, str]) -> str:
-    """Return a line for each diagnosis, none longer than WIDTH, and below them what to do about those that differ."""
+    """Return a line per diagnosis, at most WIDTH long, and below them the details of those that differ."""
     rows = [heading, *((each.subject, each.answer, each.verdict) for each in diagnoses)]
     first = min(max(len(row[0]) for row in rows), _LONGEST_SUBJECT)
     second = max(len(row[1]) for row in rows)
@@ -67,7 +67,7 @@ def table(diagnoses: Sequence[Diagnosis], heading: tuple[str, str, str]) -> str:
 
 
 def details(diagnosis: Diagnosis) -> str:
-    """Return what differs, in full: an empty line, the subject, and each text after its label; addresses stay whole."""
+    """Return a differing diagnosis in full: an empty line, the subject, and each text after its label."""
     told = {
         "address": diagnosis.url,
         "expected": diagnosis.expected,
@@ -80,7 +80,7 @@ def details(diagnosis: Diagnosis) -> str:
     for label, text in told.items():
         if text:
             wrap.initial_indent = f"  {label}".ljust(_LABEL)
-            # An address on its own line would be parted from its label.
+            # Addresses are not wrapped: a long one would move to a line without its label.
             lines += [wrap.initial_indent + text] if label == "address" else wrap.wrap(" ".join(text.split()))
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""From B3: the portfolios of its indexes, each page kept as it came, all pages of one checked whole."""
+"""Fetch index portfolios from B3: keep each page as received, and check all pages of a portfolio as a whole."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from b3.calendar import sessions
 from b3.errors import SourceError, WrongDate, reading
-from b3.indexes import portfolio
+from b3.indexes import pages, portfolio
 from b3.lake.landed import LandedFile, receive, rejecting
 from b3.lake.layout import Lake
 from b3.site.addresses import INDEX_METHODS
@@ -19,14 +19,14 @@ from b3.site.addresses import INDEX_METHODS
 if TYPE_CHECKING:
     from b3.site.hook import B3Hook, Download
 
-# B3 serves the portfolio of the day or of the next session. More than one, because the calendar may be wrong.
+# B3 serves the portfolio of the day or of the next session. This allows more, because the calendar may be wrong.
 _NEAR_SESSIONS = 5
-# Longer than any _NEAR_SESSIONS take, holidays and weekends included.
+# More days than _NEAR_SESSIONS can take, with holidays and weekends.
 _NEAR_DAYS = dt.timedelta(days=21)
 
 
 class Unserved(Exception):
-    """B3 failed to answer, as `error` says; what it does answer fails with a SourceError."""
+    """B3 failed to answer; `error` says how. (A bad answer raises a SourceError instead.)"""
 
     def __init__(self, error: SourceError) -> None:
         super().__init__(error)
@@ -35,13 +35,13 @@ class Unserved(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """A portfolio of B3's, all its pages in one object, known to be whole.
+    """A whole portfolio, checked, with all its pages in one object.
 
     Attributes:
         body: the object.
-        download: its origin, that of the first page.
-        received: lake the pages lie as they came.
-        session: the one that it names, None for an endpoint that names none.
+        download: the origin of the first page, with sha256 and size of `body`.
+        received: URIs of the pages in landing/received/.
+        session: the session that the answer names, None if the endpoint names none.
     """
 
     body: bytes
@@ -51,30 +51,35 @@ class Answer:
 
 
 def ask(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, index: str, endpoint: str) -> Answer:
-    """Fetch all pages of a portfolio, and check them."""
+    """Fetch all pages of a portfolio, check them, and return them.
+
+    Raises:
+        Unserved: B3 failed to answer.
+        SourceError: or a subclass: an answer is bad; it is kept in landing/rejected/.
+    """
     method = INDEX_METHODS[endpoint]
     first, download, received = _page(hook, s3, lake, method, index, 1)
     with rejecting(s3, lake, _page_name(method, index, 1), io.BytesIO(first), download):
-        count = portfolio.page_count(first, source=download.url)
-    pages, places = [first], [received.uri]
+        count = pages.page_count(first, source=download.url)
+    bodies, uris = [first], [received.uri]
     for number in range(2, count + 1):
         page, of_page, received = _page(hook, s3, lake, method, index, number)
         with rejecting(s3, lake, _page_name(method, index, number), io.BytesIO(page), of_page):
-            portfolio.page_count(page, source=of_page.url)
-        pages.append(page)
-        places.append(received.uri)
-    body = portfolio.join_pages(pages)
+            pages.page_count(page, source=of_page.url)
+        bodies.append(page)
+        uris.append(received.uri)
+    body = pages.join_pages(bodies)
     download = replace(download, sha256=hashlib.sha256(body).hexdigest(), size=len(body))
     with rejecting(s3, lake, _page_name(method, index, 1), io.BytesIO(body), download):
         table = portfolio.read_table(body, endpoint=endpoint, index=index, source=download.url)
         session = table["trade_date"][0].as_py()
         if session is not None:
             _check_near(session, trade_date, download)
-    return Answer(body, download, places, session)
+    return Answer(body, download, uris, session)
 
 
 def current_session(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, index: str) -> dt.date:
-    """Return the session that B3 is at, as the portfolio of an index names it."""
+    """Return the session that B3 serves now, as the portfolio of an index names it."""
     method = INDEX_METHODS["portfolio_day"]
     try:
         body, download, _ = _page(hook, s3, lake, method, index, 1)
@@ -89,7 +94,7 @@ def current_session(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, inde
 def _page(
     hook: B3Hook, s3: Any, lake: Lake, method: str, index: str, number: int
 ) -> tuple[bytes, Download, LandedFile]:
-    """Fetch a page, and keep it in landing/received/ before anybody reads it."""
+    """Fetch a page, and keep it in landing/received/ before it is read."""
     try:
         with reading(f"{method} of {index}"):
             body, download = hook.download_index(method, index=index, page=number)
@@ -104,10 +109,10 @@ def _page_name(method: str, index: str, number: int) -> str:
 
 
 def _check_near(session: dt.date, trade_date: dt.date, download: Download) -> None:
-    """Raise WrongDate if B3 can't have served the portfolio of `session` when it was asked.
+    """Raise WrongDate unless `session` is a weekday near the session asked for, or near the day of the call.
 
-    It is taken on a weekday near the session asked for, as in a replay of old files, or near the day of the call, as
-    in a backfill. A weekday that the calendar has closed is taken too: the calendar may be wrong.
+    The first holds in a replay of old files, the second in a backfill. A closed weekday passes too: the calendar may be
+    wrong.
     """
     called = download.fetched_at.astimezone(sessions.SAO_PAULO).date()
     if session.weekday() < calendar.SATURDAY and any(_are_near(session, day) for day in (trade_date, called)):

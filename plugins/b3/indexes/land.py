@@ -1,9 +1,9 @@
-"""From B3 to landing/index/: the portfolios of the indexes, kept as sent once they are checked.
+"""From B3 to landing/index/: the portfolios of the indexes, checked, and kept as sent.
 
-B3 serves one portfolio of an index at a time. The answer names its session, which may be the next one. So a portfolio
-lands under the session that it names, and a run uses those that landed under its own trade date, now or before.
+B3 serves one portfolio of an index at a time. The answer names its session, which may be the next one. A portfolio
+lands under that session. A run uses the portfolios that landed under its trade date, now or before.
 
-Every answer is put into landing/received/ before anybody reads it: B3 does not give it again.
+Every answer is put into landing/received/ before it is read: B3 does not serve it again.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ class LandedPortfolio:
 
     @classmethod
     def of(cls, fields: dict[str, Any]) -> LandedPortfolio:
-        """Return the portfolio that `dataclasses.asdict` made these fields of."""
+        """Return the portfolio with these fields, the result of `dataclasses.asdict`."""
         return cls(fields["index"], fields["endpoint"], LandedFile(**fields["file"]))
 
 
 @dataclass(frozen=True)
 class CapturedPortfolios:
-    """What landing/ has of a session's portfolios, and what went wrong while they were captured.
+    """A session's portfolios in landing/, and the errors of their capture.
 
     Attributes:
-        landed: the session's portfolios, by index in the order asked for, without indexes that have nothing there.
-        errors: a text for each answer that is missing or not what it should be.
+        landed: the session's portfolios, by index in the order asked for. Indexes without portfolios are left out.
+        errors: a text for each answer that is missing or bad.
     """
 
     landed: list[LandedPortfolio]
@@ -59,24 +59,24 @@ class CapturedPortfolios:
 
     @classmethod
     def of(cls, fields: dict[str, Any]) -> CapturedPortfolios:
-        """Return what `dataclasses.asdict` made these fields of."""
+        """Return the object with these fields, the result of `dataclasses.asdict`."""
         return cls([LandedPortfolio.of(portfolio) for portfolio in fields["landed"]], list(fields["errors"]))
 
     def check(self) -> None:
-        """Raise SourceError, which lists the errors, if there are any."""
+        """Raise a SourceError that lists the errors, if there are any."""
         if self.errors:
             raise _incomplete(self.errors)
 
 
 @dataclass
 class _Captured:
-    """What B3 gave of one index.
+    """B3's answers for one index.
 
     Attributes:
-        session: the one the portfolios are for, None if that is unknown.
-        files: what landed, by endpoint.
-        unserved: the endpoints that B3 failed to answer.
-        refused: what was wrong with the answers that were not what they should be.
+        session: the session of the portfolios, None if unknown.
+        files: the landed files, by endpoint.
+        unserved: the errors of endpoints that B3 failed to answer.
+        refused: the errors of bad answers.
     """
 
     session: dt.date | None = None
@@ -87,7 +87,7 @@ class _Captured:
 
 @dataclass(frozen=True)
 class _AtOtherSession:
-    """An index of which B3 serves another session, and the endpoints that landing/ lacks of the one asked for."""
+    """An index for which B3 serves another session, and the endpoints that landing/ lacks for the trade date."""
 
     index: str
     session: dt.date
@@ -97,33 +97,32 @@ class _AtOtherSession:
 def capture_portfolios(
     hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, indexes: Sequence[str]
 ) -> CapturedPortfolios:
-    """Bring the portfolios of the indexes to landing/index/, and name those of `trade_date`.
+    """Bring the portfolios of the indexes to landing/index/, and return those of `trade_date`.
 
-    Every endpoint is asked for all its pages and checked whole, and lands under the session that the index's
-    portfolio_day names; an answer that fails its checks is kept in landing/rejected/ instead. What is good lands even
-    if something else fails: where one index's portfolio_day fails, its other endpoints land under the session that
-    those of the other indexes name; where none does, they stay in landing/received/.
+    All pages of an endpoint are fetched and checked together. They land under the session that the index's
+    portfolio_day names. An answer that fails its checks is kept in landing/rejected/ instead.
 
-    Where B3 fails to answer, what landed for `trade_date` before is used, and where it serves another session too. A
-    preview that B3 does not have is left out.
+    Good answers land even if others fail. If an index's portfolio_day fails, its other endpoints land under the session
+    that the other indexes name. If no index names one, they stay in landing/received/.
 
-    Run again, the same bytes leave the objects as they are, other bytes become a new version of them.
+    If B3 fails to answer or serves another session, files that landed for `trade_date` before are used. A preview that
+    B3 does not have is left out. On a rerun, equal bytes leave an object as it is; other bytes become a new version.
 
     Args:
-        hook: where to fetch from.
+        hook: the hook to B3.
         s3: a boto3 S3 client.
         lake: the lake.
         trade_date: the session.
-        indexes: B3's codes of them.
+        indexes: B3's codes of the indexes.
 
     Returns:
-        What lies in landing/ for that session, and the errors of the answers that are missing or not what they should
-        be: what is good can be used, `CapturedPortfolios.check` raises the rest.
+        The portfolios in landing/ for that session, and the errors of missing or bad answers. The portfolios can be
+        used; `CapturedPortfolios.check` raises the errors.
 
     Raises:
         OtherSession: B3 serves other sessions, and no index has portfolios of `trade_date` in landing/.
-        SourceError: and its subclasses: there were errors, and no index has portfolios of `trade_date` in landing/;
-            one of several errors lists them all.
+        SourceError: or a subclass: there were errors, and no index has portfolios of `trade_date` in landing/. For
+            several errors, one SourceError lists them all.
     """
     landed: list[LandedPortfolio] = []
     errors: list[SourceError] = []
@@ -136,29 +135,29 @@ def capture_portfolios(
         ]
         for error in captured.unserved.values():
             if error not in failed:
-                log.warning("using what has landed of %s for %s: %s", index, trade_date, error)
+                log.warning("using the files of %s that landed for %s before: %s", index, trade_date, error)
         errors += failed
         if not missing:
             landed += [LandedPortfolio(index, endpoint, file) for endpoint, file in files.items()]
         elif not failed:
             assert captured.session
             at_other_session.append(_AtOtherSession(index, captured.session, missing))
-    said = [_told(error) for error in errors]
+    texts = [_with_notes(error) for error in errors]
     if errors and not landed:
-        raise errors[0] if len(errors) == 1 else _incomplete(said)
+        raise errors[0] if len(errors) == 1 else _incomplete(texts)
     if at_other_session and not landed:
         raise _other_session(trade_date, at_other_session)
     if at_other_session:
         log.warning("going on without some indexes: %s", _other_session(trade_date, at_other_session))
-    for text in said:
-        log.error("going on with what is good: %s", text)
-    return CapturedPortfolios(landed, said)
+    for text in texts:
+        log.error("going on with the good portfolios: %s", text)
+    return CapturedPortfolios(landed, texts)
 
 
 def _capture(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, indexes: Sequence[str]) -> dict[str, _Captured]:
     """Ask for every endpoint of the indexes, and land the good answers under their session."""
     captures = {index: _Captured() for index in indexes}
-    # portfolio_day comes first, of all indexes: the other endpoints name no session.
+    # portfolio_day of all indexes comes first: the other endpoints name no session.
     for endpoint in INDEX_METHODS:
         for index, captured in captures.items():
             _capture_endpoint(hook, s3, lake, trade_date, index, endpoint, captured)
@@ -174,7 +173,7 @@ def _capture(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, indexes: Se
 def _capture_endpoint(
     hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, index: str, endpoint: str, captured: _Captured
 ) -> None:
-    """Ask for an endpoint of an index, and note the landed file or the error in `captured`."""
+    """Ask for an endpoint of an index, and put the landed file or the error into `captured`."""
     try:
         answer = ask(hook, s3, lake, trade_date, index, endpoint)
     except Unserved as failure:
@@ -190,7 +189,7 @@ def _capture_endpoint(
         session = answer.session or captured.session
         if session is None:
             received = ", ".join(answer.received)
-            log.warning("no portfolio_day tells the session of %s of %s: it stays in %s", endpoint, index, received)
+            log.warning("no portfolio_day names the session of %s of %s: it stays in %s", endpoint, index, received)
             return
         captured.session = session
         key = layout.landing_index_key(index, endpoint, session)
@@ -209,19 +208,19 @@ def _of_session(s3: Any, lake: Lake, index: str, trade_date: dt.date, captured: 
     return files
 
 
-def _told(error: SourceError) -> str:
+def _with_notes(error: SourceError) -> str:
     """Return an error and its notes as one text."""
     return " ".join([str(error), *(f"({note})" for note in getattr(error, "__notes__", []))])
 
 
 def _incomplete(errors: list[str]) -> SourceError:
-    """Return the one error of several."""
+    """Return one error that lists several."""
     found = " ".join(f"[{number}] {text}" for number, text in enumerate(errors, 1))
     return SourceError(
         source="B3's index portfolios",
         expected="every answer there and whole",
         found=f"{len(errors)} that {'is' if len(errors) == 1 else 'are'} not: {found}",
-        hint="What is good has landed. Run indexes.scrape again before the next session: B3 serves no past portfolio.",
+        hint="Good answers have landed. Run indexes.scrape again before the next session: B3 serves no past portfolio.",
     )
 
 
@@ -233,6 +232,6 @@ def _other_session(trade_date: dt.date, at_other_session: list[_AtOtherSession])
             f"{of.index} of {of.session}, and no {' and no '.join(of.missing)} of {trade_date} in landing"
             for of in at_other_session
         ),
-        hint="B3 serves one portfolio at a time: for a session to come, run the task again on its day; one that has "
-        "passed can't be had any more.",
+        hint="B3 serves one portfolio at a time. For a future session, run the task again on its day. That of a past "
+        "session can't be fetched any more.",
     )

@@ -1,4 +1,4 @@
-"""From landing/index/ to raw/index_portfolio/: index portfolios as typed Parquet, one object a partition."""
+"""From landing/index/ to raw/index_portfolio/: index portfolios as typed Parquet, one object per partition."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from b3.lake.landed import LandedFile, read_landed
 from b3.lake.layout import Lake
 from b3.site.addresses import INDEX_METHODS
 
-# The partition column is trade_date, and Athena refuses a table that has it twice.
+# trade_date is the partition column, and Athena refuses a table with two columns of one name.
 PORTFOLIO_SCHEMA = portfolio.SCHEMA.set(0, portfolio.SCHEMA.field("trade_date").with_name("source_date"))
 
 _ENDPOINTS = tuple(INDEX_METHODS)
@@ -31,8 +31,8 @@ class RawIndexPortfolio:
 
     Attributes:
         uri: the partition's object.
-        rows: their number.
-        rows_of: their number by index and endpoint.
+        rows: number of rows.
+        rows_of: number of rows by index and endpoint.
     """
 
     uri: str
@@ -44,17 +44,17 @@ def write_portfolios(s3: Any, lake: Lake, landed: Sequence[LandedPortfolio], tra
     """Write the raw partition of a session from the portfolios that landed for it.
 
     Rows are sorted by index and endpoint, and keep B3's order within an endpoint. source_date is the session that the
-    answer names, null if it names none. The one PUT is the commit, see `b3.lake.commit`: the same sources give the same
-    bytes, and bytes that are there already are not written again.
+    answer names, null if it names none. One PUT is the commit, see `b3.lake.commit`. The same sources give the same
+    bytes, and an object with these bytes is not written again.
 
     Args:
         s3: a boto3 S3 client.
         lake: the lake.
-        landed: at least one; the order does not matter.
+        landed: at least one portfolio, in any order.
         trade_date: the session.
 
     Raises:
-        SourceError: and its subclasses: a landed file is damaged, or of another date, or real and simulated ones are
+        SourceError: or a subclass: a landed file is damaged or of another date, or real and simulated files are
             mixed.
     """
     key = layout.raw_index_portfolio_key(trade_date)
@@ -92,10 +92,10 @@ def _portfolio(s3: Any, lake: Lake, landed: LandedPortfolio, trade_date: dt.date
 
 
 def _shared_source(files: list[LandedFile]) -> str:
-    """Return the `source` that all of these files have.
+    """Return the `source` that all these files share.
 
     Raises:
-        SourceError: they have several.
+        SourceError: the files have several sources.
     """
     source = files[0].source
     for file in files:
@@ -110,6 +110,6 @@ def _shared_source(files: list[LandedFile]) -> str:
 
 
 def _shared_sha256(files: list[LandedFile]) -> str:
-    """Return the sha256 of a file; of several files that of their sorted sha256s, a line each."""
+    """Return the sha256 of one file; for several files, the sha256 of their sorted sha256s, one per line."""
     found = sorted(file.sha256 for file in files)
     return found[0] if len(found) == 1 else hashlib.sha256("\n".join(found).encode()).hexdigest()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
-# What index portfolios call what the workbook writes out. "Financeiro e Outros" is a sector of the portfolios alone:
-# the workbook has "Financeiro" and "Outros".
+# Names in index portfolios, and the same names as the workbook writes them out. Only portfolios have the sector
+# "Financeiro e Outros": the workbook has "Financeiro" and "Outros".
 _SECTORS = {
     "Bens Indls": "Bens Industriais",
     "Cons N Básico": "Consumo não Cíclico",
@@ -33,7 +33,7 @@ _SUBSECTORS = {
     "Tecid Vest Calç": "Tecidos, Vestuário e Calçados",
     "Água Saneamento": "Água e Saneamento",
 }
-# Sectors the portfolios write out, for their own other spellings.
+# Sectors that the portfolios write out too, but in several spellings.
 _WRITTEN_OUT = (
     "Comunicações",
     "Consumo Cíclico",
@@ -44,7 +44,7 @@ _WRITTEN_OUT = (
 
 
 def _folded(name: str) -> str:
-    """Return a name without accents, case and points: its spellings differ in these."""
+    """Return a name without accents, case and points, in which its spellings differ."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     return " ".join(plain.casefold().replace(".", " ").split())
 
@@ -60,10 +60,10 @@ _SUBSECTOR_OF = _by_folded(_SUBSECTORS)
 
 
 def split_label(label: str) -> tuple[str, str | None]:
-    """Return sector and subsector of an index portfolio's label, as "Bens Indls / Máqs e Equips", in one spelling each.
+    """Return sector and subsector of an index portfolio's label, such as "Bens Indls / Máqs e Equips".
 
-    Abbreviations are written out as the workbook has them. An unknown name stays as it is, with single spaces; a label
-    of one part has no subsector.
+    Each name gets one spelling: that of the workbook, without abbreviations. An unknown name stays as it is, with
+    single spaces. A label of one part has no subsector.
     """
     sector, _, subsector = (" ".join(part.split()) for part in label.partition("/"))
     return _SECTOR_OF.get(_folded(sector), sector), _SUBSECTOR_OF.get(_folded(subsector), subsector) or None

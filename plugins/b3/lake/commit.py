@@ -1,8 +1,8 @@
-"""How an object of the lake is written: one PUT, on the condition that nobody replaced the object meanwhile.
+"""Write an object of the lake: one PUT, on the condition that nobody replaced the object meanwhile.
 
 A partition is one object of a fixed name, so the PUT is its commit: readers see the former object or the new one.
-S3 checks the condition (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html), so a task
-that was held up does not put old rows over newer ones.
+S3 checks the condition (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html). So a delayed
+task does not replace newer rows by older ones.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from b3.lake.layout import Lake
 log = logging.getLogger(__name__)
 
 _TRIES = 5
-# S3's error codes where another PUT, or a deletion, came before.
+# S3's error codes if another PUT, or a deletion, came first.
 _OVERTAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409", "404")
 
 _Result = TypeVar("_Result")
 
 
 class Overtaken(Exception):
-    """Another writer replaced the object since this one looked at it."""
+    """Another writer replaced the object after this one had read it."""
 
 
 def head(s3: Any, lake: Lake, key: str) -> dict[str, Any] | None:
@@ -46,7 +46,7 @@ def put(
     metadata: Mapping[str, str],
     former: Mapping[str, Any] | None,
 ) -> None:
-    """Put an object in place of `former`.
+    """Put an object that replaces `former`.
 
     Args:
         s3: a boto3 S3 client.
@@ -54,7 +54,7 @@ def put(
         key: the object's key.
         body: its bytes.
         metadata: its user metadata.
-        former: what `head` said of the object to replace; None to create it.
+        former: answer of `head` about the object to replace; None to create the object.
 
     Raises:
         Overtaken: the object is no longer `former`.
@@ -80,20 +80,20 @@ def with_condition(s3: Any, lake: Lake, key: str, request: Callable[[], _Result]
 
 
 def until_committed(write: Callable[[], _Result], uri: str) -> _Result:
-    """Return what `write` returns, and call it again when it is overtaken.
+    """Call `write` until it is not overtaken, and return its result.
 
     Args:
-        write: looks at the object, makes the new one, and puts it.
-        uri: the object's.
+        write: reads the former object, makes the new one, and puts it.
+        uri: URI of the object.
 
     Raises:
-        SourceError: it was overtaken each time.
+        SourceError: every try was overtaken.
     """
     for _ in range(_TRIES):
         try:
             return write()
         except Overtaken as overtaken:
-            log.warning("%s: looking again", overtaken)
+            log.warning("%s: trying again", overtaken)
     raise SourceError(
         source=uri,
         expected="no other task that writes this object at the same time",
@@ -105,9 +105,9 @@ def until_committed(write: Callable[[], _Result], uri: str) -> _Result:
 def put_if_changed(
     s3: Any, lake: Lake, key: str, body: bytes, metadata: Mapping[str, str], former: Mapping[str, Any] | None
 ) -> None:
-    """Put an object in place of `former`, unless that has these bytes, of the same `source`, already.
+    """Put an object that replaces `former`, unless that has the same bytes and the same `source`.
 
-    An object that stays keeps its metadata: the file that it was first made from.
+    An object that stays keeps its metadata, which names the file that it was first made from.
 
     Raises:
         Overtaken: the object is no longer `former`.
@@ -120,10 +120,10 @@ def put_if_changed(
 
 
 def holds(former: Mapping[str, Any], body: bytes, source: str) -> bool:
-    """Return whether an object has these bytes, and the same `source` in its metadata."""
+    """Return whether an object has these bytes, and this `source` in its metadata."""
     return has_bytes(former, body) and former["Metadata"].get("source") == source
 
 
 def has_bytes(former: Mapping[str, Any], body: bytes) -> bool:
-    """Return whether an object that was written in one PUT has these bytes: its ETag is their MD5."""
+    """Return whether an object has these bytes. After one PUT, the ETag is the MD5 of the bytes."""
     return former["ETag"].strip('"') == hashlib.md5(body, usedforsecurity=False).hexdigest()

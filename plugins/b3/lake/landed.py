@@ -1,4 +1,4 @@
-"""Source files in landing/: kept as B3 sent them, with their origin, before anybody reads them."""
+"""Source files in landing/: the bytes that B3 sent, kept with their origin before they are read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FETCHED_AT = "fetched-at"
 
 @dataclass(frozen=True)
 class LandedFile:
-    """A source file in landing/, and where it came from."""
+    """A source file in landing/, and its origin."""
 
     uri: str
     url: str
@@ -35,25 +35,25 @@ class LandedFile:
     source: str
 
     def metadata(self) -> dict[str, str]:
-        """Return the S3 user metadata of objects that are made from this file."""
+        """Return the S3 user metadata for objects made from this file."""
         return {"source": self.source, "source-url": self.url, "source-sha256": self.sha256}
 
 
 def keep(s3: Any, lake: Lake, key: str, file: IO[bytes], download: Download, **more: str) -> LandedFile:
-    """Put a download under `key`, with `more` metadata. Equal bytes are put once; of others the last fetched stay.
+    """Put a download under `key`. Write equal bytes once; of different bytes the last fetched win.
 
-    Several runs may put the same file at once, as the runs of a backfill do a year's file.
+    Several runs may put the same file at once, as the runs of a backfill put a year's file.
 
     Args:
         s3: a boto3 S3 client.
         lake: the lake.
         key: the key in landing/.
         file: the downloaded bytes.
-        download: where and when they came from.
+        download: URL and time of the download.
         more: metadata beside the origin.
 
     Returns:
-        The file that lies under `key` now.
+        The file that is now under `key`.
     """
     uri = lake.uri(key)
     return until_committed(lambda: _keep(s3, lake, key, file, download, more), uri)
@@ -69,10 +69,10 @@ def _keep(s3: Any, lake: Lake, key: str, file: IO[bytes], download: Download, mo
             if more.keys() <= former["Metadata"].keys():
                 log.info("%s already holds these bytes", landed.uri)
                 return before
-            # The bytes are put once more, for the new metadata; their fetch time stays.
+            # Put the bytes again to add the new metadata. The fetch time stays.
             fetched_at = former["Metadata"].get(FETCHED_AT, fetched_at)
         elif former["Metadata"].get(FETCHED_AT, "") > fetched_at:
-            log.info("%s holds bytes that were fetched later", landed.uri)
+            log.info("%s already holds bytes that were fetched later", landed.uri)
             return before
     file.seek(0)
     put(s3, lake, key, file, {**landed.metadata(), **more, FETCHED_AT: fetched_at}, former)
@@ -81,16 +81,16 @@ def _keep(s3: Any, lake: Lake, key: str, file: IO[bytes], download: Download, mo
 
 
 def receive(s3: Any, lake: Lake, name: str, file: IO[bytes], download: Download) -> LandedFile:
-    """Put an answer that B3 serves only once into landing/received/, before anybody reads it.
+    """Put an answer that B3 may not serve again into landing/received/, before it is read.
 
-    So a process that dies while it reads loses nothing. Equal bytes are put once.
+    So nothing is lost if the process dies while it reads. Equal bytes are put once.
     """
     return keep(s3, lake, layout.received_key(download.sha256, name), file, download)
 
 
 @contextmanager
 def rejecting(s3: Any, lake: Lake, name: str, file: IO[bytes], download: Download) -> Iterator[None]:
-    """Keep a downloaded file in landing/rejected/ if the `with` block fails, in whatever way.
+    """Keep a downloaded file in landing/rejected/ if the `with` block raises anything.
 
     Raises:
         Unreadable: in place of an exception that is no SourceError.
@@ -99,14 +99,14 @@ def rejecting(s3: Any, lake: Lake, name: str, file: IO[bytes], download: Downloa
         with reading(download.url):
             yield
     except NoPortfolio:
-        # Its bytes say no more than the error does.
+        # The bytes hold nothing that the error does not say.
         raise
     except BaseException as error:
         sent = f"the {download.size} bytes that came from {download.url}"
         try:
             kept = keep(s3, lake, layout.rejected_key(download.sha256, name), file, download)
         except Exception as failure:
-            # The file's error is the news: that S3 fails too must not hide it.
+            # A failure of S3 must not hide the file's error.
             error.add_note(f"{sent} could not be kept: {type(failure).__name__}: {failure}")
         else:
             error.add_note(f"{sent} are kept in {kept.uri}")
@@ -117,14 +117,14 @@ def find(s3: Any, lake: Lake, key: str) -> LandedFile | None:
     """Return the file under `key` of landing/, None if there is none.
 
     Raises:
-        SourceError: the object's metadata does not say where it came from.
+        SourceError: the object's metadata lacks its origin.
     """
     metadata = metadata_of(s3, lake, key)
     return None if metadata is None else landed_file(lake, key, metadata)
 
 
 def metadata_of(s3: Any, lake: Lake, key: str) -> dict[str, str] | None:
-    """Return the user metadata of a landed object, None if there is none; it always has FETCHED_AT."""
+    """Return the user metadata of a landed object, with FETCHED_AT; None if there is no object."""
     answer = head(s3, lake, key)
     return None if answer is None else with_fetch_time(answer)
 
@@ -136,7 +136,7 @@ def with_fetch_time(answer: dict[str, Any]) -> dict[str, str]:
 
 
 def landed_file(lake: Lake, key: str, metadata: dict[str, str]) -> LandedFile:
-    """Return the file that the metadata under `key` describes.
+    """Return the file under `key`, from its object's metadata.
 
     Raises:
         SourceError: the metadata lacks the file's origin.
@@ -147,7 +147,7 @@ def landed_file(lake: Lake, key: str, metadata: dict[str, str]) -> LandedFile:
             source=lake.uri(key),
             expected=f"an object whose metadata says where it came from: {', '.join(sorted(ORIGIN))}",
             found=f"one without {', '.join(sorted(missing))}",
-            hint="Delete it and run scrape, or put it again with these.",
+            hint="Delete it and run scrape, or put it again with this metadata.",
         )
     return LandedFile(lake.uri(key), metadata["source-url"], metadata["source-sha256"], metadata["source"])
 
@@ -156,7 +156,7 @@ def open_landed(s3: Any, lake: Lake, landed: LandedFile, sink: IO[bytes]) -> Non
     """Copy a landed file to `sink` and rewind it.
 
     Raises:
-        SourceError: the object's bytes are not those whose sha256 was noted when they came.
+        SourceError: the bytes do not have the sha256 that the metadata has.
     """
     digest = hashlib.sha256()
     for chunk in s3.get_object(Bucket=lake.bucket, Key=lake.key(landed.uri))["Body"].iter_chunks(1 << 20):

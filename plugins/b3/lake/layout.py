@@ -1,15 +1,15 @@
-"""Where things lie in the lake: every prefix, partition, object and table name is built here and nowhere else.
+"""The layout of the lake: only this module builds names of prefixes, partitions, objects and tables.
 
-landing/quotes/COTAHIST_D30042020.ZIP            B3's bytes, as sent; _M042020, _A2020 for a month, a year
-landing/index/IBOV/portfolio_day/2020-04-30.json  an index's portfolio, all pages, by the session it is for
-landing/sectors/2020-04-30.xlsx                  B3's sector classification, by the session it was new on
-landing/received/<sha256>/GetPortfolioDay.IBOV.json  answers that B3 serves once, before anybody read them; for 30 days
-landing/rejected/<sha256>/COTAHIST_D30042020.ZIP  answers that were not what they should be
-raw/quotes/trade_date=2020-04-30/quotes.parquet  one object a partition: its PUT is the commit
+landing/quotes/COTAHIST_D30042020.ZIP            B3's bytes, as sent; _M042020 for a month, _A2020 for a year
+landing/index/IBOV/portfolio_day/2020-04-30.json  an index's portfolio, all pages, by its session
+landing/sectors/2020-04-30.xlsx                  B3's sector classification, by the session whose run found it new
+landing/received/<sha256>/GetPortfolioDay.IBOV.json  answers that B3 serves once, before they are read; for 30 days
+landing/rejected/<sha256>/COTAHIST_D30042020.ZIP  answers that failed their checks
+raw/quotes/trade_date=2020-04-30/quotes.parquet  one object per partition: its PUT is the commit
 raw/index_portfolio/trade_date=2020-04-30/index_portfolio.parquet
 raw/sectors/trade_date=2020-04-30/sectors.parquet
 refined/quotes/trade_date=2020-04-30/quotes.parquet
-refined/findings/trade_date=2020-04-30/findings.parquet  what is odd in the session's quotes
+refined/findings/trade_date=2020-04-30/findings.parquet  the findings in the session's quotes
 refined/index_stocks/trade_date=2020-04-30/ticker=PETR4/index_stocks.parquet
 """
 
@@ -30,17 +30,17 @@ RAW_QUOTES_PREFIX = "raw/quotes/"
 
 
 def daily_quotes_file(trade_date: dt.date) -> str:
-    """Return B3's name of the historical quotes of one session."""
+    """Return B3's name of the file of one session's quotes."""
     return f"COTAHIST_D{trade_date:%d%m%Y}.ZIP"
 
 
 def monthly_quotes_file(trade_date: dt.date) -> str:
-    """Return B3's name of the historical quotes of a session's month."""
+    """Return B3's name of the file of the quotes of a session's month."""
     return f"COTAHIST_M{trade_date:%m%Y}.ZIP"
 
 
 def annual_quotes_file(year: int) -> str:
-    """Return B3's name of the historical quotes of a year."""
+    """Return B3's name of the file of a year's quotes."""
     return f"COTAHIST_A{year}.ZIP"
 
 
@@ -50,7 +50,7 @@ def landing_quotes_key(file_name: str) -> str:
 
 
 def landing_index_key(index: str, endpoint: str, trade_date: dt.date) -> str:
-    """Return the key of an index's portfolio as B3 sent it, by the session that it is for."""
+    """Return the key of an index's portfolio as B3 sent it, by its session."""
     return f"landing/index/{index}/{endpoint}/{trade_date.isoformat()}.json"
 
 
@@ -60,12 +60,12 @@ def landing_sectors_key(trade_date: dt.date) -> str:
 
 
 def received_key(sha256: str, file_name: str) -> str:
-    """Return the key under which an answer is kept before anybody reads it, by its content."""
+    """Return the key of an answer that is kept before it is read, by its sha256."""
     return f"landing/received/{sha256}/{file_name}"
 
 
 def rejected_key(sha256: str, file_name: str) -> str:
-    """Return the key under which an answer that failed its checks is kept, by its content."""
+    """Return the key of an answer that failed its checks, by its sha256."""
     return f"landing/rejected/{sha256}/{file_name}"
 
 
@@ -104,12 +104,12 @@ def findings_key(trade_date: dt.date) -> str:
 
 
 def date_of(key: str) -> dt.date:
-    """Return the trade date of an object's key, of any table."""
+    """Return the trade date in an object's key, for any table."""
     return dt.date.fromisoformat(key.partition("/trade_date=")[2][:10])
 
 
 def refined_index_stocks_prefix(trade_date: dt.date) -> str:
-    """Return the prefix of the refined constituents of one session: a partition `ticker=T/` each below it."""
+    """Return the prefix of a session's refined constituents; each is a partition `ticker=T/` below it."""
     return _partition("refined", "index_stocks", trade_date) + "/"
 
 
@@ -124,22 +124,22 @@ class Lake:
         return f"s3://{self.bucket}/{key}"
 
     def key(self, uri: str) -> str:
-        """Return the key of a URI that `uri` made."""
+        """Return the key in a URI that `uri` returned."""
         return uri.removeprefix(self.uri(""))
 
     @property
     def all_raw_quotes(self) -> str:
-        """URI of the prefix below which all raw quotes partitions lie."""
+        """URI of the prefix of all raw quotes partitions."""
         return self.uri(RAW_QUOTES_PREFIX)
 
     @property
     def all_refined_quotes(self) -> str:
-        """URI of the prefix below which all refined quotes partitions lie."""
+        """URI of the prefix of all refined quotes partitions."""
         return self.uri("refined/quotes/")
 
     @property
     def all_findings(self) -> str:
-        """URI of the prefix below which the findings of all sessions lie."""
+        """URI of the prefix of the findings of all sessions."""
         return self.uri("refined/findings/")
 
     def raw_index_portfolio(self, trade_date: dt.date) -> str:
@@ -147,5 +147,5 @@ class Lake:
         return self.uri(raw_index_portfolio_key(trade_date))
 
     def refined_index_stocks(self, trade_date: dt.date) -> str:
-        """Return the URI of the prefix below which a session's refined constituents lie."""
+        """Return the URI of the prefix of a session's refined constituents."""
         return self.uri(refined_index_stocks_prefix(trade_date))

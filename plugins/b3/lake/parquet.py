@@ -1,4 +1,4 @@
-"""How small raw tables are encoded as Parquet."""
+"""Encode small raw tables as Parquet."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 
 
 def encode(table: pa.Table) -> bytes:
-    """Return a table as one Parquet file, zstd; equal tables give equal bytes.
+    """Return a table as one zstd Parquet file; equal tables give equal bytes.
 
-    Decimals are stored as integers, and without a dictionary: Athena and Spark read both, and files are smaller.
+    Decimals are stored as integers, without a dictionary. Athena and Spark read them, and the files are smaller.
     """
     sink = io.BytesIO()
     pq.write_table(

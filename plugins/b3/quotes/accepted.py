@@ -1,4 +1,4 @@
-"""What a run publishes although it looks wrong, because a person looked at it and said so."""
+"""Suspect quotes that a run publishes, because a person checked and accepted them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Accepted:
-    """What a run publishes although it looks wrong.
+    """The suspect quotes that a run publishes.
 
     Attributes:
-        flood: sessions in which most rows break a rule.
-        loss: corrections that lack more than a tenth of a session's rows, or whole sessions.
+        flood: whether to publish sessions in which most rows break a rule.
+        loss: whether to publish corrections that lack more than a tenth of a session's rows, or whole sessions.
     """
 
     flood: bool = False
@@ -19,5 +19,5 @@ class Accepted:
 
 
 NOTHING = Accepted()
-# The keys of a run's conf, by the field that each sets.
+# Keys of a run's conf, by the field that they set.
 CONF = {"flood": "accept_flood", "loss": "accept_loss"}

@@ -1,7 +1,7 @@
-"""Which of the files in landing/ a session's quotes come from: the file whose bytes B3 sent last.
+"""Choose the file in landing/ from which a session's quotes are read: the one that was fetched last.
 
-A session may lie in landing/ in three files: its daily one, the month's and the year's. B3 corrects any of them. So the
-file that was fetched last holds the session as B3 knows it now. `upload` decides this, when it reads the file.
+Up to three files in landing/ hold a session: the daily one, the month's and the year's. B3 corrects any of them. So the
+file that was fetched last holds B3's newest version of the session. `upload` chooses when it reads the file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from b3.lake import layout
 from b3.lake.landed import FETCHED_AT, LandedFile, landed_file, metadata_of
 from b3.lake.layout import Lake
 
-# Metadata of a file of several sessions: the last of them.
+# Metadata of a file of several sessions: its last session.
 LAST_SESSION = "last-session"
 _READERS = 4
 
@@ -57,16 +57,16 @@ def file_names(trade_date: dt.date) -> tuple[str, str, str]:
 def newest_first(s3: Any, lake: Lake, trade_date: dt.date) -> list[LandedFile]:
     """Return the files in landing/ that hold a session, the last fetched first.
 
-    A file's fetch time is when its bytes were fetched first: B3 sending the same bytes again does not make them newer.
-    Of two files fetched in the same second the shorter comes first.
+    A file's fetch time is the time when its bytes were first fetched. Fetching the same bytes again does not make them
+    newer. If two files were fetched in the same second, the one of fewer sessions comes first.
     """
     return _newest_first(lake, trade_date, _metadata(s3, lake, file_names(trade_date)))
 
 
 def newest_of_each(s3: Any, lake: Lake, trade_dates: Iterable[dt.date]) -> dict[dt.date, LandedFile]:
-    """Return the last fetched file of each session that landing/ has a file of.
+    """Return the last fetched file of each session. Sessions without a file in landing/ are left out.
 
-    Files are listed once; only those that exist are asked for their metadata.
+    One listing finds the files; then there is one HEAD request per file, and not per session.
     """
     wanted = {trade_date: file_names(trade_date) for trade_date in trade_dates}
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=lake.bucket, Prefix=layout.LANDING_QUOTES_PREFIX)
@@ -77,16 +77,16 @@ def newest_of_each(s3: Any, lake: Lake, trade_dates: Iterable[dt.date]) -> dict[
 
 
 def _metadata(s3: Any, lake: Lake, names: Iterable[str]) -> _Metadata:
-    """Return the metadata of those files that are in landing/."""
-    asked = list(names)
+    """Return the metadata of the files that are in landing/, by name."""
+    wanted = list(names)
     with ThreadPoolExecutor(_READERS) as pool:
-        answers = pool.map(lambda name: metadata_of(s3, lake, layout.landing_quotes_key(name)), asked)
-        return {name: answer for name, answer in zip(asked, answers, strict=True) if answer is not None}
+        answers = pool.map(lambda name: metadata_of(s3, lake, layout.landing_quotes_key(name)), wanted)
+        return {name: answer for name, answer in zip(wanted, answers, strict=True) if answer is not None}
 
 
 def _newest_first(lake: Lake, trade_date: dt.date, metadata: _Metadata) -> list[LandedFile]:
-    daily, *longer = file_names(trade_date)
-    holding = [name for name in longer if name in metadata and _holds(metadata[name], trade_date)]
+    daily, *longer_files = file_names(trade_date)
+    holding = [name for name in longer_files if name in metadata and _holds(metadata[name], trade_date)]
     found = ([daily] if daily in metadata else []) + holding
     # Sorting keeps the order of equal times.
     ordered = sorted(found, key=lambda name: metadata[name][FETCHED_AT], reverse=True)
@@ -94,11 +94,11 @@ def _newest_first(lake: Lake, trade_date: dt.date, metadata: _Metadata) -> list[
 
 
 def reaches(metadata: Mapping[str, str], trade_date: dt.date) -> bool:
-    """Return whether a file of several sessions ends with `trade_date` or a later one."""
+    """Return whether a file of several sessions ends on `trade_date` or later."""
     return metadata.get(LAST_SESSION, "") >= trade_date.isoformat()
 
 
 def _holds(metadata: dict[str, str], trade_date: dt.date) -> bool:
-    """Return whether a file of several sessions has that one; without a list of them, whether it ends later."""
+    """Return whether a file of several sessions has `trade_date`; without a list of sessions, whether it reaches it."""
     days = known_sessions.listed(metadata, trade_date.year)
     return reaches(metadata, trade_date) if days is None else trade_date in days

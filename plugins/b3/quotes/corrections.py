@@ -1,4 +1,4 @@
-"""What a correction changes in a session's quotes."""
+"""Compare two versions of a session's quotes, and refuse a correction that loses too many rows."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import pyarrow.compute as pc
 from b3.errors import RecordsLost
 from b3.quotes.quality import KEY
 
-# B3 corrects single rows; a file that lacks more of a session than this is not whole.
+# B3 corrects single rows. If a file lacks more of a session's rows than this, it is probably not whole.
 MOST_LOST_PERCENT = 10
 
 Row = dict[str, Any]
 
 
 class Change(NamedTuple):
-    """A row before and after; None where there was or is none."""
+    """A row before and after a correction. `before` is None for a new row, `after` for a removed one."""
 
     before: Row | None
     after: Row | None
@@ -29,12 +29,12 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True)
 class Correction:
-    """Two versions of a session's quotes, held against each other.
+    """The differences between two versions of a session's quotes.
 
     Attributes:
-        rows: how many there were and are.
-        volumes: their financial volume, before and after.
-        changes: each row that was added, is gone or changed, by ticker, market type and forward days.
+        rows: number of rows before and after.
+        volumes: financial volume before and after.
+        changes: rows that were added, removed or changed, sorted by ticker, market type and forward days.
     """
 
     rows: tuple[int, int]
@@ -48,20 +48,20 @@ class Correction:
 
     @property
     def gone(self) -> list[Change]:
-        """Rows that are there no longer."""
+        """Rows that were removed."""
         return [change for change in self.changes if change.after is None]
 
     @property
     def changed(self) -> list[Change]:
-        """Rows whose key stayed and whose other columns did not."""
+        """Rows with the same key, and a change in another column."""
         return [change for change in self.changes if change.before and change.after]
 
     def before(self) -> str:
-        """Return the former version in words."""
+        """Return the former version as text."""
         return f"{self.rows[0]} rows, volume {self.volumes[0]}"
 
     def after(self) -> str:
-        """Return the present version in words, with what is different."""
+        """Return the present version and the number of changes as text."""
         return (
             f"{self.rows[1]} rows, volume {self.volumes[1]}: {len(self.added)} added, {len(self.gone)} gone, "
             f"{len(self.changed)} changed"
@@ -69,11 +69,11 @@ class Correction:
 
 
 def compare(before: pa.Table, after: pa.Table) -> Correction:
-    """Hold two versions of a session's quotes against each other; the order of rows does not matter.
+    """Compare two versions of a session's quotes; the order of rows does not matter.
 
     Args:
-        before: raw quotes of one session, with the key and a financial volume.
-        after: the same columns, in any order; others are left out on both sides.
+        before: raw quotes of one session, with the columns of KEY and financial_volume.
+        after: the new version. Columns that only one version has are left out.
     """
     names = [name for name in after.schema.names if name in before.schema.names]
     former, present = before.select(names), after.select(names)
@@ -83,13 +83,13 @@ def compare(before: pa.Table, after: pa.Table) -> Correction:
 
 
 def refuse_loss(rows: int, former: int, trade_date: dt.date, source: str) -> None:
-    """Raise RecordsLost if a session would lose more than MOST_LOST_PERCENT of the rows that it has.
+    """Raise RecordsLost if a session would lose more than MOST_LOST_PERCENT of its rows.
 
     Args:
-        rows: of the new version.
-        former: of the version that readers see.
+        rows: number of rows of the new version.
+        former: number of rows of the version that readers see.
         trade_date: the session.
-        source: the file of the new version, for the message.
+        source: name of the new version's file in the message.
     """
     if 100 * (former - rows) > MOST_LOST_PERCENT * former:
         raise RecordsLost(

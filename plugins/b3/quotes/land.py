@@ -1,4 +1,4 @@
-"""From B3 to landing/quotes/: COTAHIST files, kept as sent once they are known to be what was asked for."""
+"""From B3 to landing/quotes/: COTAHIST files, checked, and kept as sent."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def capture_quotes(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, *, longer: bool = True) -> LandedFile:
-    """Bring the COTAHIST file that holds a session to landing/quotes/, checked to its last record.
+def capture_quotes(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, *, use_longer: bool = True) -> LandedFile:
+    """Bring the COTAHIST file that holds a session to landing/quotes/, with every record checked.
 
-    Ask B3 for the daily file, also when landing/ has it: equal bytes leave the object as it is, other bytes (B3 does
-    correct files) become a new version. If B3 does not serve the file (404), a file in landing/ that holds the session
-    will do; without one, fetch the month's or the year's.
+    Ask B3 for the daily file, even if landing/ has it. Equal bytes leave the object as it is; other bytes, such as a
+    correction, become a new version. If B3 does not serve the file (404), return a file in landing/ that holds the
+    session. If there is none, fetch the file of the month or the year.
 
-    Which file the session's quotes come from is decided by `upload`, see `b3.quotes.choose`.
+    `upload` chooses the file from which it reads the session's quotes, see `b3.quotes.choose`.
 
-    An answer that fails its checks is kept in landing/rejected/ and never under the file's name.
+    An answer that fails its checks is kept in landing/rejected/, and never under the file's name.
 
     Args:
-        hook: where to fetch from.
+        hook: the hook to B3.
         s3: a boto3 S3 client.
         lake: the lake.
         trade_date: the session.
-        longer: whether the month's or the year's file will do, if there is no daily one.
+        use_longer: whether the file of the month or the year will do, if there is no daily one.
 
     Returns:
-        The file that was fetched; if none was, the newest in landing/ that holds the session.
+        The file that was fetched. If none was, the newest file in landing/ that holds the session.
 
     Raises:
-        ClosedDay: B3 held no session on that day. If the calendar or the lake says so, nothing is asked or written,
-            see `known_sessions`; before 2000, B3's file of the year may have to say it.
-        SourceError: and its subclasses: B3's answer is not the session's file.
+        ClosedDay: B3 held no session on that day. If `known_sessions` knows it, nothing is asked or written. Before
+            2000, B3's annual file may have to be fetched to know it.
+        SourceError: or a subclass: B3's answer is not the session's file.
     """
     known_sessions.check_session(s3, lake, trade_date)
     name = layout.daily_quotes_file(trade_date)
@@ -57,11 +57,11 @@ def capture_quotes(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, *, lo
             with rejecting(s3, lake, name, file, download):
                 cotahist.verify(file, trade_date, name=download.url)
             return keep(s3, lake, key, file, download)
-        # B3 says in all three ways that it has no file: 404, no bytes, a web page.
+        # B3 answers in three ways that it has no file: 404, no bytes, a web page.
         except (NotPublished, NotB3Data) as error:
             missing = error
     daily = find(s3, lake, key)
-    if (daily is None and not longer) or (daily is not None and not isinstance(missing, NotServed)):
+    if (daily is None and not use_longer) or (daily is not None and not isinstance(missing, NotServed)):
         raise missing
     landed = choose.newest_first(s3, lake, trade_date)
     captured = landed[0] if landed else _download_first(hook, s3, lake, trade_date, missing)
@@ -70,14 +70,14 @@ def capture_quotes(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, *, lo
 
 
 def capture_year(hook: B3Hook, s3: Any, lake: Lake, year: int) -> LandedFile:
-    """Bring the COTAHIST file of a year to landing/quotes/, checked to its last record and for sessions of that year.
+    """Bring the COTAHIST file of a year to landing/quotes/, with every record and its date checked.
 
-    A copy in landing/ that has the last session of the year is used as it is: B3 does not change closed years, and a
-    file is some 70 MB. Before 2000 its metadata must list its sessions as well, see `known_sessions`.
+    A copy in landing/ that has the year's last session is used as it is: B3 does not change closed years, and a file
+    has about 70 MB. Before 2000 the copy's metadata must also list its sessions, see `known_sessions`.
 
     Raises:
         ValueError: the year lies before 1986, where B3's historical quotes begin.
-        SourceError: and its subclasses: B3's answer is not the file of that year.
+        SourceError: or a subclass: B3's answer is not the file of that year.
     """
     last = sessions.sessions(dt.date(year, 12, 1), dt.date(year, 12, 31))[-1]
     wanted = choose.year_file(year)
@@ -96,23 +96,23 @@ def _download_first(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, miss
     """Fetch the file of the month, or else of the year, that holds a session.
 
     Raises:
-        ClosedDay: before 2000, and B3's file of the year has no record of that day.
+        ClosedDay: the day is before 2000, and B3's annual file has no record of it.
         SourceError: `missing`, if neither file holds the session.
     """
     year = choose.year_file(trade_date.year)
-    for longer in (choose.month_file(trade_date), year):
+    for longer_file in (choose.month_file(trade_date), year):
         try:
-            landed, summary = _download_longer(hook, s3, lake, longer)
+            landed, summary = _download_longer(hook, s3, lake, longer_file)
         except (NotPublished, NotB3Data) as error:
-            missing.add_note(f"nor is it in {longer.name}: {error.found}")
+            missing.add_note(f"nor is it in {longer_file.name}: {error.found}")
             continue
         if trade_date in summary.records_by_date:
             return landed
-        missing.add_note(f"nor is it in {longer.name}, which goes up to {max(summary.records_by_date)}")
+        missing.add_note(f"nor is it in {longer_file.name}, which goes up to {max(summary.records_by_date)}")
         if trade_date.year >= sessions.CALENDAR_IS_SURE_FROM:
             break
         # Before 2000, B3's file of the year decides whether there was a session.
-        if longer == year:
+        if longer_file == year:
             raise known_sessions.closed_day(s3, lake, trade_date, summary.records_by_date) from missing
     raise missing
 
@@ -132,7 +132,7 @@ def _download_longer(hook: B3Hook, s3: Any, lake: Lake, wanted: LongerFile) -> t
 
 
 def _check_days(summary: cotahist.Summary, wanted: LongerFile, source: str) -> None:
-    """Raise NoRecords or WrongDate unless a file has sessions, of the days that its name covers and no others."""
+    """Raise NoRecords or WrongDate unless a file has sessions, and only on days that its name covers."""
     if not summary.records_by_date:
         raise NoRecords(
             source=source,

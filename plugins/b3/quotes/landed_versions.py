@@ -1,4 +1,4 @@
-"""The versions of a session's files in landing/, each readable: what B3 sent first, and what it corrected."""
+"""The versions of a session's files in landing/: the first one that B3 sent, and its corrections."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class LandedVersion:
     Attributes:
         key: the object's key.
         version_id: S3's id of the version.
-        fetched_at: when its bytes were fetched, as ISO 8601, UTC.
-        sha256: of its bytes; "?" if its metadata lacks it.
+        fetched_at: time when its bytes were fetched, ISO 8601, UTC.
+        sha256: sha256 of its bytes; "?" if the metadata lacks it.
     """
 
     key: str
@@ -53,7 +53,7 @@ def read_version(s3: Any, lake: Lake, version: LandedVersion, trade_date: dt.dat
     """Return a session's quotes in a version of a landed file, with `b3.quotes.cotahist.READ_SCHEMA`.
 
     Raises:
-        SourceError: and its subclasses: the file is damaged.
+        SourceError: or a subclass: the file is damaged.
     """
     with tempfile.TemporaryFile() as file:
         answer = s3.get_object(Bucket=lake.bucket, Key=version.key, VersionId=version.version_id)

@@ -1,4 +1,4 @@
-"""Whether to wait for a file that B3 has not published yet."""
+"""Decide whether to wait for a file that B3 has not published yet."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class DeadlineOver(NotPublished):
 
 @dataclass(frozen=True)
 class Answer:
-    """What B3 answered when it had no file to give.
+    """An answer of B3 without a file.
 
     Attributes:
-        at: the instant at which it was asked.
-        said: the answer, in words.
+        at: the instant of the request.
+        said: the answer as text.
     """
 
     at: dt.datetime
@@ -35,22 +35,23 @@ def record_answer(
 ) -> list[Answer]:
     """Add B3's answer to the earlier ones; raise if waiting is over or would not help.
 
-    A 404, an empty answer, a web page and a B3 that fails to answer are worth waiting for, from the session's day
-    until the deadline. Any other answer is broken, and waiting does not mend it.
+    Waiting helps after a 404, an empty answer, a web page or a failure to answer, from the trade date until the
+    deadline. It does not help after any other answer.
 
     Args:
-        error: the error that asking B3 ended in.
+        error: the error of the request.
         earlier: B3's earlier answers, in order.
         trade_date: the session.
         until: the deadline.
-        at: the instant at which B3 was asked.
+        at: the instant of the request.
 
     Returns:
         All answers so far, in order.
 
     Raises:
         DeadlineOver: the deadline has passed; the message lists every answer with its time.
-        SourceError: `error` itself, if waiting does not help, or the session is too old or in the future.
+        SourceError: `error` itself: waiting does not help, or the session is in the future, or its deadline had
+            passed before the first request.
     """
     answers = [*earlier, Answer(at, error.found)]
     if not isinstance(error, NotPublished | NotB3Data | TransientError):
@@ -68,12 +69,12 @@ def record_answer(
         source=error.source,
         expected=f"the file of {trade_date} by {_clock(until)}, São Paulo",
         found=_listed(answers),
-        hint="Clear the task once B3 gives the file: see whether it announces a delay.",
+        hint="Clear the task once B3 serves the file; see whether B3 announces a delay.",
     ) from error
 
 
 def _listed(answers: list[Answer]) -> str:
-    """Return the answers in words; equal ones in a row are listed once, with all their times."""
+    """Return the answers as text; equal answers in a row are listed once, with all their times."""
     grouped = groupby(answers, key=lambda answer: answer.said)
     return "; ".join(f"{said} at {', '.join(_clock(answer.at) for answer in group)}" for said, group in grouped)
 

@@ -1,8 +1,8 @@
-"""How many of a session's quotes break each rule, before raw quotes are replaced by them.
+"""Count the quotes of a session that break each rule, before they replace the raw quotes.
 
-An odd row is published as B3 wrote it, and the Glue job tells it in `findings`. When most rows of a session break one
-rule, it is the layout that changed, or we that misread it: such a file waits for a person. The rules are those of
-RULES in include/glue/refine/rules.py, which says them in words; a test holds the two against each other.
+An odd row is published as B3 wrote it, and the Glue job writes a row of `findings`. If most rows of a session break one
+rule, B3 changed the layout or this code misreads it: such a file waits for a person. The rules are those of RULES in
+include/glue/refine/rules.py, which has them in words. A test compares the two.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from b3.errors import Flood
 from b3.quotes.cotahist import UNREADABLE
 
 KEY = ("ticker", "market_type", "forward_days")
-# How B3's odd rows of 2005 and 2020, the most of any year, lie among the days is not known: hence so wide a bound.
+# 2005 and 2020 have the most odd rows. How they spread over the sessions is not known, so this bound is wide.
 FLOOD_SHARE = 0.5
 FLOOD_ROWS = 20
 
 _PRICES = ("open", "high", "low", "average", "close")
 _FACTORS = [10**digits for digits in range(7)]
-# An unreadable count of trades allows the most that its five digits hold.
+# An unreadable count of trades counts as the most that its five digits can hold.
 _MOST_TRADES = 99_999
 _SURE = 1e-9
 
@@ -34,10 +34,10 @@ _Bools = npt.NDArray[np.bool_]
 
 
 def breach_counts(records: pa.Table) -> dict[str, int]:
-    """Return how many rows break each rule, by the rule's name.
+    """Return the number of rows that break each rule, by the rule's name.
 
     Args:
-        records: quotes of one session, of `b3.quotes.cotahist.READ_SCHEMA`.
+        records: quotes of one session, with `b3.quotes.cotahist.READ_SCHEMA`.
     """
     records = records.combine_chunks()
     low, high = (_integers(records, name) for name in ("low", "high"))
@@ -63,7 +63,7 @@ def refuse_flood(records: pa.Table, trade_date: dt.date, source: str) -> None:
     Args:
         records: as `breach_counts`.
         trade_date: the session.
-        source: the file that the rows are from, for the message.
+        source: name of the rows' file in the message.
     """
     most = max(FLOOD_ROWS, FLOOD_SHARE * len(records))
     flooded = {rule: count for rule, count in sorted(breach_counts(records).items()) if count > most}
@@ -88,7 +88,7 @@ def _volume_fits(records: pa.Table, low: _Ints, high: _Ints, factor: _Ints) -> _
 
 
 def _at_least(left: tuple[int, _Ints, _Ints], right: tuple[int, _Ints, _Ints]) -> _Bools:
-    """Return where one product is at least another; products of 64-bit integers, compared exactly."""
+    """Return for each row whether the left product is at least the right one. The comparison is exact."""
     (a, b, c), (x, y, z) = left, right
     larger, smaller = (a * b.astype(np.float64) * c, x * y.astype(np.float64) * z)
     result = larger >= smaller
@@ -103,7 +103,7 @@ def _integers(records: pa.Table, name: str, missing: int = 0) -> _Ints:
     column: Any = records[name].chunk(0) if records[name].num_chunks else pa.array([], records.schema.field(name).type)
     words = 2 if pa.types.is_decimal(column.type) else 1
     width = 8 if words == 2 else column.type.bit_width // 8
-    # A decimal128 is two words, and no field of COTAHIST has more digits than the lower one holds.
+    # A decimal128 is two words. All digits of a COTAHIST field fit into the lower word.
     data = np.frombuffer(column.buffers()[1], f"<i{width}")[::words][column.offset :][: len(column)]
     values = data.astype(np.int64)
     if column.null_count:

@@ -1,4 +1,4 @@
-"""From landing/ to raw/quotes/: the source's records as typed Parquet, one object a partition."""
+"""From landing/ to raw/quotes/: the source's records as typed Parquet, one object per partition."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class RawPartition:
     Attributes:
         trade_date: the session, as YYYY-MM-DD.
         uri: the partition's object.
-        source: the landed file that its rows come from.
-        rows: their number.
-        financial_volume: the sum over the rows, a decimal as text.
+        source: URI of the landed file from which its rows come.
+        rows: number of rows.
+        financial_volume: sum over the rows, a decimal as text.
     """
 
     trade_date: str
@@ -58,7 +58,7 @@ class RawQuotes:
 
     Attributes:
         partitions: one for each session.
-        kept: sessions that a year's file lacks although an earlier one had them; their partitions stay.
+        kept: sessions that a year's file lacks, and an earlier version had. Their partitions stay.
     """
 
     partitions: list[RawPartition]
@@ -68,20 +68,19 @@ class RawQuotes:
 def write_quotes(s3: Any, lake: Lake, trade_date: dt.date, accepted: Accepted = NOTHING) -> RawQuotes:
     """Write the raw partition of a session from the file in landing/ that was fetched last, see `b3.quotes.choose`.
 
-    The one PUT is the commit, see `b3.lake.commit`. The same records give the same bytes, whichever file they are
-    from, and bytes that are there already are not written again. An object that replaces other records says so in its
-    metadata `correction`.
+    One PUT is the commit, see `b3.lake.commit`. The same records give the same bytes, whatever file they come from, and
+    an object with these bytes is not written again. An object that replaces other records has metadata `correction`.
 
     Args:
         s3: a boto3 S3 client.
         lake: the lake.
         trade_date: the session.
-        accepted: what the run publishes although it looks wrong.
+        accepted: the suspect quotes that the run publishes.
 
     Raises:
         Flood, RecordsLost: the file waits for a person, and the partition stays as it was.
         NotPublished: no file in landing/ holds the session.
-        SourceError: and its other subclasses: the file is damaged.
+        SourceError: or another subclass: the file is damaged.
     """
     return RawQuotes([_write_session(s3, lake, trade_date, accepted)])
 
@@ -89,24 +88,23 @@ def write_quotes(s3: Any, lake: Lake, trade_date: dt.date, accepted: Accepted = 
 def write_year(s3: Any, lake: Lake, year: int, accepted: Accepted = NOTHING) -> RawQuotes:
     """Write the raw partition of every session of a year's landed file, each as `write_quotes` does.
 
-    A session of which another file was fetched later, such as a daily one that B3 corrected, is written from that.
-
-    All sessions are checked before the first is written. Memory is bounded by a few sessions, not by the file. Killed
-    half-way, it leaves whole partitions.
+    If another file of a session was fetched later, such as a corrected daily file, the session is written from that
+    file. All sessions are checked before the first is written. Memory holds a few sessions, not the file. A killed
+    process leaves whole partitions.
 
     Args:
         s3: a boto3 S3 client.
         lake: the lake.
         year: the year.
-        accepted: what the run publishes although it looks wrong.
+        accepted: the suspect quotes that the run publishes.
 
     Raises:
-        CalendarDiffers: the file has not the calendar's sessions, up to its last one. Before 2000, where the calendar
-            is not sure, the file's are taken.
+        CalendarDiffers: the file's sessions differ from the calendar's, up to its last one. Before 2000 the calendar is
+            not sure, and the file's sessions are taken.
         NotPublished: the file is not in landing/, or has no session yet.
         Flood, RecordsLost: the file waits for a person.
-        SourceError: and its other subclasses: the landed file is damaged.
-        Nothing is written in any of these cases.
+        SourceError: or another subclass: the landed file is damaged.
+        Nothing is written if an error is raised.
     """
     formers = _formers(s3, lake, year)
     key = layout.landing_quotes_key(choose.year_file(year).name)
@@ -139,7 +137,7 @@ def write_year(s3: Any, lake: Lake, year: int, accepted: Accepted = NOTHING) -> 
                 try:
                     return _commit(s3, lake, chosen, date, records, formers.get(layout.raw_quotes_key(date)))
                 except Overtaken as overtaken:
-                    log.warning("%s: looking again", overtaken)
+                    log.warning("%s: trying again", overtaken)
                     return _write_session(s3, lake, date, accepted)
 
             list(pool.map(check, dates))
@@ -152,7 +150,7 @@ def _write_session(s3: Any, lake: Lake, trade_date: dt.date, accepted: Accepted)
     key = layout.raw_quotes_key(trade_date)
 
     def write() -> RawPartition:
-        # Before landing/ is read: whoever replaces this object later has read files as new or newer.
+        # Read this before landing/: a task that replaces the object later has then read files as new or newer.
         former = head(s3, lake, key)
         landed, records = _newest_records(s3, lake, trade_date)
         _check_session(records, trade_date, landed.uri, former, accepted)
@@ -162,7 +160,7 @@ def _write_session(s3: Any, lake: Lake, trade_date: dt.date, accepted: Accepted)
 
 
 def _newest_records(s3: Any, lake: Lake, trade_date: dt.date) -> tuple[LandedFile, pa.Table]:
-    """Return the last fetched file that has records of a session, and these."""
+    """Return the last fetched file that has records of a session, and those records."""
     files = choose.newest_first(s3, lake, trade_date)
     if not files:
         key = layout.landing_quotes_key(layout.daily_quotes_file(trade_date))
@@ -171,13 +169,13 @@ def _newest_records(s3: Any, lake: Lake, trade_date: dt.date) -> tuple[LandedFil
         records = _read_session(s3, lake, landed, trade_date)
         if len(records):
             return landed, records
-        # The metadata of a file that was put by hand does not list its sessions.
+        # The metadata of a file that a person put does not list its sessions.
         log.warning("%s lacks %s", landed.uri, trade_date)
     raise NotPublished(
         source=files[0].uri,
         expected=f"the session {trade_date}",
         found="none of its records",
-        hint="Delete the file from landing/ and run scrape again: B3's has grown, or the day was no session.",
+        hint="Delete the file from landing/ and run scrape again: B3's file may have grown, or the day was no session.",
     )
 
 
@@ -209,7 +207,7 @@ def _formers(s3: Any, lake: Lake, year: int) -> dict[str, dict[str, Any]]:
 def _check_session(
     records: pa.Table, trade_date: dt.date, source: str, former: dict[str, Any] | None, accepted: Accepted
 ) -> None:
-    """Raise Flood or RecordsLost if a session's records wait for a person; what readers see has been accepted."""
+    """Raise Flood or RecordsLost if a session's records wait for a person. Published records are accepted already."""
     if not accepted.flood:
         try:
             quality.refuse_flood(records, trade_date, source)
@@ -224,7 +222,7 @@ def _check_session(
 def _commit(
     s3: Any, lake: Lake, landed: LandedFile, trade_date: dt.date, records: pa.Table, former: dict[str, Any] | None
 ) -> RawPartition:
-    """Put a session's raw quotes in place of `former`, unless they are these.
+    """Put a session's raw quotes, which replace `former`, unless it has the same bytes.
 
     Raises:
         Overtaken: the object is no longer `former`.
@@ -245,7 +243,7 @@ def _encode(records: pa.Table) -> bytes:
 
 
 def _correction(s3: Any, lake: Lake, key: str, former: dict[str, Any], parquet: bytes) -> dict[str, str]:
-    """Return the metadata that says how the records of `parquet` differ from those of the former object."""
+    """Return metadata on how the records of `parquet` differ from those of the former object."""
     answer = with_condition(s3, lake, key, lambda: s3.get_object(Bucket=lake.bucket, Key=key, IfMatch=former["ETag"]))
     try:
         before = pq.read_table(io.BytesIO(answer["Body"].read()))

@@ -1,4 +1,4 @@
-"""Checks of a year's file before any of its sessions is written: against the calendar, and against raw/."""
+"""Check a year's file against the calendar and against raw/, before any of its sessions is written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from b3.quotes.accepted import Accepted
 
 log = logging.getLogger(__name__)
 
-# Metadata of raw quotes: the sha256 of a file that lacks their session, as a person accepted.
+# Metadata of raw quotes: the sha256 of a file that lacks their session, which a person accepted.
 LACKED_BY = "lacked-by"
 _NAMED_DAYS = 5
 
@@ -26,17 +26,17 @@ Formers = Mapping[str, dict[str, Any]]
 
 
 def check_calendar(dates: Sequence[dt.date], source: str, lost: Sequence[dt.date]) -> None:
-    """Raise if the sessions of a year's file are not the calendar's, up to the last of them.
+    """Raise if the sessions of a year's file differ from the calendar's, up to the file's last session.
 
     Args:
         dates: the sessions in the file, in order.
         source: the file's URI.
-        lost: sessions that the file lacks, as a person accepted.
+        lost: sessions that the file lacks, which a person accepted.
 
     Raises:
         NotPublished: the file has no session.
-        CalendarDiffers: it lacks a session, or has one on a closed day. Before 2000 the calendar is not sure, and the
-            difference is logged.
+        CalendarDiffers: the file lacks a session, or has one on a closed day. Before 2000 the calendar is not sure, and
+            the difference is only logged.
     """
     if not dates:
         raise NotPublished(
@@ -50,10 +50,10 @@ def check_calendar(dates: Sequence[dt.date], source: str, lost: Sequence[dt.date
     if not absent and not unknown:
         return
     found = "; ".join(
-        f"{what} {', '.join(map(str, days))}" for what, days in (("without", absent), ("with", unknown)) if days
+        f"{word} {', '.join(map(str, days))}" for word, days in (("without", absent), ("with", unknown)) if days
     )
     if dates[0].year < sessions.CALENDAR_IS_SURE_FROM:
-        log.warning("%s differs from the calendar, which is not sure of that year: it is %s", source, found)
+        log.warning("%s differs from the calendar, which is not sure of that year: the file is %s", source, found)
         return
     raise CalendarDiffers(
         source=source,
@@ -64,16 +64,16 @@ def check_calendar(dates: Sequence[dt.date], source: str, lost: Sequence[dt.date
 
 
 def lost_sessions(dates: Sequence[dt.date], landed: LandedFile, formers: Formers, accepted: Accepted) -> list[dt.date]:
-    """Return the sessions that a year's file lacks, and that raw/ has from an earlier file of its name.
+    """Return the sessions that a year's file lacks, and that raw/ has from an earlier file of that name.
 
     Args:
         dates: the sessions in the file.
         landed: the file.
         formers: S3's answers about the year's raw objects, by key.
-        accepted: what the run publishes although it looks wrong.
+        accepted: the suspect quotes that the run publishes.
 
     Raises:
-        RecordsLost: there are such sessions, and nobody accepted that this file lacks them.
+        RecordsLost: there are such sessions, and nobody accepted their loss in this file.
     """
     keys = {layout.raw_quotes_key(date) for date in dates}
     name = landed.url.rpartition("/")[2]
@@ -98,7 +98,7 @@ def lost_sessions(dates: Sequence[dt.date], landed: LandedFile, formers: Formers
 
 
 def keep_lost(s3: Any, lake: Lake, former: dict[str, Any], trade_date: dt.date, landed: LandedFile) -> None:
-    """Note on a raw object that a person accepted a file without its session. The object's bytes stay.
+    """Add to a raw object's metadata that a person accepted a file without its session. Its bytes stay.
 
     Raises:
         Overtaken: the object is no longer `former`.

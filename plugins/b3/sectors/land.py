@@ -1,4 +1,4 @@
-"""From B3 to landing/sectors/: the sector classification, kept as sent once it is checked, when it changed."""
+"""From B3 to landing/sectors/: the sector classification, checked, and kept as sent if it changed."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ _FILE_NAME = "GetDownloadIndustryClassification.xlsx"
 
 
 def capture_sectors(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, index: str) -> LandedFile | None:
-    """Bring the sector classification to landing/sectors/ if it differs from the newest there up to `trade_date`.
+    """Bring the sector classification to landing/sectors/ if it differs from the newest one up to `trade_date`.
 
-    The workbook has no date, and B3 serves the current one only. So it is fetched only while B3's portfolios are those
-    of `trade_date`. Later, and if B3 fails to answer, the file that landed for that session is used.
+    The workbook has no date, and B3 serves only the current one. So it is fetched only while B3's portfolios are those
+    of `trade_date`. Later, or if B3 fails to answer, the file that landed for that session is used.
 
     Args:
-        hook: where to fetch from.
+        hook: the hook to B3.
         s3: a boto3 S3 client.
         lake: the lake.
         trade_date: the session.
-        index: B3's code of an index; its portfolio names the session that B3 is at.
+        index: B3's code of an index; its portfolio names the session that B3 serves.
 
     Returns:
         The file of that session; None if the classification equals the newest landed one.
 
     Raises:
-        OtherSession: B3 is at another session, and nothing has landed for `trade_date`.
-        SourceError: and its subclasses: B3's answer is missing, or no sector classification; what came is kept in
+        OtherSession: B3 serves another session, and no file has landed for `trade_date`.
+        SourceError: or a subclass: B3's answer is missing, or is no sector classification. A bad answer is kept in
             landing/rejected/.
     """
     key = layout.landing_sectors_key(trade_date)
@@ -54,14 +54,14 @@ def capture_sectors(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, inde
                 source="B3's sector classification",
                 expected=f"that of {trade_date}",
                 found=f"B3 at the session {current}",
-                hint="The newest one that landed up to a session is that session's.",
+                hint="For that session, use the newest classification that landed up to it.",
             )
         with reading("B3's sector classification"):
             body, download = hook.download_sector_workbook()
     except SourceError as error:
         if landed is None:
             raise
-        log.warning("using %s as landed: %s", landed.uri, error)
+        log.warning("using %s, which landed before: %s", landed.uri, error)
         return landed
     receive(s3, lake, _FILE_NAME, io.BytesIO(body), download)
     with rejecting(s3, lake, _FILE_NAME, io.BytesIO(body), download):
@@ -73,7 +73,7 @@ def capture_sectors(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, inde
 
 
 def _newest_sectors_key(s3: Any, lake: Lake, last: str) -> str | None:
-    """Return the key of the newest workbook up to key `last`; dates in keys sort as text."""
+    """Return the key of the newest workbook up to the key `last`. The dates in keys sort as text."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=lake.bucket, Prefix=layout.LANDING_SECTORS_PREFIX)
     keys = (found["Key"] for page in pages for found in page.get("Contents", []))
     return max((key for key in keys if key <= last and key.endswith(".xlsx")), default=None)

@@ -1,4 +1,4 @@
-"""From landing/sectors/ to raw/sectors/: the sector classification as typed Parquet, one object a partition."""
+"""From landing/sectors/ to raw/sectors/: the sector classification as typed Parquet, one object per partition."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from b3.sectors import workbook
 
 @dataclass(frozen=True)
 class RawSectors:
-    """A raw partition of the sector classification: its object, and the number of its rows."""
+    """A raw partition of the sector classification: URI of its object, and number of rows."""
 
     uri: str
     rows: int
@@ -24,10 +24,10 @@ class RawSectors:
 def write_sectors(s3: Any, lake: Lake, landed: LandedFile, trade_date: dt.date) -> RawSectors:
     """Write the raw partition of a session from the workbook that landed for it, in the workbook's order.
 
-    The one PUT is the commit, see `b3.lake.commit`.
+    One PUT is the commit, see `b3.lake.commit`.
 
     Raises:
-        SourceError: and its subclasses: the landed file is damaged.
+        SourceError: or a subclass: the landed file is damaged.
     """
     key = layout.raw_sectors_key(trade_date)
 

@@ -1,12 +1,12 @@
-"""B3's sector classification: the workbook of every listed company.
+"""Read B3's sector classification: a workbook of every listed company.
 
 The workbook ("Classificação setorial das empresas negociadas na B3", xlsx) is one sheet of five columns: sector,
-subsector, segment, and of a listing its code and listing segment. A row of the table either names a company, with
-its code, or begins a segment, and then the sector and subsector too where they change: what a cell leaves out is
-as in the rows above. The two rows of the heading return at each printed page.
+subsector, segment, and the code and listing segment of a listing. A row of the table is of one of two kinds. It names a
+company and its code; or it begins a segment, and names the sector and subsector too if they change. An empty cell means
+the same as in the rows above. The two rows of the heading are repeated on each printed page.
 
-Its key is the root of the tickers, their first four characters: PETR of PETR3 and PETR4. A company of a new name
-has a new root, so a workbook joins the sessions around its own date and ever fewer of those before.
+The key is the root of the tickers, their first four characters: PETR of PETR3 and PETR4. A company that changes its
+name gets a new root. So a workbook fits the sessions near its date, and fits older sessions less and less.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ _ROOT = re.compile(r"[A-Z][A-Z0-9]{3}")
 
 _SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION_ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
-# B3's workbook unpacks to 0.3 MB. Its XML takes some twenty times the bytes of the text in memory.
+# B3's workbook unpacks to 0.3 MB. Parsed XML takes about twenty times as much memory as its text.
 _LARGEST = 8 << 20
-# What the format allows; of the others zipfile bounds no unpacking.
+# The methods that the format allows. For others, zipfile sets no limit while it unpacks.
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# How base64 of a ZIP begins.
+# The first letters of a ZIP in base64.
 _ENCODED_ZIP = b"UEsDB"
-_READ_LAYOUT = "B3 changed the workbook: open it, and bring b3.sectors.workbook up to it."
+_READ_LAYOUT = "B3 changed the workbook: open it, and adapt b3.sectors.workbook."
 _FETCH_AGAIN = "Delete this copy and download the workbook from B3 again."
 
 
@@ -68,19 +68,19 @@ class _Row(NamedTuple):
 
 
 def read_workbook(xlsx_bytes: bytes, *, source: str = "sector classification") -> pa.Table:
-    """The companies of the workbook, in its order, one row each (SCHEMA).
+    """Return the companies of the workbook, one row each (SCHEMA), in its order.
 
     Args:
-        xlsx_bytes: the workbook as B3 sends it: itself, or base64 of it, in quotes or not, as other downloads of
-            these pages are.
-        source: what the bytes are of, for messages.
+        xlsx_bytes: the workbook as B3 sends it, plain or in base64, with or without quotes. Other downloads of the same
+            pages are in base64.
+        source: name of the workbook in messages.
 
     Raises:
         NotPublished: no bytes.
         NotB3Data: a web page, or anything else that is no workbook.
         Truncated: the workbook is cut short or damaged.
-        BadLayout: a heading that is not B3's, a row that is neither a company nor the beginning of a segment, a code
-            that is no root of tickers, the same code twice, or no company at all.
+        BadLayout: a heading is not B3's; a row is neither a company nor the beginning of a segment; a code is no root
+            of tickers, or stands twice; or there is no company.
     """
     rows = [row for row in _rows(xlsx_bytes, source) if any(row.cells)]
     # The title above the table fills the first column only.
@@ -98,7 +98,7 @@ def read_workbook(xlsx_bytes: bytes, *, source: str = "sector classification") -
 
 
 def _companies(rows: list[_Row], source: str) -> Iterator[dict[str, str | None]]:
-    """The companies of a table that begins with its heading, up to the footnotes below it."""
+    """Yield the companies of a table that begins with its heading, up to the footnotes below it."""
     sector = subsector = segment = ""
     heading_lines = 0
     footnotes = False
@@ -139,7 +139,7 @@ def _bad(source: str, expected: str, found: str) -> BadLayout:
 
 
 def _rows(xlsx_bytes: bytes, source: str) -> list[_Row]:
-    """The first sheet's rows, their texts with single spaces and none around."""
+    """Return the rows of the first sheet; texts have single spaces, and none at their ends."""
     if not xlsx_bytes:
         raise NotPublished(source=source, expected="an xlsx workbook", found="not one byte", hint=_FETCH_AGAIN)
     webpage.refuse(xlsx_bytes, source=source, expected="an xlsx workbook")
@@ -154,12 +154,12 @@ def _rows(xlsx_bytes: bytes, source: str) -> list[_Row]:
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise Truncated(source=source, expected="a whole workbook", found=str(error), hint=_FETCH_AGAIN) from error
     except Exception as error:
-        # Damage shows in whatever the ZIP and XML modules and their codecs raise: a dozen types, few documented.
+        # On damaged bytes the ZIP and XML modules and their codecs raise a dozen types, few of them documented.
         raise _bad(source, "an xlsx workbook with a sheet of texts", f"{type(error).__name__}: {error}") from error
 
 
 def _unwrapped(body: bytes, source: str) -> bytes:
-    """The workbook in `body`, decoded where it is base64 of a ZIP; anything else as it is."""
+    """Return the workbook in `body`: decoded if it is a ZIP in base64, else as it is."""
     text = body.removeprefix(codecs.BOM_UTF8).strip()
     quoted = text.startswith(b'"')
     if not text[quoted:].startswith(_ENCODED_ZIP):
@@ -201,7 +201,7 @@ def _member(archive: zipfile.ZipFile, name: str, source: str) -> ElementTree.Ele
     if archive.getinfo(name).compress_type not in _COMPRESSIONS:
         raise _bad(source, f"{name} stored or deflated", f"compression method {archive.getinfo(name).compress_type}")
     with archive.open(name) as member:
-        # Never more than announced, which is bounded: `archive.read` would unpack all that is there first.
+        # Read no more than the bound: `archive.read` would first unpack everything.
         return ElementTree.fromstring(member.read(_LARGEST))
 
 

@@ -1,4 +1,4 @@
-"""Where B3 publishes, and how its addresses are made."""
+"""B3's addresses: hosts, paths, and the parameters in them."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ HOLIDAYS_PATH = (
     "/pt_br/solucoes/plataformas/puma-trading-system/para-participantes-e-traders/calendario-de-negociacao/feriados/"
 )
 
-# The lake's name of an index endpoint, and B3's, whose spelling is its own.
+# The lake's name of an index endpoint, and B3's name, in B3's spelling.
 INDEX_METHODS = {
     "portfolio_day": "GetPortfolioDay",
     "theoretical": "GetTheoricalPortfolio",
     "preview": "GetQuartelyPreview",
 }
 LANGUAGE = "pt-br"
-# Of the two forms of GetPortfolioDay, the one whose rows carry their sector.
+# GetPortfolioDay has two forms; in this one the rows carry their sector.
 BY_SECTOR = "2"
-# Rows a page, as B3's own pages ask for.
+# Rows per page, as B3's web site asks for.
 PAGE_SIZE = 120
 # The widest index has a few hundred rows.
 MOST_PAGES = 50
 
 
 def index_path(method: str, *, index: str, page: int = 1) -> str:
-    """Path of one page of an index's portfolio.
+    """Return the path of one page of an index's portfolio.
 
     Args:
         method: one of the values of INDEX_METHODS.
@@ -42,7 +42,7 @@ def index_path(method: str, *, index: str, page: int = 1) -> str:
         page: the page's number, from 1.
 
     Raises:
-        ValueError: a method B3 does not have.
+        ValueError: B3 has no such method.
     """
     if method not in INDEX_METHODS.values():
         raise ValueError(f"{method!r} is none of B3's index methods: {', '.join(INDEX_METHODS.values())}")
@@ -60,10 +60,10 @@ def index_path(method: str, *, index: str, page: int = 1) -> str:
 
 
 def sector_workbook_path() -> str:
-    """Path of the sector classification of every company, an xlsx workbook."""
+    """Return the path of the sector classification of every company, an xlsx workbook."""
     return SECTORS_PATH + _token({"language": LANGUAGE})
 
 
 def _token(query: dict[str, Any]) -> str:
-    """A query as these addresses carry it: base64 of compact JSON, the last part of the path."""
+    """Return a query as the last part of the path: compact JSON in base64."""
     return base64.b64encode(json.dumps(query, separators=(",", ":")).encode()).decode()

@@ -29,11 +29,11 @@ from b3.site.addresses import (
 if TYPE_CHECKING:
 
     class BaseHook:
-        """What this module uses of Airflow's class of this name."""
+        """The part of Airflow's BaseHook that this module uses, for mypy."""
 
         @classmethod
         def get_connection(cls, conn_id: str) -> Any:
-            """The connection of that id."""
+            """Return the connection of that id."""
 else:
     try:
         from airflow.sdk import BaseHook
@@ -41,19 +41,19 @@ else:
         try:
             from airflow.hooks.base import BaseHook  # Airflow 3.0
         except ImportError:
-            BaseHook = object  # without Airflow: pass the connection yourself
+            BaseHook = object  # without Airflow the caller passes the connection
 
 log = logging.getLogger(__name__)
 
 USER_AGENT = "Mozilla/5.0 (compatible; b3-data-lake)"
-# B3 stands behind a content delivery network, whose own codes for a failing origin are 520 to 527.
+# B3 is behind a content delivery network, which answers 520 to 527 if B3's server fails.
 TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 528)})
 _CHUNK = 1 << 17
 
 
 @dataclass(frozen=True)
 class Download:
-    """One answer of B3, whose body is written or given elsewhere."""
+    """One answer of B3, without its body."""
 
     url: str
     sha256: str
@@ -64,16 +64,16 @@ class Download:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What is asked for.
+    """A kind of file that B3 serves.
 
     Attributes:
-        what: it, for messages.
-        empty: what an answer of zero bytes means.
-        missing: what a 404 means.
-        limit: the bytes beyond which an answer is not it, None for no bound.
+        name: name of the kind in messages.
+        empty: hint for an answer of zero bytes.
+        missing: hint for a 404.
+        limit: the most bytes that such a file has, None for no limit.
     """
 
-    what: str
+    name: str
     empty: str
     missing: str
     limit: int | None = None
@@ -107,15 +107,19 @@ _HOLIDAYS = _Wanted(
 
 
 class B3Hook(BaseHook):
-    """Downloads B3's files: one HTTP session, timeouts, and bounded retries where the fault may pass.
+    """Download B3's files over one HTTP session, with timeouts and a limited number of retries.
 
-    The Airflow connection is of type http. Its host (with scheme) replaces each of B3's own: that of the quotes, that
-    of the listed companies and indexes, and that of its web site. Its extra takes `listed_host` and `site_host` (with
-    scheme, for one of the latter two alone), `source` (how the lake labels what comes from there, default "b3"),
-    `ca_bundle` (path of a PEM file, for hosts that send an incomplete chain; verification itself is never off),
-    `timeout` (seconds to connect, and between two bytes; default 30), `attempts` (default 5), `user_agent`.
+    The Airflow connection is of type http. Its host (with scheme) replaces B3's three hosts: of the quotes, of the
+    listed companies and indexes, and of the web site. Its extra takes
 
-    Without such a connection, or without Airflow, B3's public host is used with those defaults.
+    - `listed_host`, `site_host`: replace one of the latter two hosts alone (with scheme).
+    - `source`: label of the data in the lake, default "b3".
+    - `ca_bundle`: path of a PEM file, for hosts that send an incomplete chain. Verification is never off.
+    - `timeout`: seconds to connect, and between two bytes, default 30.
+    - `attempts`: tries of a request, default 5.
+    - `user_agent`: the header of this name.
+
+    Without such a connection, or without Airflow, B3's public hosts and these defaults are used.
     """
 
     default_conn_name = "b3_default"
@@ -128,7 +132,7 @@ class B3Hook(BaseHook):
         self._session: requests.Session | None = None
 
     def get_conn(self) -> requests.Session:
-        """The HTTP session, made at its first use."""
+        """Return the HTTP session, made at its first use."""
         if self._session is None:
             self._configure(self._connection or self._find_connection())
         assert self._session is not None
@@ -158,49 +162,49 @@ class B3Hook(BaseHook):
         self.verify = str(extra["ca_bundle"]) if extra.get("ca_bundle") else True
 
     def download_quotes(self, file_name: str, sink: IO[bytes]) -> Download:
-        """Write the COTAHIST file of that name to `sink`, as B3 sends it.
+        """Write a COTAHIST file to `sink`, as B3 sends it.
 
         Args:
-            file_name: B3's own name, as `COTAHIST_D30042020.ZIP`.
-            sink: a binary file, seekable and truncatable: each try begins it anew.
+            file_name: B3's file name, as `COTAHIST_D30042020.ZIP`.
+            sink: a binary file that can seek and truncate: each try starts it again.
 
         Raises:
             NotServed: 404: no session, not published yet, or no longer served.
             NotPublished: 200 without a byte: no session, or not published yet.
-            TransientError: B3 could not be reached or failed, at every one of the tries.
+            TransientError: B3 could not be reached or failed, in every try.
             SourceError: any other status.
         """
         session = self.get_conn()
         return self._fetch(session, f"{self.base_url}{QUOTES_PATH}{file_name}", sink, _QUOTES)
 
     def begin_quotes(self, file_name: str, size: int = 1 << 16) -> tuple[bytes, bool]:
-        """Return the first bytes of the COTAHIST file of that name, and whether they are all that there is.
+        """Return the first bytes of a COTAHIST file, and whether they are the whole file.
 
         The rest is not downloaded: a year's file has 90 MB.
 
         Args:
-            file_name: B3's own name, as `COTAHIST_A2026.ZIP`.
-            size: how many bytes at most.
+            file_name: B3's file name, as `COTAHIST_A2026.ZIP`.
+            size: the most bytes to return.
 
         Raises:
-            SourceError: and its subclasses, as `download_quotes`.
+            SourceError: or a subclass, as `download_quotes`.
         """
         session = self.get_conn()
         return self._retrying()(self._begin, session, f"{self.base_url}{QUOTES_PATH}{file_name}", size)
 
     def download_index(self, method: str, *, index: str, page: int = 1) -> tuple[bytes, Download]:
-        """One page of an index's portfolio, as B3 sends it: JSON in pt-br, that of the day with its sectors.
+        """Return one page of an index's portfolio, as B3 sends it: JSON in pt-br; portfolio_day has sectors.
 
         Args:
             method: B3's name of the endpoint, one of the values of `b3.site.addresses.INDEX_METHODS`.
             index: B3's code of the index, as `IBOV`.
-            page: the page's number, from 1; what `b3.indexes.portfolio.page_count` says of the first gives the others.
+            page: the page's number, from 1 to `b3.indexes.pages.page_count` of the first page.
 
         Raises:
-            ValueError: a method B3 does not have.
+            ValueError: B3 has no such method.
             NotPublished: 200 without a byte, or 404.
             NotB3Data: more than 4 MiB.
-            TransientError: B3 could not be reached or failed, at every one of the tries.
+            TransientError: B3 could not be reached or failed, in every try.
             SourceError: any other status.
         """
         path = index_path(method, index=index, page=page)
@@ -208,7 +212,7 @@ class B3Hook(BaseHook):
         return self._fetch_whole(session, self.listed_url + path, _INDEX)
 
     def download_sector_workbook(self) -> tuple[bytes, Download]:
-        """The sector classification of every company, as B3 sends it: an xlsx workbook in Portuguese.
+        """Return the sector classification of every company, as B3 sends it: an xlsx workbook in Portuguese.
 
         Raises:
             NotB3Data: more than 16 MiB; others as `download_index`.
@@ -217,7 +221,7 @@ class B3Hook(BaseHook):
         return self._fetch_whole(session, self.listed_url + sector_workbook_path(), _WORKBOOK)
 
     def download_holidays(self) -> tuple[bytes, Download]:
-        """The page on which B3 announces the days without trading, HTML in Portuguese.
+        """Return the page on which B3 announces the days without trading: HTML in Portuguese.
 
         Raises:
             NotB3Data: more than 16 MiB; others as `download_index`.
@@ -260,13 +264,13 @@ class B3Hook(BaseHook):
         sink.seek(0)
         sink.truncate()
         digest, size = hashlib.sha256(), 0
-        # `verify` goes with the request: of a session's own, requests lets REQUESTS_CA_BUNDLE take the place.
+        # `verify` is given per request: REQUESTS_CA_BUNDLE would override `verify` of the session.
         with (
             _transient_faults(url),
             session.get(url, stream=True, timeout=self.timeout, verify=self.verify) as answer,
         ):
             _check_status(answer, wanted)
-            # The body as sent: a Content-Encoding would be B3's wrapping, not B3's file.
+            # iter_content undoes a Content-Encoding, which is not part of B3's file.
             for chunk in answer.iter_content(_CHUNK):
                 sink.write(chunk)
                 digest.update(chunk)
@@ -297,7 +301,7 @@ def _transient_faults(url: str) -> Iterator[None]:
         requests.exceptions.ChunkedEncodingError,
         requests.exceptions.ContentDecodingError,
     ) as error:
-        # Any other fault of TLS is a connection cut in mid-handshake or mid-record.
+        # Any other TLS error means that the connection broke during the handshake or a record.
         if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
             raise SourceError(
                 source=url,
@@ -314,9 +318,9 @@ def _check_limit(url: str, size: int, wanted: _Wanted) -> None:
     if wanted.limit is not None and size > wanted.limit:
         raise NotB3Data(
             source=url,
-            expected=f"{wanted.what} of at most {wanted.limit} bytes",
+            expected=f"{wanted.name} of at most {wanted.limit} bytes",
             found="more",
-            hint="Open the address in a browser: see what B3 serves there now.",
+            hint="Open the address in a browser, and look at the answer.",
         )
 
 
@@ -349,7 +353,7 @@ def _check_length(answer: requests.Response, size: int) -> None:
 
 def _check_not_empty(url: str, size: int, wanted: _Wanted) -> None:
     if not size:
-        raise NotPublished(source=url, expected=wanted.what, found="status 200 and not one byte", hint=wanted.empty)
+        raise NotPublished(source=url, expected=wanted.name, found="status 200 and not one byte", hint=wanted.empty)
 
 
 def _retry_after(answer: requests.Response) -> float | None:
@@ -360,7 +364,7 @@ def _retry_after(answer: requests.Response) -> float | None:
         at = parsedate_to_datetime(value)
     except ValueError:
         return None
-    # A date whose zone is unknown ("-0000") comes without one; HTTP's are of UTC.
+    # parsedate_to_datetime returns no zone for "-0000". HTTP dates are in UTC.
     return max(0.0, (at.replace(tzinfo=at.tzinfo or dt.UTC) - dt.datetime.now(dt.UTC)).total_seconds())
 
 

@@ -1,4 +1,4 @@
-"""Web pages in place of data: what B3's firewall and its failing servers answer, said in one line."""
+"""Recognize web pages in place of data: answers of B3's firewall and its failing servers."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from b3.errors import NotB3Data
 _READ = 1 << 16
 _LONGEST = 80
 _REFUSED = (
-    "B3's firewall or a failing server answers so: run the task again later; if it stays, see extra `user_agent` of "
+    "B3's firewall or a failing server answers so: run the task again later. If it stays so, see extra `user_agent` of "
     "the connection."
 )
 
 
 def found(body: bytes) -> str | None:
-    """What messages call `body` if it is a web page, by its title; None if it is something else.
+    """Return a text for messages, with the page's title, if `body` is a web page; else None.
 
     Args:
-        body: an answer, whole or its beginning.
+        body: an answer, or its beginning.
     """
     if body.removeprefix(codecs.BOM_UTF8).lstrip()[:1] != b"<":
         return None
@@ -27,12 +27,12 @@ def found(body: bytes) -> str | None:
 
 
 def refuse(body: bytes, *, source: str, expected: str) -> None:
-    """Raise NotB3Data, with the title of the page, if `body` is a web page.
+    """Raise NotB3Data, with the page's title, if `body` is a web page.
 
     Args:
-        body: an answer, whole or its beginning.
-        source: what was read, for the message.
-        expected: what should have come instead.
+        body: an answer, or its beginning.
+        source: name of the answer in the message.
+        expected: what was expected instead.
     """
     page = found(body)
     if page is not None:
@@ -41,7 +41,7 @@ def refuse(body: bytes, *, source: str, expected: str) -> None:
 
 def _decoded(body: bytes) -> str:
     try:
-        # Incrementally, because a letter may be cut in two at the end.
+        # An incremental decoder accepts a letter that is cut in two at the end.
         return codecs.getincrementaldecoder("utf-8-sig")().decode(body)
     except UnicodeDecodeError:
         return body.decode("latin-1")
@@ -53,7 +53,7 @@ def _title(html: str) -> str:
 
 
 def _heading(html: str) -> str:
-    # Imported here: every reader of B3's files imports this module, and hardly any of them meets a page.
+    # Imported here: every reader of B3's files imports this module, but few ever meet a web page.
     from bs4 import BeautifulSoup, XMLParsedAsHTMLWarning
     from bs4.exceptions import ParserRejectedMarkup
 
@@ -62,6 +62,6 @@ def _heading(html: str) -> str:
         try:
             page = BeautifulSoup(html, "html.parser")
         except ParserRejectedMarkup:
-            # Markup that no parser takes is still a web page in place of data.
+            # The parser rejects the markup, but it still is a web page.
             return html
     return (page.title or page.h1 or page).get_text(" ")

@@ -124,7 +124,7 @@ def test_what_is_odd_and_not_told_fails_its_check_alone(lab: Lab, days: dict[str
     day = days[f"{rule} hushed up"]
     with pytest.raises(Failed) as caught:
         lab.check(rule, day)
-    assert f"findings of {day} does not tell what is odd on 1 sessions, as on {day}: 2 " in str(caught.value)
+    assert f"findings of {day} does not match the odd rows on 1 sessions, as on {day}: 2 " in str(caught.value)
     assert f"; expected as many rows of rule {rule}, found 1; run refine again" in str(caught.value)
     for other in ODD.keys() - {rule}:
         assert lab.check(other, day).rows == [{other: "1"}]

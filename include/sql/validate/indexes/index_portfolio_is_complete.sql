@@ -1,4 +1,5 @@
--- The portfolios of the session are all there: as many rows as were written, each constituent once, weights of 100 %.
+-- The portfolios of the session are complete: the catalog shows all rows that were written, each constituent once, and
+-- the weights of an index sum to 100 %.
 {% set source = ti.xcom_pull(task_ids='indexes.upload') -%}
 WITH
   portfolio AS (

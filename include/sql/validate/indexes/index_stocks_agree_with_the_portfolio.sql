@@ -1,4 +1,4 @@
--- index_stocks has the constituents of portfolio_day, index by index: tickers, weights, quantities, and their number.
+-- For each index, index_stocks has the constituents of portfolio_day: their number, tickers, weights and quantities.
 WITH
   portfolio AS (
     SELECT "index" AS index_code, ticker, weight_pct, theoretical_quantity
@@ -8,7 +8,7 @@ WITH
   ),
   refined AS (
     SELECT index_code, ticker, weight_pct, theoretical_quantity, constituent_count,
-           count(*) OVER (PARTITION BY index_code) AS rows_there
+           count(*) OVER (PARTITION BY index_code) AS row_count
     FROM index_stocks
     WHERE trade_date = date '{{ trade_date(dag_run) }}'
   ),
@@ -18,12 +18,12 @@ WITH
       coalesce(
         p.weight_pct = r.weight_pct
         AND p.theoretical_quantity = r.theoretical_quantity
-        AND r.rows_there = r.constituent_count,
+        AND r.row_count = r.constituent_count,
         false) AS agrees,
       coalesce('weight ' || CAST(p.weight_pct AS varchar) || ', quantity ' || CAST(p.theoretical_quantity AS varchar),
                'nothing') AS wanted,
       coalesce('weight ' || CAST(r.weight_pct AS varchar) || ', quantity ' || CAST(r.theoretical_quantity AS varchar)
-               || ', as one of ' || CAST(r.rows_there AS varchar) || ' rows where constituent_count is '
+               || ', as one of ' || CAST(r.row_count AS varchar) || ' rows where constituent_count is '
                || CAST(r.constituent_count AS varchar),
                'nothing') AS got
     FROM portfolio p

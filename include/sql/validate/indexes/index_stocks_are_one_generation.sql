@@ -1,4 +1,4 @@
--- All constituents of the session were made from the same raw objects.
+-- All constituents of the session are made from the same raw objects.
 SELECT CASE
          WHEN count(*) > 0 AND count(generation) = count(*) AND min(generation) = max(generation) THEN 1
          ELSE CAST(

@@ -1,4 +1,4 @@
--- A field that could not be read is null, and findings has its bytes.
+-- findings has a row for each quote with a field that could not be read. Such a field is null.
 {% from "macros/told.sql" import told -%}
 {% set period = period(dag_run, ti) -%}
 {% set breaches %}

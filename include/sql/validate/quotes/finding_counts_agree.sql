@@ -1,4 +1,4 @@
--- The finding_count of a session's quotes is the number of its findings, corrections aside.
+-- finding_count, summed over a session's quotes, is the number of its findings. Corrections do not count.
 WITH
   counted AS (
     SELECT trade_date, sum(finding_count) AS findings
@@ -6,7 +6,7 @@ WITH
     WHERE {{ period(dag_run, ti).sql }}
     GROUP BY trade_date
   ),
-  told AS (
+  recorded AS (
     SELECT trade_date, count(*) AS findings
     FROM findings
     WHERE {{ period(dag_run, ti).sql }}
@@ -16,11 +16,11 @@ WITH
   ),
   wrong AS (
     SELECT
-      coalesce(counted.trade_date, told.trade_date) AS trade_date,
+      coalesce(counted.trade_date, recorded.trade_date) AS trade_date,
       coalesce(counted.findings, 0) AS counted,
-      coalesce(told.findings, 0) AS told
-    FROM counted FULL JOIN told ON counted.trade_date = told.trade_date
-    WHERE coalesce(counted.findings, 0) <> coalesce(told.findings, 0)
+      coalesce(recorded.findings, 0) AS recorded
+    FROM counted FULL JOIN recorded ON counted.trade_date = recorded.trade_date
+    WHERE coalesce(counted.findings, 0) <> coalesce(recorded.findings, 0)
   )
 SELECT CASE
          WHEN count(*) = 0 THEN 1
@@ -28,6 +28,6 @@ SELECT CASE
            CAST(count(*) AS varchar) || ' sessions of {{ period(dag_run, ti) }} count other findings than they have, '
            || 'as ' || CAST(min(trade_date) AS varchar) || ': finding_count of quotes sums to '
            || CAST(min_by(counted, trade_date) AS varchar) || '; expected the rows of findings, '
-           || CAST(min_by(told, trade_date) AS varchar) || '; run refine again' AS integer)
+           || CAST(min_by(recorded, trade_date) AS varchar) || '; run refine again' AS integer)
        END AS finding_counts_agree
 FROM wrong

@@ -1,4 +1,4 @@
--- Trade date, ticker, market type and forward days name one row; every row of a key that repeats is told in findings.
+-- Trade date, ticker, market type and forward days are the key of a row. findings has every row whose key repeats.
 {% from "macros/told.sql" import told -%}
 {% set period = period(dag_run, ti) -%}
 {% set breaches %}

@@ -1,4 +1,5 @@
--- A row is in the file because it traded: open, high, low, average and close are prices above zero, or findings tells.
+-- A row is in the file because it traded, so open, high, low, average and close are above zero. findings has every row
+-- that breaks this.
 {% from "macros/told.sql" import told -%}
 {% set period = period(dag_run, ti) -%}
 {% set breaches %}

@@ -1,4 +1,5 @@
--- low <= open, close <= high, or findings tells. The average is left out: B3's can lie outside.
+-- Open and close lie between low and high. findings has every row that breaks this. The average may lie outside in B3's
+-- files, so it is not checked.
 {% from "macros/told.sql" import told -%}
 {% set period = period(dag_run, ti) -%}
 {% set breaches %}

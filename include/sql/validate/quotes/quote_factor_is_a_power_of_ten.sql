@@ -1,4 +1,4 @@
--- Prices are for 1, 10, … 1,000,000 units, so that a unit price is exact; another factor is told in findings.
+-- Prices are for 1, 10, … 1,000,000 units, so that a unit price is exact. findings has every row with another factor.
 {% from "macros/told.sql" import told -%}
 {% set period = period(dag_run, ti) -%}
 {% set breaches %}

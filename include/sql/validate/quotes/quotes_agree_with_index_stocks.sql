@@ -1,5 +1,6 @@
--- Quantity and volume of a constituent are those of its round lot, odd lot (F) and auction (L) in quotes, to the cent.
--- Dates without constituents pass. b3_history writes quotes alone: where it corrected them, b3_daily has to follow.
+-- Quantity and volume of a constituent are the sums of its round lot, odd lot (F) and auction (L) in quotes, to the
+-- cent. Dates without constituents pass. b3_history writes only quotes: after it corrected some, b3_daily must run
+-- again.
 WITH
   traded AS (
     SELECT
@@ -24,7 +25,7 @@ WITH
   wrong AS (
     SELECT c.trade_date, CAST(c.trade_date AS varchar) || ', ' || c.index_code || ' ' || c.ticker AS constituent,
            c.total_quantity, c.total_financial_volume, t.quantity, t.financial_volume
-    -- On the right, where Trino builds: of quotes it may then skip the dates without constituents.
+    -- Constituents stand on the right, the build side in Trino: it can then skip dates of quotes without constituents.
     FROM traded t
     RIGHT JOIN constituents c ON c.trade_date = t.trade_date AND c.ticker = t.ticker
     WHERE c.total_quantity IS DISTINCT FROM t.quantity

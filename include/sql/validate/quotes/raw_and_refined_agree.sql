@@ -1,4 +1,4 @@
--- Every refined partition has the raw one's rows, quantity, financial volume and prices, to the cent.
+-- Every refined partition has the same rows, quantity, financial volume and prices as the raw one, to the cent.
 WITH
   source AS (
     SELECT trade_date, count(*) AS records, sum(CAST(quantity AS decimal(38,0))) AS quantity, sum(financial_volume) AS volume,

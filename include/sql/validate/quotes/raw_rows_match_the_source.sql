@@ -1,5 +1,5 @@
--- As many raw rows as the source file has of the session, and its volume to the cent. Sessions that a corrected file of
--- a year lacks, and that were kept as a person accepted, are left out.
+-- The raw partition has all rows of the session in the source file, and its volume to the cent. A corrected annual file
+-- may lack a session. If a person accepted that, its partition was kept, and is not checked.
 {% set uploaded = ti.xcom_pull(task_ids='upload') -%}
 WITH
   source (trade_date, records, volume) AS (

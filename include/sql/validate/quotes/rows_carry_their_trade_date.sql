@@ -1,4 +1,4 @@
--- Every row lies in the partition of its own trade date, in both layers.
+-- Every row of raw_quotes and quotes lies in the partition of its trade date.
 WITH
   astray AS (
     SELECT 'raw_quotes' AS layer, ticker, source_date

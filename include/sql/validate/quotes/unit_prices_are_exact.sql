@@ -1,5 +1,5 @@
--- A unit price times the quote factor gives B3's price back, digit for digit. By a factor that is no power of ten there
--- is none.
+-- A unit price times the quote factor is B3's price, digit for digit. Unit prices are null if the factor is no power of
+-- ten.
 WITH
   wrong AS (
     SELECT ticker, quote_factor, close, unit_close
@@ -24,7 +24,7 @@ SELECT CASE
          WHEN count(*) = 0 THEN 1
          ELSE CAST(
            CAST(count(*) AS varchar) || ' rows of quotes on {{ period(dag_run, ti) }} have a unit price that is not '
-           || 'the price by the quote factor, as ' || coalesce(max(ticker), '?') || ' (close '
+           || 'the price divided by the quote factor, as ' || coalesce(max(ticker), '?') || ' (close '
            || coalesce(CAST(max_by(close, ticker) AS varchar), 'null') || ', quote factor '
            || coalesce(CAST(max_by(quote_factor, ticker) AS varchar), 'null') || ', unit close '
            || coalesce(CAST(max_by(unit_close, ticker) AS varchar), 'null') || '); run refine again' AS integer)

@@ -1,13 +1,13 @@
--- Financial volume is quantity times a price between low and high, per quote factor, or findings tells. B3 truncates
--- each trade to the cent and its oldest rows are off by less than a hundredth, hence the slack; where the count of
--- trades could not be read, it is the most that fits its field. A volume of 0.00 passes only where quantity times high
--- is less than a cent.
+-- Financial volume is quantity times a price between low and high, divided by the quote factor. findings has every row
+-- that breaks this. The check allows some slack: B3 truncates each trade to the cent, and its oldest rows are off by
+-- less than one percent. An unreadable count of trades counts as the most that its field can hold. A volume of 0.00
+-- passes only if quantity times high is less than a cent.
 {% from "macros/told.sql" import told -%}
 {% set period = period(dag_run, ti) -%}
 {% set breaches %}
 SELECT trade_date, ticker
 FROM (
-  -- Wide enough for the products.
+  -- The wider decimal holds the products below.
   SELECT trade_date, ticker, trade_count, quantity, low, high, quote_factor,
          CAST(financial_volume AS decimal(24,2)) AS volume
   FROM quotes

@@ -1,4 +1,5 @@
--- The sector classification is all there: as many rows as were written, each root of four characters once, no blanks.
+-- The sector classification is complete: the catalog shows all rows that were written, each root of four characters
+-- once, and no sector is blank.
 {% set source = ti.xcom_pull(task_ids='sectors.upload') -%}
 SELECT CASE
          WHEN count(*) = {{ source['rows'] }}

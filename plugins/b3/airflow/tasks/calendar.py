@@ -11,7 +11,7 @@ from b3.airflow.skipping import skip
 
 @task
 def calendar_agrees(ti: Any) -> None:
-    """Fail if B3 announces other trading holidays than the calendar has; skip if B3 does not say."""
+    """Fail if B3 announces other trading holidays than the calendar has; skip if B3 does not answer."""
     from b3.calendar import holidays
     from b3.errors import NotPublished, TransientError
     from b3.site.hook import B3Hook

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 @task
 def examine(ti: Any) -> str:
-    """Ask each of B3's addresses once, and fail if an answer is not what its parser expects."""
+    """Ask each of B3's addresses, and fail if an answer is not as its parser expects."""
     from b3.calendar import publication
     from b3.doctor import checkup, diagnosis
     from b3.site.hook import B3Hook

@@ -1,4 +1,4 @@
-"""Tasks that bring the portfolios of the indexes to landing/ and to raw/."""
+"""Tasks that bring the index portfolios to landing/ and to raw/."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from b3.airflow.skipping import skip
 
 @task
 def scrape(dag_run: Any, ti: Any) -> dict[str, Any]:
-    """Bring the portfolios to landing/; skip if B3 has those of another session."""
+    """Bring the portfolios to landing/; skip if B3 serves another session and none has landed for this one."""
     from b3.calendar import known_sessions
     from b3.errors import ClosedDay, OtherSession
     from b3.indexes import land
@@ -22,7 +22,7 @@ def scrape(dag_run: Any, ti: Any) -> dict[str, Any]:
 
     chosen, trade_date = settings.read(), run_dates.trade_date(dag_run)
     if not chosen.indexes:
-        raise skip("no index is asked for in B3_INDEXES", ti)
+        raise skip("B3_INDEXES names no index", ti)
     s3 = aws.S3OnDemand()
     try:
         known_sessions.check_session(s3, chosen.lake, trade_date)
@@ -44,7 +44,7 @@ def upload(captured: dict[str, Any], dag_run: Any) -> dict[str, Any]:
 
 @task
 def complete(captured: dict[str, Any]) -> None:
-    """Fail if an answer of B3 was missing or bad, although others of the day are good."""
+    """Fail if an answer of B3 was missing or bad while others of the day were good."""
     from b3.indexes import land
 
     land.CapturedPortfolios.of(captured).check()

@@ -13,7 +13,7 @@ from b3.airflow import aws, run_dates, trigger_form
 
 @task
 def upload(dag_run: Any) -> dict[str, Any]:
-    """Write the raw partition of the session from the file in landing/ that was fetched last."""
+    """Write the session's raw partition from the file in landing/ that was fetched last."""
     from b3.quotes import raw
 
     trade_date = run_dates.trade_date(dag_run)

@@ -14,7 +14,7 @@ from b3.airflow.skipping import skip
 
 @task
 def scrape(dag_run: Any, ti: Any) -> dict[str, Any]:
-    """Bring the sector classification to landing/; skip if it did not change, or B3 is at another session."""
+    """Bring the sector classification to landing/; skip if it did not change, or B3 serves another session."""
     from b3.errors import OtherSession
     from b3.sectors import land
     from b3.site.hook import B3Hook
@@ -25,7 +25,7 @@ def scrape(dag_run: Any, ti: Any) -> dict[str, Any]:
     except OtherSession as reason:
         raise skip(reason, ti) from reason
     if landed is None:
-        raise skip("the sector classification is the one that was landed last", ti)
+        raise skip("the sector classification did not change since it last landed", ti)
     return asdict(landed)
 
 

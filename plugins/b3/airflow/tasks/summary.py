@@ -1,4 +1,4 @@
-"""The last task of a run: it tells what was odd, and ends green only if what came before did."""
+"""The last task of a run: it lists the findings, and ends green only if no task before it failed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from b3.airflow.skipping import skip
 
 @task(
     task_id="summary",
-    # What was skipped is no failure; anything that failed ends here, and with it the run.
+    # Skipped tasks are fine. If a task failed, this one and the run fail too.
     trigger_rule="none_failed",
     templates_dict={"sql": "findings_by_rule.sql"},
     templates_exts=[".sql"],
 )
 def summary(dag_run: Any, ti: Any, templates_dict: dict[str, str]) -> dict[str, Any]:
-    """Tell what was odd in the quotes of the run, in the log, as XCom and to the alert topic.
+    """List what is odd in the run's quotes: in the log, as XCom and on the alert topic.
 
     Returns:
-        `summary` in words, and `findings`, how many there are by rule.
+        `summary`, the text; and `findings`, their number by rule.
     """
     from b3.airflow import findings_summary as words
 

@@ -1,9 +1,8 @@
 """B3's historical quotes: the fixed-width COTAHIST files, decoded exactly and checked whole.
 
-`read_table` and `iter_batches` give what a file holds, `verify` only whether it is right, `write_parquet`
-the lake's raw quotes; `by_session` takes a file of a month or a year apart, and `write_session` writes a part of it;
-`read_beginning` looks at a file of which only the first bytes are at hand;
-`Reader` is what they are made of.
+`read_table` and `iter_batches` return a file's quotes. `verify` only checks the file. `write_parquet` writes a file as
+the lake's raw quotes. `by_session` splits a monthly or annual file, and `write_session` writes one session.
+`read_beginning` reads the first bytes of a file. All of them but `write_session` use `Reader`.
 """
 
 from b3.quotes.cotahist.beginning import Beginning, read_beginning

@@ -1,4 +1,4 @@
-"""The beginning of a COTAHIST ZIP, for a look at a file of 90 MB without downloading it."""
+"""Read the beginning of a COTAHIST ZIP, to check a file of 90 MB without a full download."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from b3.quotes.cotahist.reader import iter_batches
 from b3.quotes.cotahist.source import FETCH_AGAIN, not_b3_data
 
 _MAGIC = b"PK\3\4"
-# A ZIP's local header: what precedes a member's name. Its fields are those of section 4.3.7 of PKWARE's APPNOTE.
+# A ZIP's local header, up to the member's name: see section 4.3.7 of PKWARE's APPNOTE.
 _HEADER = struct.Struct("<4s5H3I2H")
 _ENCRYPTED = 1
 _STORED, _DEFLATED = 0, 8
-# Of the text; a ZIP may unfold to a thousand times its size.
+# The most text to unpack: a ZIP may unpack to a thousand times its size.
 _MOST_TEXT = 1 << 22
 
 
 @dataclass(frozen=True)
 class Beginning:
-    """What the first bytes of a COTAHIST file hold.
+    """The content of the first bytes of a COTAHIST file.
 
     Attributes:
-        generated: the date B3 generated the file, None if the header leaves it blank.
-        quotes: the first quote records, of `SCHEMA`.
+        generated: the date on which B3 generated the file, None if blank in the header.
+        quotes: the first quote records, with `SCHEMA`.
     """
 
     generated: dt.date | None
@@ -38,17 +38,17 @@ class Beginning:
 
 
 def read_beginning(data: bytes, *, name: str) -> Beginning:
-    """Return what `data` holds, the first bytes of a ZIP whose end is not at hand.
+    """Return the content of the first bytes of a ZIP.
 
-    Header and records are checked as `Reader` checks them; trailer and checksum lie further on.
+    Header and records are checked as `Reader` does. Trailer and checksum are at the end of the file, so they are not.
 
     Args:
-        data: the first bytes, enough for one quote record at least: 64 KB hold some thousands.
-        name: what messages call the source.
+        data: the first bytes, with at least one quote record; 64 KB hold a few thousand.
+        name: name of the source in messages.
 
     Raises:
-        NotB3Data: it is no ZIP, or not of COTAHIST.
-        Truncated: it is damaged, or too short for a quote record.
+        NotB3Data: the bytes are no ZIP, or no COTAHIST.
+        Truncated: they are damaged, or too few for a quote record.
         BadLayout: a record breaks the layout, or the ZIP is packed in a way that B3 does not use.
     """
     text = _inflate(data, name)

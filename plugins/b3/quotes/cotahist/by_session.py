@@ -1,4 +1,4 @@
-"""COTAHIST files of a month or a year, taken apart by trade date."""
+"""Split a monthly or annual COTAHIST file by trade date."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Sessions:
     """The sessions of a whole, checked COTAHIST file.
 
     Attributes:
-        summary: of the file.
+        summary: summary of the file.
     """
 
     def __init__(self, summary: Summary, folder: Path, wanted: dt.date | None) -> None:
@@ -31,26 +31,26 @@ class Sessions:
         self._wanted = wanted
 
     def dates(self) -> list[dt.date]:
-        """The trade dates there are tables of, in order."""
+        """Return the trade dates that have a table, in order."""
         return [date for date in self.summary.records_by_date if self._wanted in (None, date)]
 
     def table(self, date: dt.date) -> pa.Table:
-        """Return the quote records of a session, of `READ_SCHEMA`, in the order of the file."""
+        """Return the quote records of a session, with `READ_SCHEMA`, in file order."""
         with pa.ipc.open_stream(pa.OSFile(str(self._folder / date.isoformat()))) as stream:
             return stream.read_all()
 
 
 @contextmanager
 def by_session(source: Source, *, only: dt.date | None = None, name: str | None = None) -> Iterator[Sessions]:
-    """The sessions of a COTAHIST file, for the time of the context.
+    """Yield the sessions of a COTAHIST file, for the time of the `with` block.
 
-    B3's files of a year are not always sorted by trade date, so the records go to temporary files, one for each
-    session; memory is bounded by a batch and the largest session. Nothing is given before all of the file is checked.
+    B3's annual files are not always sorted by trade date. So the records go to temporary files, one per session. Memory
+    holds a batch and the largest session. The whole file is checked first.
 
     Args:
         source: path, bytes or seekable binary file of the ZIP or of its text member.
-        only: the one session to keep; None keeps all.
-        name: what messages call the source; by default the path or the file's own name.
+        only: the session to keep; None keeps all.
+        name: name of the source in messages; by default the path or the file's name.
 
     Raises:
         NotPublished, NotB3Data, Truncated, BadLayout: as `Reader`.
@@ -71,7 +71,7 @@ def by_session(source: Source, *, only: dt.date | None = None, name: str | None 
 
 
 def _split(batch: pa.RecordBatch) -> Iterator[tuple[dt.date, pa.RecordBatch]]:
-    """The records of each trade date, in the order of the batch."""
+    """Yield each trade date and its records, in the order of the batch."""
     dates = batch.column("trade_date")
     if len(pc.unique(dates)) > 1:
         batch = batch.take(pc.sort_indices(dates))  # stable

@@ -1,4 +1,4 @@
-"""From COTAHIST quote records to Arrow columns, a block of records at a time."""
+"""Decode COTAHIST quote records to Arrow columns, one block of records at a time."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from b3.quotes.cotahist.layout import COLUMNS, NO_DATES, UNREADABLE, Field
 
 Records = npt.NDArray[np.uint8]
 
-# Records per inner step: 2 MB of text, which stays in the cache while every field is taken from it.
+# Records per inner step: 2 MB of text, which stays in the CPU cache while all fields are decoded.
 _STEP = 8192
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 
 
 class FieldError(Exception):
-    """A field that does not hold what its type needs.
+    """A field whose bytes do not fit its type.
 
     Attributes:
-        row: the record, counted from 0 in the block.
-        field: the field of it.
+        row: number of the record in the block, from 0.
+        field: the field.
         found: its bytes.
-        expected: what should be there.
+        expected: what was expected.
     """
 
     def __init__(self, row: int, field: Field, found: bytes, expected: str) -> None:
@@ -39,17 +39,17 @@ class FieldError(Exception):
 
 
 def decode(records: Records) -> pa.RecordBatch:
-    """The columns of a block of quote records.
+    """Return the columns of a block of quote records.
 
     Args:
         records: bytes, shape (records, bytes from one record to the next), C-contiguous.
 
     Returns:
-        A batch of `READ_SCHEMA`'s columns in its order, but with text as dictionary<int32, string>.
+        A batch with the columns of `READ_SCHEMA` in order, but with text as dictionary<int32, string>.
 
     Raises:
-        FieldError: in a field that decides what a quote is or is worth, a number has a non-digit, a date does not
-            exist, or blanks stand where there may be none.
+        FieldError: a field with `decides` has a non-digit in a number, a date that does not exist, or blanks although
+            it is not optional.
     """
     unreadable = _Unreadable()
     numbers = _numbers(records, unreadable)
@@ -61,10 +61,10 @@ def decode(records: Records) -> pa.RecordBatch:
 
 
 def parse_date(text: bytes) -> dt.date:
-    """The date in `text`, YYYYMMDD.
+    """Return the date in `text`, YYYYMMDD.
 
     Raises:
-        ValueError: it is no date.
+        ValueError: `text` is no date.
     """
     if not text.isdigit():
         raise ValueError(text)
@@ -72,7 +72,7 @@ def parse_date(text: bytes) -> dt.date:
 
 
 class _Unreadable:
-    """What could not be read in fields that decide nothing."""
+    """The unreadable bytes of fields without `decides`."""
 
     def __init__(self) -> None:
         self._notes: dict[int, list[tuple[int, str]]] = {}
@@ -84,7 +84,7 @@ class _Unreadable:
             self._notes.setdefault(int(row), []).append((field.start, f"{field.column} {found}"))
 
     def column(self, count: int) -> pa.Array:
-        """Return the column `UNREADABLE` of `count` rows, as dictionary<int32, string>."""
+        """Return the column `UNREADABLE` for `count` rows, as dictionary<int32, string>."""
         indices, texts = np.zeros(count, np.int32), dict[str, int]()
         for row, notes in sorted(self._notes.items()):
             text = ", ".join(note for _, note in sorted(notes))
@@ -101,10 +101,10 @@ def _is_number(field: Field) -> bool:
 
 
 def _numbers(records: Records, unreadable: _Unreadable) -> dict[str, pa.Array]:
-    """Return the columns of digits. All digits of a step are checked together, and looked at singly if one is bad."""
+    """Return the columns of digits. All fields of a step are checked together; one by one only if a digit is bad."""
     count = len(records)
     fields = {column: field for column, field in COLUMNS.items() if _is_number(field)}
-    # A decimal128 is 16 bytes; no field has more digits than the lower 8 of them hold.
+    # A decimal128 is 16 bytes. All digits of a field fit into the lower 8.
     values = {
         column: np.zeros((count, 2), np.int64)
         if pa.types.is_decimal(field.type)
@@ -140,12 +140,12 @@ _HIGH_BITS = np.uint64(0x8080808080808080)
 _ALL_BITS = 0xFFFFFFFFFFFFFFFF
 
 
-def _parse_digits(step: Records, where: slice, suspect: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
-    """The number in the bytes `where` of each record; sets high bits in `suspect` where one is no digit."""
+def _parse_digits(step: Records, place: slice, suspect: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    """Return the number in the bytes `place` of each record. Set high bits in `suspect` if a byte is no digit."""
     total = np.zeros(len(step), np.uint64)
-    for exponent, stop in zip(range(0, 24, 8), range(where.stop, where.start, -8), strict=False):
+    for exponent, stop in zip(range(0, 24, 8), range(place.stop, place.start, -8), strict=False):
         word = np.ndarray((len(step),), "<u8", step, stop - 8, (step.strides[0],)) ^ _ZEROS
-        digits = min(8, stop - where.start)
+        digits = min(8, stop - place.start)
         if digits < 8:
             word &= np.uint64(_ALL_BITS << 8 * (8 - digits) & _ALL_BITS)
         if exponent and not word.any():
@@ -167,7 +167,7 @@ def _parse_digits(step: Records, where: slice, suspect: npt.NDArray[np.uint64]) 
 
 
 def _non_digit(step: Records, first: int, places: list[tuple[int, Field]]) -> FieldError:
-    """Return the error of the first of these rows and fields."""
+    """Return the error for the first of these places; a place is a row and a field."""
     row, field = min(places, key=lambda place: (place[0], place[1].start))
     return FieldError(first + row, field, step[row, field.bytes].tobytes(), f"{field.length} digits")
 
@@ -178,7 +178,7 @@ def _non_digits(step: Records, field: Field) -> npt.NDArray[np.bool_]:
 
 
 def _distinct(records: Records, field: Field, unreadable: _Unreadable) -> pa.Array:
-    """A column with few values for its length: each distinct one is converted once."""
+    """Return a column with few distinct values; each value is converted once."""
     count, stride = records.shape
     copied = np.ndarray((count,), f"V{field.length}", records, field.start - 1, (stride,)).copy()
     encoded = _array(pa.binary(field.length), copied).dictionary_encode()
@@ -195,7 +195,7 @@ def _distinct(records: Records, field: Field, unreadable: _Unreadable) -> pa.Arr
             raise wrong(int(valid.argmin()), "text")
         present = valid[indices]
         if not valid.all():
-            # A blank key would stay in the dictionary, and with it in Parquet, without a row that has it.
+            # Blanks are null. Without this, the dictionary in Parquet would keep a blank value that no row has.
             strings = strings.filter(pa.array(valid))
             indices = np.maximum(np.cumsum(valid, dtype=np.int32) - 1, 0)[indices]
         return pa.DictionaryArray.from_arrays(_array(pa.int32(), indices, present), strings)
@@ -235,7 +235,7 @@ def _parse_int(text: bytes) -> int | None:
 
 
 def _strings(keys: npt.NDArray[np.void]) -> pa.StringArray:
-    """Latin-1 text without the blanks that pad it on the right."""
+    """Return Latin-1 text as strings, without the blanks on the right."""
     data = keys.tobytes()
     if data.isascii():
         padded = _array(pa.binary(keys.itemsize), keys).cast(pa.string())
@@ -247,8 +247,7 @@ def _strings(keys: npt.NDArray[np.void]) -> pa.StringArray:
     return pc.utf8_rtrim(padded, characters=" ")
 
 
-# pa.array() and type.to_pandas_dtype() import pandas where it is installed, which takes longer than to decode
-# a session.
+# pa.array() and type.to_pandas_dtype() import pandas if it is installed. That takes longer than decoding a session.
 def _array(type_: pa.DataType, values: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None = None) -> pa.Array:
     bitmap = None
     if valid is not None and not valid.all():

@@ -1,4 +1,4 @@
-"""Where each record of a COTAHIST text begins and ends, and that header and trailer enclose them."""
+"""Split a COTAHIST text into records, and check its header, record ends and trailer."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from b3.quotes.cotahist.decode import Records
 from b3.quotes.cotahist.layout import FILE_ID, HEADER_TYPE, QUOTE_TYPE, RECORD_LENGTH, TOTAL_RECORDS, TRAILER_TYPE
 from b3.quotes.cotahist.source import FETCH_AGAIN, Text, not_b3_data
 
-# Up to about the end of 2024 B3's trailers counted all lines, header and trailer included; since then they count the
-# quote records alone. When that changed is not known, so either count is right in a file of any date.
+# Up to about the end of 2024, B3's trailers counted all lines, with header and trailer. Since then they count the quote
+# records alone. The exact date of the change is not known, so both counts are right in every file.
 TrailerForm = Literal["quotes", "lines"]
 
 _BEGINNING = HEADER_TYPE + FILE_ID
@@ -22,7 +22,7 @@ _EXCERPT = 40
 
 
 class Framing:
-    """The records of a text, in order; their numbers count from 1, the header.
+    """The records of a text, in order. The header is record 1.
 
     Attributes:
         header: the header record.
@@ -30,8 +30,8 @@ class Framing:
 
     Raises:
         NotB3Data: the text is not COTAHIST.
-        Truncated: it ends within the header.
-        BadLayout: the header is missing or not 245 bytes and a line end.
+        Truncated: the text ends within the header.
+        BadLayout: the header is missing, or is not 245 bytes and a line end.
     """
 
     def __init__(self, text: Text) -> None:
@@ -53,16 +53,16 @@ class Framing:
             raise self._wrong_width(1, beginning + line_end + text.read(_EXCERPT))
 
     def blocks(self, block_records: int) -> Iterator[tuple[int, Records]]:
-        """The quote records in blocks of `block_records`, the last one smaller.
+        """Yield the quote records in blocks of `block_records`; the last block may be smaller.
 
         Yields:
             The number of the block's first record, and the records: bytes of shape (records, record and
-            line end). A block is its taker's: it is not written to again.
+            line end). The block is not changed afterwards.
 
         Raises:
             Truncated: the text ends before its trailer, or has fewer records than the trailer counts.
-            BadLayout: a record is not 245 bytes and the header's line end, or of another type than 01, or
-                there are more records than the trailer counts, or something follows it.
+            BadLayout: a record is not 245 bytes and the header's line end, or is not of type 01; or there are
+                more records than the trailer counts; or text follows the trailer.
         """
         size = block_records * self._stride
         filled = size
@@ -78,32 +78,32 @@ class Framing:
 
     @property
     def trailer_records(self) -> int:
-        """Return the trailer's count, once all blocks are read; `trailer_form` says of what."""
+        """Count in the trailer, once all blocks are read; `trailer_form` says what it counts."""
         assert self.trailer is not None
         return int(self.trailer[TOTAL_RECORDS.bytes])
 
     @property
     def trailer_form(self) -> TrailerForm:
-        """Return what the trailer counts, once all blocks are read."""
+        """What the trailer counts, once all blocks are read."""
         return "quotes" if self.trailer_records == self._quotes else "lines"
 
     def bad_record(self, number: int, expected: str, found: str) -> BadLayout:
-        """The error of a record that breaks the layout, with the place of it."""
+        """Return the error for a record that breaks the layout; its message has the record's place."""
         return BadLayout(
             source=self._text.source,
             expected=f"{expected} in record {number} (byte {(number - 1) * self._stride:,} of the text)",
             found=found,
-            hint="Compare it with B3's SeriesHistoricas_Layout.pdf, which b3.quotes.cotahist.layout is after.",
+            hint="Compare it with B3's SeriesHistoricas_Layout.pdf; b3.quotes.cotahist.layout follows that document.",
         )
 
     def _quotes_in(self, block: Records, filled: int) -> Records:
-        """The quote records in the first `filled` bytes of `block`; keeps the trailer if that ends them."""
+        """Return the quote records in the first `filled` bytes of `block`; keep the trailer if it follows them."""
         first = self._quotes + 2
         if filled and self.trailer is not None:
             raise self._after_trailer(first + 1, block[:filled])
         odd = filled % self._stride
         if odd >= RECORD_LENGTH:
-            # The last record may leave its line end out.
+            # The last record may have no line end.
             missing = self._line_end[odd - RECORD_LENGTH :]
             block[filled : filled + len(missing)] = np.frombuffer(missing, np.uint8)
             filled += len(missing)

@@ -1,7 +1,7 @@
 """The fixed-width layout of COTAHIST, B3's historical quotes.
 
-From B3's "Layout do arquivo – Cotações históricas" (SeriesHistoricas_Layout.pdf). A file is a header
-record (type 00), one record per instrument, market and term (type 01), and a trailer (type 99), each of
+The source is B3's "Layout do arquivo – Cotações históricas" (SeriesHistoricas_Layout.pdf). A file is a header
+record (type 00), one record per instrument, market and term (type 01), and a trailer (type 99). Each record has
 245 latin-1 bytes and a line end.
 """
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 RECORD_LENGTH = 245
 HEADER_TYPE, QUOTE_TYPE, TRAILER_TYPE = b"00", b"01", b"99"
 FILE_ID = b"COTAHIST"
-# 9999-12-31 is what B3 writes; the other two say as much.
+# B3 writes 9999-12-31 for no date; the other two mean the same.
 NO_DATES = (b"99991231", b"00000000", b" " * 8)
 
 
@@ -27,14 +27,15 @@ class Field:
     """A field of a record.
 
     Attributes:
-        name: B3's name of it.
-        start: its first byte in the record, counted from 1 as B3's document does.
-        length: its bytes.
-        column: the column it becomes, None for a field that is only checked.
-        type: the column's type. Decimals carry the field's implied decimal places as their scale.
-        optional: whether it may be blank, which becomes null.
-        decides: whether it says what a quote is or what it is worth. What cannot be read, blanks included where the
-            field is not optional, is an error in a field that decides; in another it is null, and told in `UNREADABLE`.
+        name: B3's name of the field.
+        start: its first byte in the record, from 1 as in B3's document.
+        length: number of bytes.
+        column: the column of its values, None if the field is only checked.
+        type: the column's type. The scale of a decimal is the field's number of implied decimal places.
+        optional: whether it may be blank; blanks become null.
+        decides: whether the field identifies a quote or holds its values. If such a field cannot be read, that is an
+            error. In any other field it becomes null, and `UNREADABLE` has its bytes. Blanks in a field that is not
+            optional cannot be read.
     """
 
     name: str
@@ -47,12 +48,12 @@ class Field:
 
     @property
     def bytes(self) -> slice:
-        """Where the field lies in a record, counted from 0."""
+        """The field's bytes in a record, from 0."""
         return slice(self.start - 1, self.start - 1 + self.length)
 
     @property
     def place(self) -> str:
-        """The field for a message: its name and its columns."""
+        """The field's name and columns, for messages."""
         return f"{self.name} (columns {self.start}–{self.start + self.length - 1})"
 
 
@@ -93,7 +94,8 @@ TOTAL_RECORDS = Field("TOTAL DE REGISTROS", 32, 11, type=pa.int64())
 COLUMNS = {field.column: field for field in QUOTE_FIELDS if field.column is not None}
 SCHEMA = pa.schema([(column, field.type) for column, field in COLUMNS.items()])
 
-# Beside the columns of a record: which of its fields could not be read, each with its bytes in hex, as
-# "forward_days 000f20, trade_count 2020202020"; null for nearly all records. B3's file of 1987 has 34 of them.
+# An extra column: the fields of a record that could not be read, each with its bytes in hex, such as
+# "forward_days 000f20, trade_count 2020202020". It is null for nearly all records: B3's file of
+# 1987 has 34 unreadable fields.
 UNREADABLE = "unreadable"
 READ_SCHEMA = SCHEMA.append(pa.field(UNREADABLE, pa.string()))

@@ -1,4 +1,4 @@
-"""COTAHIST files as the lake's raw quotes in Parquet."""
+"""Write COTAHIST files as the lake's raw quotes in Parquet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from b3.quotes.cotahist.layout import READ_SCHEMA
 from b3.quotes.cotahist.reader import BATCH_ROWS, Reader, Summary
 from b3.quotes.cotahist.source import Source
 
-# The partition column is trade_date, and Athena refuses a table that has it twice.
+# trade_date is the partition column, and Athena refuses a table with two columns of one name.
 RAW_SCHEMA = READ_SCHEMA.set(0, READ_SCHEMA.field("trade_date").with_name("source_date"))
 _ENCODED = pa.dictionary(pa.int32(), pa.string())
 _ENCODED_SCHEMA = pa.schema(
@@ -34,17 +34,17 @@ _OPTIONS = {
 def write_parquet(
     source: Source, sink: str | Path | BinaryIO, *, trade_date: dt.date | None, name: str | None = None
 ) -> Summary:
-    """Writes a COTAHIST file as raw quotes: `RAW_SCHEMA`, zstd, one row per quote record in file order.
+    """Write a COTAHIST file as raw quotes: `RAW_SCHEMA`, zstd, one row per quote record in file order.
 
-    The same records give the same bytes, however the source hands them out. Row groups hold
-    `BATCH_ROWS` of them. Decimals are stored as 32- and 64-bit integers, which Spark, Athena and DuckDB read.
+    The same records give the same bytes, whatever the kind of source. Row groups hold `BATCH_ROWS` records.
+    Decimals are stored as 32- and 64-bit integers, which Spark, Athena and DuckDB read.
 
     Args:
         source: path, bytes or seekable binary file of the ZIP or of its text member.
-        sink: path or writable binary file. A path is replaced once the whole is written; what a file holds
-            after an error is for the caller to discard.
-        trade_date: the date every record has to carry; None takes any.
-        name: what messages call the source; by default the path or the file's own name.
+        sink: path or writable binary file. A path is replaced only by a whole file. After an error, the caller must
+            discard the content of a binary file.
+        trade_date: the date that every record must have; None takes any.
+        name: name of the source in messages; by default the path or the file's name.
 
     Raises:
         NotPublished, NoRecords, NotB3Data, Truncated, BadLayout, WrongDate: as `Reader`.
@@ -61,10 +61,10 @@ def write_parquet(
 
 
 def write_session(records: pa.Table, sink: BinaryIO) -> None:
-    """Writes the quote records of one session as `write_parquet` writes a file of that session: the same bytes.
+    """Write the quote records of one session; `write_parquet` gives the same bytes for a file of that session.
 
     Args:
-        records: of `READ_SCHEMA`, in file order.
+        records: quotes with `READ_SCHEMA`, in file order.
         sink: writable binary file.
     """
     with pq.ParquetWriter(sink, _ENCODED_SCHEMA, **_OPTIONS) as writer:
@@ -79,13 +79,13 @@ def _write(source: Source, sink: Path | BinaryIO, trade_date: dt.date | None, na
     reader = Reader(source, trade_date=trade_date, dictionaries=True, unreadable=True, name=name)
     with pq.ParquetWriter(sink, _ENCODED_SCHEMA, **_OPTIONS) as writer:
         for batch in _ahead(reader):
-            # One row group per batch: a dictionary that changed within one would undo its encoding.
+            # One row group per batch: pyarrow gives up dictionary encoding if the dictionary changes within a group.
             writer.write_batch(batch.rename_columns(RAW_SCHEMA.names), row_group_size=len(batch))
     return reader.summary
 
 
 def _ahead(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same batches, each prepared in a thread while the one before it is in use."""
+    """Yield the same batches; a thread prepares each one while the caller uses the one before."""
     iterator = iter(batches)
     with ThreadPoolExecutor(1) as pool:
         following = pool.submit(next, iterator, None)

@@ -1,4 +1,4 @@
-"""COTAHIST files as Arrow tables and batches, everything in them checked."""
+"""Read COTAHIST files as Arrow tables and batches, and check everything in them."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ BATCH_ROWS = 65_536
 
 @dataclass(frozen=True)
 class Summary:
-    """What a whole, checked COTAHIST file holds.
+    """The summary of a whole, checked COTAHIST file.
 
     Attributes:
-        member: the name of the ZIP's member, None if the source was the text itself.
+        member: the name of the ZIP's member, None if the source was plain text.
         file_name: the name in the header, such as "COTAHIST.2020".
         origin: the origin in the header, "BOVESPA".
-        generated: the date B3 generated the file, None if the header leaves it blank.
-        records: the quote records (type 01).
+        generated: the date on which B3 generated the file, None if blank in the header.
+        records: number of quote records (type 01).
         trailer_records: the trailer's count.
-        trailer_form: what the trailer counts: "quotes", the quote records alone, as B3's files do today; or "lines",
-            header and trailer included, as they did up to about the end of 2024.
-        records_by_date: the quote records of each trade date, in order of date.
-        financial_volume: the sum over all records, exact, in the records' own currencies.
+        trailer_form: what the trailer counts: "quotes", the quote records alone, as in B3's files today; or "lines",
+            with header and trailer, as up to about the end of 2024.
+        records_by_date: number of quote records of each trade date, in order of date.
+        financial_volume: exact sum over all records, in the currencies of the records.
     """
 
     member: str | None
@@ -49,22 +49,22 @@ class Summary:
 
 
 class Reader:
-    """One COTAHIST file as Arrow batches, checked on the way, with its summary at the end.
+    """Read one COTAHIST file as Arrow batches, check it on the way, and keep its summary at the end.
 
         reader = Reader("COTAHIST_D30042020.ZIP", trade_date=dt.date(2020, 4, 30))
         for batch in reader:
             ...
         reader.summary.records
 
-    Memory is bounded by `batch_rows`, not by the file.
+    Memory depends on `batch_rows`, not on the size of the file.
 
     Args:
         source: path, bytes or seekable binary file of the ZIP or of its text member.
-        batch_rows: quote records per batch; every batch but the last has that many.
-        trade_date: the date every record has to carry; None takes any.
+        batch_rows: quote records per batch; only the last batch may have fewer.
+        trade_date: the date that every record must have; None takes any.
         dictionaries: yield text as dictionary<int32, string> instead of string.
-        unreadable: yield the columns of `READ_SCHEMA`, whose last says what could not be read, and not of `SCHEMA`.
-        name: what messages call the source; by default the path or the file's own name.
+        unreadable: yield `READ_SCHEMA`, with a column of unreadable fields, instead of `SCHEMA`.
+        name: name of the source in messages; by default the path or the file's name.
     """
 
     def __init__(
@@ -89,32 +89,32 @@ class Reader:
 
     @property
     def summary(self) -> Summary:
-        """The summary of the file, once the last batch has been taken.
+        """The summary of the file, once its last batch is read.
 
         Raises:
-            RuntimeError: it has not.
+            RuntimeError: the last batch is not read yet.
         """
         if self._summary is None:
             raise RuntimeError("the summary of a COTAHIST file is known after its last batch; read on to it")
         return self._summary
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """Batches of the quote records in file order.
+        """Yield the quote records in batches, in file order.
 
         Raises:
             NotPublished: the source is empty.
-            NotB3Data: it is neither a ZIP nor COTAHIST text.
+            NotB3Data: the source is neither a ZIP nor COTAHIST text.
             Truncated: the ZIP or the text ends too early, or a checksum is wrong.
             BadLayout: a record breaks the layout, or the ZIP does not hold exactly one file.
-            WrongDate: a record is not of `trade_date`.
-            NoRecords: there is no record, and `trade_date` is given.
+            WrongDate: a record has another date than `trade_date`.
+            NoRecords: `trade_date` is given, and there is no record.
         """
         self._summary = None
         with open_text(self._source, self._name) as text:
             try:
                 yield from self._batches(text)
             except SourceError:
-                # Damage in transit looks like a broken layout until the checksum tells them apart.
+                # Damage in transit can look like a broken layout. Read on: the checksum shows which of the two it is.
                 text.check_rest()
                 raise
 
@@ -166,33 +166,33 @@ class Reader:
 
 
 def iter_batches(source: Source, batch_rows: int = BATCH_ROWS, *, name: str | None = None) -> Iterator[pa.RecordBatch]:
-    """The quote records of a COTAHIST file as batches of `SCHEMA`, in file order and bounded memory.
+    """Return the quote records of a COTAHIST file in batches with `SCHEMA`, in file order and limited memory.
 
-    Prices and volumes are as in the file: in the record's currency and for `quote_factor` units, unadjusted.
-    `strike_points` has six decimal places. Codes stay text and unknown ones pass. Null are: `forward_days`
-    where PRAZOT is blank (000 is 0), `expiry_date` where DATVEN is 99991231, zeros or blank, and `bdi_code`,
-    `short_name`, `specification`, `currency`, `strike_correction` and `isin` where they are blank. `trade_count`
-    is as B3 wrote it, in five digits, and so cannot be trusted from 100,000 trades on. Null is also what cannot be
-    read in a field that decides nothing: PRAZOT, TOTNEG, PTOEXE and DISMES.
+    Prices and volumes are as in the file: in the record's currency, for `quote_factor` units, unadjusted.
+    `strike_points` has six decimal places. Codes stay text, and unknown codes pass. `trade_count` is as B3 wrote it, in
+    five digits, so it is not reliable from 100,000 trades on.
+
+    These values are null: `forward_days` if PRAZOT is blank (000 is 0); `expiry_date` if DATVEN is 99991231, zeros or
+    blank; `bdi_code`, `short_name`, `specification`, `currency`, `strike_correction` and `isin` if blank; and PRAZOT,
+    TOTNEG, PTOEXE and DISMES if they cannot be read.
 
     Args:
         source: path, bytes or seekable binary file of the ZIP or of its text member. A file is read from
             its beginning and left open.
-        batch_rows: quote records per batch; every batch but the last has that many.
-        name: what messages call the source; by default the path or the file's own name.
+        batch_rows: quote records per batch; only the last batch may have fewer.
+        name: name of the source in messages; by default the path or the file's name.
 
     Raises:
-        NotPublished, NotB3Data, Truncated, BadLayout: as `Reader`. Truncation that shows only at the end
-            of the file is raised there, after the batches before it.
+        NotPublished, NotB3Data, Truncated, BadLayout: as `Reader`. If only the end of the file is missing, the
+            error comes after the last batch before it.
     """
     return iter(Reader(source, batch_rows=batch_rows, name=name))
 
 
 def read_table(source: Source, *, name: str | None = None) -> pa.Table:
-    """The quote records of a whole COTAHIST file as one table of `SCHEMA`, in file order.
+    """Return the quote records of a whole COTAHIST file as one table with `SCHEMA`, in file order.
 
-    What the columns hold is said at `iter_batches`. A table is some 3 MB per 10,000 records; read years in
-    batches.
+    See `iter_batches` about the columns. A table takes about 3 MB per 10,000 records: read years in batches.
 
     Args:
         source: as `iter_batches`.
@@ -205,11 +205,11 @@ def read_table(source: Source, *, name: str | None = None) -> pa.Table:
 
 
 def verify(source: Source, trade_date: dt.date | None, *, name: str | None = None) -> Summary:
-    """Reads a whole COTAHIST file, checks all of it and keeps none of it.
+    """Read and check a whole COTAHIST file, and return its summary alone.
 
     Args:
         source: as `iter_batches`.
-        trade_date: the date every record has to carry; None takes any, for files of a month or a year.
+        trade_date: the date that every record must have; None takes any, for monthly and annual files.
         name: as `iter_batches`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""From whatever holds a COTAHIST file to the bytes of its text, checked for being whole."""
+"""Open the text of a COTAHIST file in a path, bytes, a binary file or a ZIP, and check that it is whole."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Source: TypeAlias = str | Path | bytes | BinaryIO
 FETCH_AGAIN = "Delete this copy and download the file from B3 again."
 _READ_SIZE = 1 << 20
 _EXCERPT = 80
-# What zipfile raises on bytes that are not what its directory says, besides RuntimeError for what it can't do.
+# zipfile raises these on damaged bytes, and RuntimeError for unsupported features.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError)
 
 
@@ -26,8 +26,8 @@ class Text:
     """The text of a COTAHIST file, read once from beginning to end.
 
     Attributes:
-        source: the name of what it was read from, for messages.
-        member: the name of the ZIP's member, None if the source was the text itself.
+        source: name of the source in messages.
+        member: the name of the ZIP's member, None if the source was plain text.
     """
 
     def __init__(self, stream: BinaryIO, source: str, member: str | None = None) -> None:
@@ -36,10 +36,10 @@ class Text:
         self._stream = stream
 
     def read(self, size: int) -> bytes:
-        """Up to `size` bytes; fewer only at the end of the text, b"" after it.
+        """Return up to `size` bytes; fewer only at the end of the text, b"" after it.
 
         Raises:
-            Truncated: the ZIP ends before its member does, or the member's checksum is wrong.
+            Truncated: the ZIP ends within the member, or the member's checksum is wrong.
         """
         try:
             return self._stream.read(size)
@@ -52,7 +52,7 @@ class Text:
             ) from error
 
     def fill(self, target: memoryview) -> int:
-        """Reads into `target` until it is full or the text ends; the number of bytes read.
+        """Read into `target` until it is full or the text ends, and return the number of bytes read.
 
         Raises:
             Truncated: as `read`.
@@ -67,7 +67,7 @@ class Text:
         return filled
 
     def check_rest(self) -> None:
-        """Reads on to the end of a ZIP's member, where its checksum is.
+        """Read on to the end of a ZIP's member, so that zipfile checks its checksum.
 
         Raises:
             Truncated: as `read`.
@@ -78,16 +78,16 @@ class Text:
 
 @contextmanager
 def open_text(source: Source, name: str | None = None) -> Iterator[Text]:
-    """Opens the text in `source`.
+    """Open the text in `source`.
 
     Args:
         source: path, bytes or seekable binary file of the ZIP or of its text member. A file is read from
             its beginning and left open.
-        name: what messages call it; by default the path or the file's own name.
+        name: name of the source in messages; by default the path or the file's name.
 
     Raises:
         NotPublished: the source is empty.
-        Truncated: the ZIP's end is missing, or its directory does not fit its contents.
+        Truncated: the ZIP's end is missing, or its directory does not match its content.
         BadLayout: the ZIP does not hold exactly one readable member.
     """
     label = name or _name(source)
@@ -109,12 +109,12 @@ def open_text(source: Source, name: str | None = None) -> Iterator[Text]:
 
 
 def not_b3_data(source: str, beginning: bytes) -> NotB3Data:
-    """The error for contents that begin with `beginning` and are no COTAHIST file."""
+    """Return the error for bytes that begin with `beginning` and are no COTAHIST file."""
     return NotB3Data(
         source=source,
         expected="a ZIP, or a text that begins with the record 00COTAHIST",
         found=webpage.found(beginning) or f"contents beginning {_excerpt(beginning)}",
-        hint="B3 answers with a page where it has no file; check the address and that the date is a session.",
+        hint="B3 answers with a page if it has no file: check the address, and that the date is a session.",
     )
 
 
@@ -141,7 +141,7 @@ def _open_binary(source: Source) -> BinaryIO:
 
 
 class _Borrowed(io.RawIOBase):
-    """Another's file: not closed with this one, and free to return fewer bytes than asked for."""
+    """Wrap the caller's file: closing this one leaves it open, and its reads may return fewer bytes."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

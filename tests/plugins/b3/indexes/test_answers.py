@@ -201,12 +201,12 @@ class TestAnAnswer:
 KILLED_WHILE_READING = """
 import datetime as dt, os, signal, sys, types
 import boto3
-from b3.indexes import portfolio
+from b3.indexes import pages
 from b3.site.hook import B3Hook
 from b3.indexes.answers import ask
 from b3.lake.layout import Lake
 exchange, aws, bucket = sys.argv[1:]
-portfolio.page_count = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+pages.page_count = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 connection = types.SimpleNamespace(host=exchange, schema="", port=None, extra_dejson={"attempts": 1})
 s3 = boto3.client("s3", endpoint_url=aws, region_name="sa-east-1", aws_access_key_id="local",
                   aws_secret_access_key="local")

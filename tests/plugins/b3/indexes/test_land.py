@@ -163,8 +163,8 @@ class TestAPortfolioOfAnotherSession:
         assert landed_versions() == dict.fromkeys(keys(NEXT), 1)
         assert str(error.value) == (
             "B3's index portfolios: expected those of 2026-10-05; found IBOV of 2026-10-06, and no portfolio_day and "
-            "no theoretical of 2026-10-05 in landing. B3 serves one portfolio at a time: for a session to come, run "
-            "the task again on its day; one that has passed can't be had any more."
+            "no theoretical of 2026-10-05 in landing. B3 serves one portfolio at a time. For a future session, run the "
+            "task again on its day. That of a past session can't be fetched any more."
         )
 
     def test_captured_the_day_before_is_used_on_its_day(self, capture, landed_versions):
@@ -386,7 +386,7 @@ class TestAnIndexOfWhichThePortfolioOfTheDayFails:
         for endpoint, sent in (("theoretical", THEORETICAL), ("preview", PREVIEW)):
             at = f"landing/received/{hashlib.sha256(sent).hexdigest()}/{INDEX_METHODS[endpoint]}.IBOV.json"
             assert body(at) == sent
-            assert f"tells the session of {endpoint} of IBOV: it stays in {lake.uri(at)}" in caplog.text
+            assert f"names the session of {endpoint} of IBOV: it stays in {lake.uri(at)}" in caplog.text
 
     def test_that_had_landed_before_is_used_as_it_landed(self, capture):
         first = capture(*of_each(WHOLE, WHOLE), indexes=BOTH)
@@ -425,7 +425,7 @@ class TestAnAnswerThatDoesNotCome:
             assert capture(*WHOLE[:failing], answer, *WHOLE[failing + 1 :]) == first
 
         assert landed_versions() == dict.fromkeys(keys(), 1)
-        assert "using what has landed of IBOV for 2026-10-05: http://127.0.0.1:" in caplog.text
+        assert "using the files of IBOV that landed for 2026-10-05 before: http://127.0.0.1:" in caplog.text
 
     def test_is_not_taken_for_a_preview_that_b3_does_not_have(self, capture, landed_versions):
         for _ in range(2):

@@ -11,6 +11,7 @@ import yaml
 from b3.errors import SourceError, WrongDate
 from b3.indexes import portfolio, raw
 from b3.indexes.land import LandedPortfolio
+from b3.indexes.pages import join_pages
 from b3.indexes.raw import RawIndexPortfolio
 from b3.lake import layout
 from b3.sectors import workbook
@@ -152,7 +153,7 @@ class TestThePortfolios:
         assert s3.head_object(Bucket=lake.bucket, Key=KEY)["ETag"] == etag
 
     def test_of_several_pages_are_read_to_the_last(self, land_portfolio, table, s3, lake):
-        joined = portfolio.join_pages([pages.as_bytes(page) for page in pages.documents(page_size=2)])
+        joined = join_pages([pages.as_bytes(page) for page in pages.documents(page_size=2)])
 
         written = raw.write_portfolios(s3, lake, [land_portfolio("portfolio_day", joined)], DATE)
 

@@ -366,7 +366,7 @@ class TestASessionWhoseDailyFileIsGone:
         exchange.will(Answer(404), Answer(body=of_days(BEFORE, DATE)))
 
         with pytest.raises(NotPublished):
-            land.capture_quotes(hook_to(exchange.url, attempts=1), s3, lake, DATE, longer=False)
+            land.capture_quotes(hook_to(exchange.url, attempts=1), s3, lake, DATE, use_longer=False)
 
         assert asked() == [NAME]
 

@@ -91,6 +91,6 @@ class TestFromTheDeadlineOn:
             "https://b3/COTAHIST_D30042020.ZIP: expected the file of 2020-04-30 by 2020-05-01 12:00, São Paulo; found "
             "status 404 Not Found at 2020-04-30 22:30, 2020-04-30 22:40; status 200 and not one byte at "
             "2020-04-30 22:50; a web page titled 'B3' at 2020-05-01 12:00. "
-            "Clear the task once B3 gives the file: see whether it announces a delay."
+            "Clear the task once B3 serves the file; see whether B3 announces a delay."
         )
         assert raised.value.__cause__ is last
