@@ -54,7 +54,7 @@ def aws_server(tmp_path_factory) -> Iterator[launch.Server]:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def account(environ) -> Account:
     return Account(boto3.Session(aws_access_key_id="deploy", aws_secret_access_key="-"))
 
