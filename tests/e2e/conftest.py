@@ -6,6 +6,7 @@ A test file takes trade dates of its own, so that no file sees what another one 
 import contextlib
 import datetime as dt
 import io
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -126,10 +127,12 @@ class Replay(Lab):
 
 @pytest.fixture(scope="session")
 def lakes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of all lakes that commands in this process use."""
+    """The folder of all lakes that commands in this process use, whose DAG runs share what they import."""
     with pytest.MonkeyPatch.context() as environment:
         folder = tmp_path_factory.mktemp("lakes")
         environment.setenv("B3_LOCAL_HOME", str(folder))
+        environment.setenv("TEST_PROCESS", str(os.getpid()))
+        environment.setattr(dag_runs, "RUNNER", "tests.e2e.warm_runner")
         yield folder
 
 

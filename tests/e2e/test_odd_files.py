@@ -83,7 +83,7 @@ def readers(lab, outcome):
             Decimal(volume)
             for sql in (
                 f"SELECT financial_volume FROM quotes {of_date} AND ticker = '{TICKER}'",
-                f"SELECT total_financial_volume FROM index_stocks {of_date} AND ticker = '{TICKER}'",
+                f"SELECT total_financial_volume FROM index_stocks {of_date} AND ticker = '{TICKER}' AND index_code = 'SMLL'",
             )
             for (volume,) in lab.query(sql)
         ],
