@@ -21,7 +21,7 @@ AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
 .PHONY: help setup run history diff query ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
-  doctor constraints clean
+  doctor structure constraints clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ lint: ## Linters, formatting, types, templates
 	@.venv/bin/mypy
 	@.venv/bin/cfn-lint infra/*.yaml infra/deploy/code.yaml
 	@.venv-checkov/bin/checkov --directory infra --framework cloudformation --skip-download --compact --quiet
+
+structure: ## Draw what imports what, from the code, into docs/architecture.md
+	@$(PYTHON3) -m local.commands.structure
 
 deploy: ## Make an AWS account what the checkout says: STACK=… BUCKET=… [DRY_RUN=1] [AIRFLOW=3.3.1] [MWAA=no] [PARAMETERS="Name=Value …"]
 	@$(PYTHON3) -m local.setup airflow

@@ -19,8 +19,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench import annual_file
+from infra.checkout import ROOT
 from local import setup
-from local.lake.home import ROOT, base
+from local.lake.home import base
 
 HERE = Path(__file__).parent
 # Those that import this project; "ours, 1 core" is bound to one.

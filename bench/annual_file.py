@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from b3.calendar import sessions
-from local.exchange.files import cotahist_writer
-from local.exchange.market import trading_session
+from local.exchange.files import cotahist_file, cotahist_writer
 
 YEAR = 2022
 SESSIONS = 250
@@ -43,7 +42,7 @@ def make(folder: Path) -> Path:
 
 
 def _records(day: dt.date) -> bytes:
-    records = np.frombuffer(trading_session.session_quotes(day), np.uint8).reshape(-1, _STRIDE)
+    records = np.frombuffer(cotahist_file.session_quotes(day), np.uint8).reshape(-1, _STRIDE)
     parts = [records[:RECORDS_PER_SESSION]]
     for letter in b"XYZ":
         missing = RECORDS_PER_SESSION - sum(map(len, parts))

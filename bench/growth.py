@@ -34,10 +34,12 @@ import pyarrow.parquet as pq
 from b3.airflow.period import Period
 from b3.calendar import sessions
 from b3.lake import layout
+from infra.checkout import ROOT
 from local.aws import launch
+from local.aws.credentials import CREDENTIALS
 from local.lake import provision, query_client
-from local.lake.home import ROOT, SIMULATED, Home
-from local.lake.servers import CREDENTIALS, Lake
+from local.lake.home import SIMULATED, Home
+from local.lake.servers import Lake
 
 FIRST_NEW_DAY = dt.date(2024, 3, 4)
 LISTED_DAYS = 3
@@ -91,6 +93,7 @@ class Grown:
         self._s3 = boto3.client("s3", endpoint_url=running.endpoint)
         self._glue = boto3.client("glue", endpoint_url=running.endpoint)
         self.tables = {name: self._glue.get_table(DatabaseName=self._database, Name=name)["Table"] for name in TABLES}
+        self._crawlers = {"raw": running.outputs["RawCrawler"], "refined": running.outputs["RefinedCrawler"]}
         self._remember(days)
 
     def _remember(self, days: int) -> None:
@@ -137,9 +140,7 @@ class Grown:
     def crawl_by_listing(self) -> None:
         """Let the crawlers look at whole tables, as with CrawlBy=LISTING."""
         for name in ("raw", "refined"):
-            self._glue.update_crawler(
-                Name=f"{self._database}-{name}", RecrawlPolicy={"RecrawlBehavior": "CRAWL_EVERYTHING"}
-            )
+            self._glue.update_crawler(Name=self._crawlers[name], RecrawlPolicy={"RecrawlBehavior": "CRAWL_EVERYTHING"})
 
     def _put(self, key: str, body: bytes) -> None:
         self._s3.put_object(Bucket=self._bucket, Key=key, Body=body)
@@ -172,20 +173,20 @@ class Grown:
 
     def crawl(self, name: str) -> None:
         """Run a crawler to its end. Raises RuntimeError if it fails."""
-        self._glue.start_crawler(Name=f"{self._database}-{name}")
+        self._glue.start_crawler(Name=self._crawlers[name])
         while True:
-            crawler = self._glue.get_crawler(Name=f"{self._database}-{name}")["Crawler"]
+            crawler = self._glue.get_crawler(Name=self._crawlers[name])["Crawler"]
             if crawler["State"] == "READY":
                 break
             time.sleep(0.005)
         if crawler["LastCrawl"]["Status"] != "SUCCEEDED":
             raise RuntimeError(f"crawler {name} did not succeed: {crawler['LastCrawl']}")
 
-    def check(self, name: str, day: dt.date) -> int:
+    def check(self, path: Path, day: dt.date) -> int:
         """Run a file of validate/ for one day; returns the bytes scanned. Raises athena.QueryFailed."""
         loader = jinja2.FileSystemLoader(CHECKS.parent)
         environment = jinja2.Environment(undefined=jinja2.StrictUndefined, loader=loader)
-        sql = environment.get_template(f"{CHECKS.name}/{name}.sql").render(
+        sql = environment.get_template(f"{CHECKS.name}/{path.parent.name}/{path.name}").render(
             trade_date=lambda run: day, period=lambda run, ti: Period(day, day), dag_run=None, ti=_Written(day)
         )
         return query_client.query(self._lake, sql).bytes_scanned
@@ -269,7 +270,7 @@ def _grown(days: int) -> Iterator[tuple[Grown, Costs]]:
     with tempfile.TemporaryDirectory(prefix="b3-growth-") as folder, launch.start(Path(folder) / "aws") as server:
         outputs = provision.provision(server.endpoint, "lake")
         grown = Grown(Lake(Home(SIMULATED, Path(folder)), server.endpoint, outputs), days)
-        costs = Costs(days, psutil.Process(server.process.pid))
+        costs = Costs(days, psutil.Process(server.process.pid).children()[0])
         for name in ("raw", "refined"):
             with costs.of(f"first crawl_{name}"):
                 grown.crawl(name)
@@ -282,9 +283,9 @@ def _one_more_day(grown: Grown, day: dt.date, costs: Costs) -> None:
             grown.write(day, name)
         with costs.of(f"crawl_{name}"):
             grown.crawl(name)
-    for path in sorted(CHECKS.glob("*.sql")):
+    for path in sorted(CHECKS.glob("*/*.sql")):
         with costs.of(f"validate.{path.stem}"):
-            costs.scanned[path.stem] = grown.check(path.stem, day)
+            costs.scanned[path.stem] = grown.check(path, day)
     for name in ("raw", "refined"):
         grown.unregister(day, name)
         with costs.of(f"instead: register {name}"):

@@ -76,7 +76,7 @@ def floor(source: Path, target: Path) -> int:
 
 
 def b3cotahist(source: Path, target: Path) -> int:
-    """https://pypi.org/project/b3cotahist: floats."""
+    """https://github.com/renanmoretto/b3cotahist: floats."""
     import b3cotahist as peer
 
     frame = peer.read_zip(source)
@@ -85,7 +85,7 @@ def b3cotahist(source: Path, target: Path) -> int:
 
 
 def b3fileparser(source: Path, target: Path) -> int:
-    """https://pypi.org/project/b3fileparser, with polars: floats."""
+    """https://github.com/codigoquant/b3fileparser, with polars: floats."""
     from b3fileparser.b3parser import B3Parser
 
     frame = B3Parser.create_parser(engine="polars").read_b3_file(str(source))

@@ -1,10 +1,10 @@
 """
 ### B3's market data of one session, from the exchange to tables that are ready to query
 
-    scrape ─────────▶ upload ─────────┬─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─▶ validate.* ─▶ summary
-    indexes.scrape ─▶ indexes.upload ─┤                                         └▶ views.*
-      ├▶ indexes.complete             │
-      └▶ sectors.scrape ─▶ sectors.upload ┘
+    scrape ─────────▶ upload ─────────┬─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─┬▶ quotes_ready ──▶ validate ─▶ summary
+    indexes.scrape ─▶ indexes.upload ─┤                                         ├▶ indexes_ready ─▶ validate
+      ├▶ indexes.complete             │                                         ├▶ sectors_ready ─▶ validate
+      └▶ sectors.scrape ─▶ sectors.upload ┘                                     └▶ views
     calendar_agrees
 
 | task | does | leaves |
@@ -16,6 +16,7 @@
 | `crawl_raw` | lets Glue register the partitions | tables `raw_quotes`, `raw_index_portfolio`, `raw_sectors` |
 | `refine` | runs the Glue Spark job | `refined/quotes/`, `refined/findings/`, `refined/index_stocks/` |
 | `crawl_refined` | lets Glue register the partitions | tables `quotes`, `findings`, `index_stocks` |
+| `quotes_ready`, … | let a data set's checks begin, once its raw rows were written and its tables are registered | |
 | `validate.*` | one Athena query per file of `include/sql/validate/`, failing with a sentence and figures | |
 | `summary` | tells what was odd in the quotes, in its log, its XCom and an alert marked info | |
 | `views.*` | one Athena view per file of `include/sql/views/`, replaced | `sector_summary`, `stock_ranking` |
@@ -78,8 +79,9 @@ time is the last. Runs of a backfill take turns at the crawlers, one at a time, 
 * `calendar_agrees`: B3 announces another holiday than the calendar knows. The data is right; the message says what to
   upgrade, and which days would be skipped or asked for in vain.
 
-**Settings**: `B3_LAKE_BUCKET`, `B3_GLUE_DATABASE`, `B3_GLUE_JOB`, `B3_ATHENA_WORKGROUP`, `B3_INDEXES`,
-`B3_ALERT_TOPIC_ARN`, `B3_PUBLISHED_AT`, `B3_PUBLICATION_DEADLINE_HOURS`; connections `aws_default` and `b3_default`.
+**Settings**: `B3_LAKE_BUCKET`, `B3_GLUE_DATABASE`, `B3_RAW_CRAWLER`, `B3_REFINED_CRAWLER`, `B3_GLUE_JOB`,
+`B3_ATHENA_WORKGROUP`, `B3_INDEXES`, `B3_ALERT_TOPIC_ARN`, `B3_PUBLISHED_AT`, `B3_PUBLICATION_DEADLINE_HOURS`;
+connections `aws_default` and `b3_default`.
 How often a task is tried again is Airflow's own setting `core.default_task_retries`, but for crawls (ten times) and
 queries (once).
 """
@@ -90,211 +92,60 @@ import datetime as dt
 from pathlib import Path
 
 import pendulum
-from airflow.sdk import DAG, Param, TaskGroup, chain, task
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, TaskGroup, chain
 
 from b3 import settings
-from b3.airflow import alerts, aws, period, run_dates
+from b3.airflow import aws, glue_arguments, trigger_form
+from b3.airflow.dag_defaults import COMMON
 from b3.airflow.operators import CaptureQuotesOperator
-from b3.airflow.skipping import skip
+from b3.airflow.tasks import calendar, indexes, quotes, sectors
 from b3.airflow.tasks.summary import summary
 from b3.calendar.timetable import SessionTimetable
-from b3.quotes import accepted
 
 SQL = Path(__file__).parent / "include" / "sql"
-
-
-def previous_session(dag_run) -> dt.date:
-    """The session before a run's own, before 2000 as B3's file of the year has it."""
-    from b3.calendar import known_sessions
-
-    return known_sessions.previous_session(aws.S3OnDemand(), settings.read().lake, run_dates.trade_date(dag_run))
-
-
-def last_rebalance(dag_run) -> dt.date:
-    """The session from which on the portfolios of a run's own session hold."""
-    from b3.calendar import sessions
-
-    return sessions.last_rebalance(run_dates.trade_date(dag_run))
-
-
-@task
-def upload(landed: dict, dag_run) -> dict:
-    """Write the raw partition from the landed file."""
-    from dataclasses import asdict
-
-    from b3.quotes import raw
-    from b3.quotes.land import LandedFile
-
-    file, trade_date = LandedFile(**landed), run_dates.trade_date(dag_run)
-    return asdict(raw.write_quotes(aws.s3_client(), settings.read().lake, file, trade_date, accepted.of_run(dag_run)))
-
-
-@task(task_id="scrape")
-def scrape_indexes(dag_run, ti) -> dict:
-    """Bring the portfolios of the indexes to landing/; skip where B3 has those of another session."""
-    from dataclasses import asdict
-
-    from b3.calendar import known_sessions
-    from b3.errors import ClosedDay, OtherSession
-    from b3.indexes import land
-    from b3.site.hook import B3Hook
-
-    chosen, trade_date = settings.read(), run_dates.trade_date(dag_run)
-    if not chosen.indexes:
-        raise skip("no index is asked for in B3_INDEXES", ti)
-    s3 = aws.S3OnDemand()
-    try:
-        known_sessions.check_session(s3, chosen.lake, trade_date)
-        captured = land.capture_portfolios(B3Hook(), s3, chosen.lake, trade_date, chosen.indexes)
-    except (ClosedDay, OtherSession) as reason:
-        raise skip(reason, ti) from reason
-    return asdict(captured)
-
-
-@task(task_id="upload")
-def upload_indexes(captured: dict, dag_run) -> dict:
-    """Write the raw partition of the portfolios from what landed."""
-    from dataclasses import asdict
-
-    from b3.indexes import raw
-    from b3.indexes.land import CapturedPortfolios
-
-    portfolios = CapturedPortfolios.of(captured).landed
-    return asdict(
-        raw.write_portfolios(aws.s3_client(), settings.read().lake, portfolios, run_dates.trade_date(dag_run))
-    )
-
-
-@task(task_id="complete")
-def complete_indexes(captured: dict) -> None:
-    """Fail if an answer of B3's was missing or bad, though others of the day are good."""
-    from b3.indexes.land import CapturedPortfolios
-
-    CapturedPortfolios.of(captured).check()
-
-
-@task(task_id="scrape")
-def scrape_sectors(dag_run, ti) -> dict:
-    """Bring the sector classification to landing/; skip where it did not change, or B3 is at another session."""
-    from dataclasses import asdict
-
-    from b3.errors import OtherSession
-    from b3.indexes import land
-    from b3.site.hook import B3Hook
-
-    chosen, trade_date = settings.read(), run_dates.trade_date(dag_run)
-    try:
-        landed = land.capture_sectors(B3Hook(), aws.s3_client(), chosen.lake, trade_date, chosen.indexes[0])
-    except OtherSession as reason:
-        raise skip(reason, ti) from reason
-    if landed is None:
-        raise skip("the sector classification is the one that was landed last", ti)
-    return asdict(landed)
-
-
-@task(task_id="upload")
-def upload_sectors(landed: dict, dag_run) -> dict:
-    """Write the raw partition of the sector classification from what landed."""
-    from dataclasses import asdict
-
-    from b3.indexes import raw
-    from b3.quotes.land import LandedFile
-
-    file, trade_date = LandedFile(**landed), run_dates.trade_date(dag_run)
-    return asdict(raw.write_sectors(aws.s3_client(), settings.read().lake, file, trade_date))
-
-
-@task
-def calendar_agrees(ti) -> None:
-    """Fail if B3 announces other trading holidays than the calendar has; skip if B3 does not say."""
-    from b3.calendar import holidays
-    from b3.errors import NotPublished, TransientError
-    from b3.site.hook import B3Hook
-
-    try:
-        holidays.check(B3Hook())
-    except (NotPublished, TransientError) as reason:
-        raise skip(reason, ti) from reason
-
 
 with DAG(
     dag_id="b3_daily",
     description="B3's market data of one session: capture, refine, validate",
     doc_md=__doc__,
     schedule=SessionTimetable(settings.published_at()),
-    # In UTC, as the logical dates are.
     start_date=pendulum.datetime(1986, 1, 2),
-    catchup=False,
-    max_active_runs=1,
-    # A run may wait for B3 from its session's midnight until noon of the next day, see b3.quotes.late_files.
+    # A run may wait for B3 from its session's midnight until noon of the next day, see b3.calendar.publication.
     dagrun_timeout=dt.timedelta(hours=40),
-    params={
-        "trade_date": Param(
-            None,
-            type=["null", "string"],
-            format="date",
-            title="Trade date",
-            description="The session to run, as 2020-04-30. Left empty, it is the day of the logical date.",
-        ),
-        **{name: Param(False, type="boolean", **text) for name, text in accepted.FORM.items()},
-    },
-    default_args={"owner": "market-data", "on_failure_callback": alerts.publish},
-    on_failure_callback=alerts.publish_timeout,
-    tags=["b3", "market-data"],
+    params=trigger_form.daily(),
     template_searchpath=[str(SQL)],
-    user_defined_macros={
-        "settings": settings.read,
-        "trade_date": run_dates.trade_date,
-        "period": period.of_session,
-        "previous_session": previous_session,
-        "last_rebalance": last_rebalance,
-    },
-    render_template_as_native_obj=False,
+    user_defined_macros=glue_arguments.DAILY_MACROS,
+    **COMMON,
 ):
-    scrape = CaptureQuotesOperator(
-        task_id="scrape",
-        deadline_hours="{{ settings().publication_deadline_hours }}",
-    )
-    quotes = upload(scrape.output)
+    scrape = CaptureQuotesOperator(task_id="scrape", deadline_hours="{{ settings().publication_deadline_hours }}")
+    upload = quotes.upload()
     with TaskGroup("indexes"):
-        index_captured = scrape_indexes()
-        index_portfolio = upload_indexes(index_captured)
-        complete_indexes(index_captured)
+        captured = indexes.scrape()
+        upload_indexes = indexes.upload(captured)
+        indexes.complete(captured)
     with TaskGroup("sectors"):
-        sectors_landed = scrape_sectors()
-        sectors = upload_sectors(sectors_landed)
+        landed = sectors.scrape()
+        upload_sectors = sectors.upload(landed)
     # Whatever arrived is registered: quotes do not wait for what B3 failed to send beside them.
     crawl_raw = aws.crawl("crawl_raw", "{{ settings().raw_crawler }}", trigger_rule="all_done")
-    refine = aws.refine(
-        {
-            "--trade_date": "{{ trade_date(dag_run) }}",
-            "--previous_session": "{{ previous_session(dag_run) }}",
-            "--last_rebalance": "{{ last_rebalance(dag_run) }}",
-            "--source": "{{ settings().lake.raw_quotes(trade_date(dag_run)) }}",
-            "--target": "{{ settings().lake.refined_quotes(trade_date(dag_run)) }}",
-            "--findings": "{{ settings().lake.findings(trade_date(dag_run)) }}",
-            "--portfolio": "{{ settings().lake.raw_index_portfolio(trade_date(dag_run)) }}",
-            "--index_target": "{{ settings().lake.refined_index_stocks(trade_date(dag_run)) }}",
-            "--staging": "{{ settings().lake.refine_staging(trade_date(dag_run)) }}",
-        }
-    )
-    # What was refined is registered, whatever became of the rest: a bad portfolio does not hide the day's quotes.
+    refine = aws.refine(glue_arguments.ONE_SESSION)
+    # Whatever was refined is registered: a bad portfolio does not hide the day's quotes.
     crawl_refined = aws.crawl("crawl_refined", "{{ settings().refined_crawler }}", trigger_rule="all_done")
-    calendar_agrees()
-
-    index_captured >> sectors_landed
-    [quotes, index_portfolio, sectors] >> crawl_raw
-    chain([quotes, crawl_raw], refine, crawl_refined)
-    # A check runs only where what it checks was written; where that failed, so does the run, by the check.
-    needs = {"index": [index_portfolio], "sectors": [sectors]}
+    # A check runs only if what it checks was written.
+    ready = {data_set: EmptyOperator(task_id=f"{data_set}_ready") for data_set in ("quotes", "indexes", "sectors")}
     with TaskGroup("validate") as validate:
-        for name in aws.statements(SQL / "validate"):
-            check = aws.athena("validate", name)
-            [crawl_refined, *needs.get(name.partition("_")[0], [quotes])] >> check
-            if name.startswith("index_stocks_"):
-                refine >> check
-    with TaskGroup("views"):
-        for name in aws.statements(SQL / "views"):
-            crawl_refined >> aws.athena("views", name)
+        for data_set, gate in ready.items():
+            gate >> aws.checks(SQL, data_set)
+    views = aws.views(SQL)
+    calendar.calendar_agrees()
+
+    chain(scrape, upload, [crawl_raw, refine])
+    captured >> landed
+    [upload_indexes, upload_sectors] >> crawl_raw
+    chain(crawl_raw, refine, crawl_refined, [*ready.values(), views])
+    upload >> ready["quotes"]
+    [upload_indexes, refine] >> ready["indexes"]
+    upload_sectors >> ready["sectors"]
     # A failed refine fails the run even if all that it should have written was there before.
     [refine, validate] >> summary()

@@ -39,37 +39,13 @@ The log has the table; XCom `addresses` has it as JSON, also of a run that faile
 from __future__ import annotations
 
 import datetime as dt
-import logging
 
 import pendulum
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from b3 import settings
-from b3.airflow import alerts
-
-log = logging.getLogger(__name__)
-
-
-@task
-def examine(ti) -> str:
-    """Ask each address once, and fail if an answer is not what its parser expects."""
-    from dataclasses import asdict
-
-    from b3.airflow.operators import for_good
-    from b3.doctor import checkup, diagnosis
-    from b3.quotes import late_files
-    from b3.site.hook import B3Hook
-
-    diagnoses = checkup.examine(B3Hook(), settings.read().indexes, late_files.now())
-    ti.xcom_push("addresses", [asdict(each) for each in diagnoses])
-    for line in diagnosis.table(diagnoses, checkup.HEADING).splitlines():
-        log.info(line)
-    try:
-        return checkup.judge(diagnoses)
-    except checkup.AddressesDiffer as error:
-        raise for_good(error) from error
-
+from b3.airflow.dag_defaults import COMMON
+from b3.airflow.tasks.doctor import examine
 
 with DAG(
     dag_id="b3_doctor",
@@ -77,11 +53,7 @@ with DAG(
     doc_md=__doc__,
     schedule=CronTriggerTimetable("0 12 * * 6", timezone="America/Sao_Paulo"),
     start_date=pendulum.datetime(2026, 1, 3, tz="America/Sao_Paulo"),
-    catchup=False,
-    max_active_runs=1,
     dagrun_timeout=dt.timedelta(hours=2),
-    default_args={"owner": "market-data", "on_failure_callback": alerts.publish},
-    on_failure_callback=alerts.publish_timeout,
-    tags=["b3", "market-data"],
+    **COMMON,
 ):
     examine()

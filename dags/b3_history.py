@@ -48,51 +48,15 @@ import datetime as dt
 from pathlib import Path
 
 import pendulum
-from airflow.sdk import DAG, Param, TaskGroup, chain, task
+from airflow.sdk import DAG, chain
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from b3 import settings
-from b3.airflow import alerts, aws, period
+from b3.airflow import aws, glue_arguments, trigger_form
+from b3.airflow.dag_defaults import COMMON
+from b3.airflow.tasks import quotes
 from b3.airflow.tasks.summary import summary
-from b3.quotes import accepted
 
 SQL = Path(__file__).parent / "include" / "sql"
-# Those of tables that a year's file does not fill.
-NOT_OF_QUOTES = ("index_", "sectors_")
-
-
-def sessions_of(uploaded: dict) -> str:
-    """The sessions that were uploaded, each with the one before it, as the Glue job takes them."""
-    from b3.calendar import known_sessions
-
-    dates = [dt.date.fromisoformat(partition["trade_date"]) for partition in uploaded["partitions"]]
-    before = [known_sessions.previous_session(aws.S3OnDemand(), settings.read().lake, dates[0]), *dates[:-1]]
-    return ",".join(f"{date}:{previous}" for date, previous in zip(dates, before, strict=True))
-
-
-@task(max_active_tis_per_dag=1)
-def scrape(dag_run) -> dict:
-    """Bring B3's file of the year to landing/."""
-    from dataclasses import asdict
-
-    from b3.quotes import land
-    from b3.site.hook import B3Hook
-
-    return asdict(
-        land.capture_year(B3Hook(), aws.s3_client(), settings.read().lake, period.of_year(dag_run).first.year)
-    )
-
-
-@task(max_active_tis_per_dag=1)
-def upload(landed: dict, dag_run) -> dict:
-    """Write the raw partitions of all sessions from the landed file."""
-    from dataclasses import asdict
-
-    from b3.quotes import raw
-    from b3.quotes.land import LandedFile
-
-    return asdict(raw.write_year(aws.s3_client(), settings.read().lake, LandedFile(**landed), accepted.of_run(dag_run)))
-
 
 with DAG(
     dag_id="b3_history",
@@ -101,34 +65,15 @@ with DAG(
     schedule=CronDataIntervalTimetable("0 0 1 1 *", "America/Sao_Paulo"),
     # In UTC: a run for 1986 may have midnight of either zone as its logical date, and before this no task would start.
     start_date=pendulum.datetime(1986, 1, 1),
-    catchup=False,
-    max_active_runs=1,
     dagrun_timeout=dt.timedelta(hours=12),
-    default_args={"owner": "market-data", "on_failure_callback": alerts.publish},
-    on_failure_callback=alerts.publish_timeout,
-    params={
-        "year": Param(None, type=["null", "integer"], minimum=1986, title="Year", description="1986 or later"),
-        **{name: Param(False, type="boolean", **text) for name, text in accepted.FORM.items()},
-    },
-    tags=["b3", "market-data"],
+    params=trigger_form.history(),
     template_searchpath=[str(SQL)],
-    user_defined_macros={"settings": settings.read, "period": period.of_uploaded_year, "sessions_of": sessions_of},
-    render_template_as_native_obj=False,
+    user_defined_macros=glue_arguments.HISTORY_MACROS,
+    **COMMON,
 ):
-    uploaded = upload(scrape())
+    scrape, upload = quotes.scrape_year(), quotes.upload_year()
     crawl_raw = aws.crawl("crawl_raw", "{{ settings().raw_crawler }}")
-    refine = aws.refine(
-        {
-            "--sessions": "{{ sessions_of(ti.xcom_pull(task_ids='upload')) }}",
-            "--source": "{{ settings().lake.all_raw_quotes }}",
-            "--target": "{{ settings().lake.all_refined_quotes }}",
-            "--findings": "{{ settings().lake.all_findings }}",
-            "--staging": "{{ settings().lake.refine_year_staging(period(dag_run, ti).first.year) }}",
-        }
-    )
+    refine = aws.refine(glue_arguments.ONE_YEAR)
     crawl_refined = aws.crawl("crawl_refined", "{{ settings().refined_crawler }}")
-    with TaskGroup("validate") as validate:
-        for name in aws.statements(SQL / "validate"):
-            if not name.startswith(NOT_OF_QUOTES):
-                aws.athena("validate", name)
-    chain(uploaded, crawl_raw, refine, crawl_refined, validate, summary())
+    validate = aws.checks(SQL, "quotes", group_id="validate")
+    chain(scrape, upload, crawl_raw, refine, crawl_refined, validate, summary())

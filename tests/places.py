@@ -3,8 +3,10 @@
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from infra import checkout
+from infra.checkout import ROOT
+
 PLUGINS = ROOT / "plugins"
-SQL = ROOT / "include" / "sql"
+SQL = checkout.sql()
 # Files of B3's own, on machines that have them.
 REAL_FILES = Path(os.environ.get("B3_REAL_FILES", ROOT.parent / "shared" / "b3"))

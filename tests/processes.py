@@ -5,6 +5,8 @@ from pathlib import Path
 
 import psutil
 
+from local.processes.launch import Server
+
 
 def working_on(folder: Path) -> list[psutil.Process]:
     """Processes that were started for a folder, by their environment or command line; not the test's own."""
@@ -17,3 +19,11 @@ def working_on(folder: Path) -> list[psutil.Process]:
         except (OSError, psutil.NoSuchProcess):
             continue
     return found
+
+
+def cut_power(server: Server) -> None:
+    """End a server as a power cut would, by SIGKILL."""
+    (served,) = psutil.Process(server.process.pid).children()
+    served.kill()
+    server.process.wait(10)
+    server.stop()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.makefile import TARGETS, recipe
 from tests.places import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -19,13 +20,6 @@ def workflow(file: Path) -> dict[str, Any]:
 
 def steps(file: Path) -> list[dict[str, Any]]:
     return [step for job in workflow(file)["jobs"].values() for step in job["steps"]]
-
-
-def recipe(target: str) -> list[str]:
-    """A target of the Makefile: what it needs, and its commands."""
-    found = re.search(rf"^{target}:(.*?)##.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert found, target
-    return [found[1].strip(), *(line.strip() for line in found[2].splitlines())]
 
 
 def test_there_are_those_that_check_and_that_deploy():
@@ -70,11 +64,10 @@ def test_nothing_may_write_to_the_repository(file):
 
 @each_workflow
 def test_every_make_target_is_in_the_makefile(file):
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     used = {target for step in steps(file) for target in re.findall(r"\bmake ([a-z-]+)", step.get("run", ""))}
 
     assert used
-    assert used <= targets
+    assert used <= TARGETS
 
 
 @each_workflow

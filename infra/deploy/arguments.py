@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from infra import checkout
+from infra.checkout import ROOT
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class Options:
     @property
     def sql(self) -> Path:
         """Folder of the SQL files."""
-        return self.root / "include" / "sql"
+        return checkout.sql(self.root)
 
     def template(self, name: str) -> Path:
         """Path of a template: lake, mwaa or code."""
-        return self.root / "infra" / ("deploy/code.yaml" if name == "code" else f"{name}.yaml")
+        return checkout.template(name, self.root)

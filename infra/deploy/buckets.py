@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from infra.deploy.errors import DeployError
 
 # Prefixes of the lake's bucket whose content can be made again at any time.
-REMAKEABLE = ("athena/", "code/", "staging/")
+REMAKEABLE = ("athena/", "code/")
 
 
 def exists(s3: Any, bucket: str) -> bool:
@@ -32,6 +32,15 @@ def exists(s3: Any, bucket: str) -> bool:
             ) from error
         raise
     return True
+
+
+def remove(s3: Any, bucket: str) -> None:
+    """Delete the empty bucket that a failed creation of the lake's stack left, if there is one.
+
+    The policy that keeps a lake's data retains it; this one never held any.
+    """
+    if exists(s3, bucket):
+        s3.delete_bucket(Bucket=bucket)
 
 
 def data(s3: Any, bucket: str, *, also_remakeable: bool = False) -> list[str]:

@@ -7,6 +7,7 @@ import hashlib
 import io
 import re
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from infra.deploy.errors import DeployError
 
 # What tools leave behind; everything else below a folder is deployed.
 LEFTOVERS = ("__pycache__", "*.pyc", "*.pyo", ".*_cache", ".DS_Store", "*.swp", "*~", ".git*")
+# Prefix of the Glue job's code in the lake's bucket.
+GLUE_CODE = "code/glue/"
 _CONSTRAINTS_LINE = re.compile(rb'^(--constraint "/usr/local/airflow/dags/)constraints\.txt(?="$)', re.MULTILINE)
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 _ORDINARY_FILE = 0o100644
@@ -21,11 +24,39 @@ _UNIX = 3
 
 
 @dataclass(frozen=True)
+class GlueCode:
+    """The script of the Glue job, and the ZIP of its package; in S3, another content has another key."""
+
+    script: bytes
+    package: bytes
+
+    @property
+    def script_key(self) -> str:
+        """Return the key of the script in the lake's bucket."""
+        return f"{GLUE_CODE}refine-{_digest(self.script)}.py"
+
+    @property
+    def package_key(self) -> str:
+        """Return the key of the package in the lake's bucket."""
+        return f"{GLUE_CODE}refine-{_digest(self.package)}.zip"
+
+    @property
+    def objects(self) -> dict[str, bytes]:
+        """Return the objects of the lake's bucket by key."""
+        return {self.script_key: self.script, self.package_key: self.package}
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Return the parameters of infra/lake.yaml that name these objects."""
+        return {"RefineScriptKey": self.script_key, "RefinePackageKey": self.package_key}
+
+
+@dataclass(frozen=True)
 class Bundle:
     """Everything but the templates.
 
     Attributes:
-        script: the Glue script.
+        glue: the code of the Glue job.
         requirements: requirements.txt, which names the constraints.
         plugins: plugins.zip.
         dags: the DAG folder as MWAA gets it, by path below it: the DAGs, include/ and the constraints.
@@ -33,16 +64,11 @@ class Bundle:
             that an environment was told keep theirs until it is told of new ones.
     """
 
-    script: bytes
+    glue: GlueCode
     requirements: bytes
     plugins: bytes
     dags: dict[str, bytes]
     constraints: str
-
-    @property
-    def script_key(self) -> str:
-        """Key of the script in the lake's bucket; another content has another key."""
-        return f"code/glue/refine-{_digest(self.script)}.py"
 
 
 def make(root: Path, airflow: str | None = None) -> Bundle:
@@ -61,12 +87,23 @@ def make(root: Path, airflow: str | None = None) -> Bundle:
     name = f"constraints-{_digest(pinned)}.txt"
     dags[name] = pinned
     return Bundle(
-        script=_read(root / "include" / "glue" / "refine.py"),
+        glue=glue_code(root),
         requirements=requirements(root, name),
         plugins=plugins_zip(root / "plugins"),
         dags=dict(sorted(dags.items())),
         constraints=name,
     )
+
+
+def glue_code(root: Path, script: Path | None = None) -> GlueCode:
+    """Return the code of the Glue job of the checkout at `root`, or its package beside another script.
+
+    Raises:
+        DeployError: a file is missing.
+    """
+    usual = checkout.refine_script(root)
+    package = {f"refine/{path}": body for path, body in files(usual.parent / "refine").items()}
+    return GlueCode(_read(script or usual), _zip(package))
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -86,13 +123,18 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def plugins_zip(folder: Path) -> bytes:
-    """The contents of a folder as a ZIP without an outer folder, whose bytes depend on nothing but the contents.
+    """The contents of a folder as a ZIP without an outer folder."""
+    return _zip(files(folder))
+
+
+def _zip(contents: Mapping[str, bytes]) -> bytes:
+    """Return a ZIP whose bytes depend on nothing but the contents, which are files by path.
 
     Stored, not deflated: zlib's output differs between its builds.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, body in files(folder).items():
+        for name, body in contents.items():
             entry = zipfile.ZipInfo(name, _EARLIEST)
             entry.external_attr = _ORDINARY_FILE << 16
             entry.create_system = _UNIX

@@ -24,8 +24,8 @@ REQUIREMENTS = "requirements.txt"
 PLUGINS = "plugins.zip"
 # Parameters of the templates that a deploy gives itself.
 OWN = {
-    "LakeBucket", "RefineScriptKey", "LakeStack", "CodeBucket", "RequirementsVersion", "PluginsVersion",
-    "AirflowVersion",
+    "LakeBucket", "RefineScriptKey", "RefinePackageKey", "LakeStack", "CodeBucket", "RequirementsVersion",
+    "PluginsVersion", "AirflowVersion",
 }  # fmt: skip
 TO_COME = "<new version>"
 
@@ -87,26 +87,24 @@ class Deployment:
             self._say(f"Airflow's UI: {there.outputs['WebserverUrl']}")
 
     def _apply_stack(self, change: StackChange) -> None:
-        if change.replaces_failed:
-            stacks.delete(self._cloudformation, change.name, self._say)
-            # Retained by the policy that keeps a lake's data; this one never held any.
-            bucket = self._options.bucket
-            if change.name == self._options.stack and buckets.exists(self._s3, bucket):
-                self._s3.delete_bucket(Bucket=bucket)
-        stacks.apply(self._cloudformation, change, self._say)
+        def clear() -> None:
+            if change.name == self._options.stack:
+                buckets.remove(self._s3, self._options.bucket)
+
+        stacks.apply(self._cloudformation, change, self._say, clear=clear)
 
     def _lake(self) -> Sequence[Change]:
-        given = {"LakeBucket": self._options.bucket, "RefineScriptKey": self._bundle.script_key}
+        given = {"LakeBucket": self._options.bucket, **self._bundle.glue.parameters}
         return self._stack("lake", self._options.stack, given)
 
     def _script(self) -> Sequence[Change]:
-        wanted = {self._bundle.script_key: self._bundle.script}
-        there = objects.present(self._s3, self._options.bucket, [self._bundle.script_key], wanted)
+        wanted = self._bundle.glue.objects
+        there = objects.present(self._s3, self._options.bucket, wanted, wanted)
         return objects.plan(self._options.bucket, wanted, there)
 
     def _former_scripts(self) -> Sequence[Change]:
-        wanted = {self._bundle.script_key: self._bundle.script}
-        there = objects.present(self._s3, self._options.bucket, ["code/glue/"], wanted)
+        wanted = self._bundle.glue.objects
+        there = objects.present(self._s3, self._options.bucket, [bundle.GLUE_CODE], wanted)
         return [change for change in objects.plan(self._options.bucket, wanted, there) if change.sign == "-"]
 
     def _queries(self) -> Sequence[Change]:
@@ -163,14 +161,7 @@ class Deployment:
         return _one(stacks.plan(stacks.Wanted(name, content, given | chosen, text), self._present(name)))
 
     def _template(self, name: str) -> tuple[dict[str, Any], str]:
-        path = self._options.template(name)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            raise DeployError(f"expected a template {path}, found nothing: deploy from a whole checkout") from None
-        content = templates.parse(text)
-        fits = len(text.encode()) <= templates.INLINE_LIMIT
-        return content, text if fits else templates.small(content)
+        return templates.read(self._options.template(name))
 
     def _present(self, name: str) -> stacks.Present | None:
         return stacks.present(self._cloudformation, name, self._say)

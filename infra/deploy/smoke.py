@@ -24,7 +24,7 @@ def test(account: Account, options: Options, say: Callable[[str], None]) -> bool
         ("Athena answers in the workgroup", lambda: _athena(account.athena, lake)),
         ("the catalog has the tables", lambda: _tables(account.glue, lake)),
         ("the crawlers are ready", lambda: _crawlers(account.glue, lake)),
-        ("the job's script is there", lambda: _script(account, lake)),
+        ("the job's code is there", lambda: _code(account, lake)),
     ]
     if options.mwaa:
         environments = Resources(cloudformation, options.mwaa_stack)
@@ -93,14 +93,15 @@ def _crawlers(glue: Any, lake: Resources) -> Iterator[str]:
             yield f"expected crawler {name} READY, or at work, found {state}"
 
 
-def _script(account: Account, lake: Resources) -> Iterator[str]:
-    job = lake.one("AWS::Glue::Job")
-    location = account.glue.get_job(JobName=job)["Job"]["Command"]["ScriptLocation"]
-    bucket, _, key = location.removeprefix("s3://").partition("/")
-    try:
-        account.s3.head_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        yield f"expected the script of job {job} at {location}, found {error.response['Error']['Code']}"
+def _code(account: Account, lake: Resources) -> Iterator[str]:
+    name = lake.one("AWS::Glue::Job")
+    job = account.glue.get_job(JobName=name)["Job"]
+    for location in (job["Command"]["ScriptLocation"], job["DefaultArguments"]["--extra-py-files"]):
+        bucket, _, key = location.removeprefix("s3://").partition("/")
+        try:
+            account.s3.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            yield f"expected the code of job {name} at {location}, found {error.response['Error']['Code']}"
 
 
 def _mwaa(mwaa: Any, environments: Resources) -> Iterator[str]:

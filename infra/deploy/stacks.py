@@ -17,6 +17,8 @@ FAILED_TO_CREATE = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 HEALTHY = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
 # Sections that matter by themselves; a changed default of a parameter does not reach a stack that has a value of it.
 _SECTIONS = ("Conditions", "Mappings", "Rules", "Outputs", "Transform")
+# The local AWS is quick, an account takes minutes.
+_FIRST_POLL_SECONDS = 0.1
 _LONGEST_POLL_SECONDS = 10
 
 
@@ -75,7 +77,7 @@ def plan(wanted: Wanted, there: Present | None) -> StackChange | None:
         raise DeployError(
             f"expected stack {wanted.name} in a state that can be updated, found {there.status}: its events say why; "
             f"after `aws cloudformation continue-update-rollback --stack-name {wanted.name}`, or its deletion where "
-            "that was begun, deploy again"
+            "that was begun, try again"
         )
     details = (
         *_parameters(wanted.parameters, there.parameters),
@@ -132,8 +134,16 @@ def present(cloudformation: Any, name: str, say: Callable[[str], None]) -> Prese
     )
 
 
-def apply(cloudformation: Any, change: StackChange, say: Callable[[str], None]) -> None:
+def apply(
+    cloudformation: Any, change: StackChange, say: Callable[[str], None], *, clear: Callable[[], None] | None = None
+) -> None:
     """Make the change, and wait for its end; progress is said event by event.
+
+    Args:
+        cloudformation: client of the account.
+        change: what `plan` found.
+        say: takes each line of progress.
+        clear: removes what a failed creation retained, once its stack is deleted.
 
     Raises:
         DeployError: it failed; the message names the first resource that did, and why.
@@ -141,6 +151,10 @@ def apply(cloudformation: Any, change: StackChange, say: Callable[[str], None]) 
     if change.wanted is None:
         delete(cloudformation, change.name, say)
         return
+    if change.replaces_failed:
+        delete(cloudformation, change.name, say)
+        if clear:
+            clear()
     request: dict[str, Any] = {
         "StackName": change.name,
         "TemplateBody": change.wanted.text,
@@ -220,12 +234,12 @@ def _wait(cloudformation: Any, name: str, wanted: str, before: str, say: Callabl
     if status != wanted:
         raise DeployError(
             f"expected stack {name} to reach {wanted}, found {status}: "
-            f"{first_failure or 'no resource says why'}. Mend that, and deploy again"
+            f"{first_failure or 'no resource says why'}. Mend that, and try again"
         )
 
 
 def _polls() -> Iterator[float]:
-    seconds = 0.25
+    seconds = _FIRST_POLL_SECONDS
     while True:
         yield seconds
         seconds = min(seconds * 1.5, _LONGEST_POLL_SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]
@@ -29,6 +30,20 @@ def _intrinsic(loader: _Loader, name: str, node: yaml.Node) -> dict[str, Any]:
 
 _Loader.add_multi_constructor("!", _intrinsic)
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_str)
+
+
+def read(path: Path) -> tuple[dict[str, Any], str]:
+    """Return a template's content, and its text as CloudFormation takes it in a request.
+
+    Raises:
+        DeployError: the file is not there, or too large.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise DeployError(f"expected a template {path}, found nothing: take a whole checkout") from None
+    content = parse(text)
+    return content, text if len(text.encode()) <= INLINE_LIMIT else small(content)
 
 
 def parse(text: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from local.aws.launch import SPARK_ENVIRONMENT
 from local.aws.server import AlreadyServedError, serve
 
 
@@ -16,10 +17,7 @@ def main() -> int:
     parser.add_argument("--home", type=Path, required=True, help="folder of all state; made if missing")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; others only inside a container")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one")
-    parser.add_argument(
-        "--spark-env", type=Path, default=Path(".venv-spark"), help="environment that runs Glue scripts"
-    )
-    parser.add_argument("--stop-with", type=int, metavar="PID", help="stop when this process is gone")
+    parser.add_argument("--spark-env", type=Path, default=SPARK_ENVIRONMENT, help="environment that runs Glue scripts")
     parser.add_argument(
         "--record-calls",
         type=Path,
@@ -29,14 +27,7 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     try:
-        serve(
-            arguments.home,
-            arguments.port,
-            arguments.spark_env,
-            arguments.stop_with,
-            arguments.record_calls,
-            host=arguments.host,
-        )
+        serve(arguments.home, arguments.port, arguments.spark_env, arguments.record_calls, host=arguments.host)
     except (AlreadyServedError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -20,6 +20,7 @@ PRETENDED = frozenset(
     for call in (
         "StartTrigger", "StartWorkflowRun", "ResumeWorkflowRun", "StartCrawlerSchedule", "StartBlueprintRun",
         "StartDataQualityRulesetEvaluationRun", "RunStatement", "StartSession", "ResetJobBookmark",
+        "BatchGetCrawlers", "ListCrawls",
     )
 )  # fmt: skip
 Handler = Callable[[Caller, dict[str, Any]], dict[str, Any]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import logging
 import os
@@ -11,8 +10,6 @@ import signal
 import socket
 from pathlib import Path
 from typing import IO
-
-import psutil
 
 from local.aws.ministack import emulator as emulated
 
@@ -53,12 +50,11 @@ def serve(
     home: Path,
     port: int,
     spark_env: Path,
-    stop_with: int | None,
     record: Path | None = None,
     *,
     host: str = "127.0.0.1",
 ) -> None:
-    """Serve until a signal, or until process `stop_with` is gone. Prints `ready <endpoint>` once it answers.
+    """Serve until a signal. Prints `ready <endpoint>` once it answers.
 
     `host` is the address to listen on: 127.0.0.1, or 0.0.0.0 where no other machine gets at it, as nobody logs in.
 
@@ -76,13 +72,7 @@ def serve(
     lock.flush()
     _log_to(home / "log")
     emulated.configure(home, listener.getsockname()[1])
-    watched = None
-    if stop_with is not None:
-        try:
-            watched = psutil.Process(stop_with)
-        except psutil.NoSuchProcess:
-            return
-    asyncio.run(_run(home, endpoint, listener, spark_env, watched, record))
+    asyncio.run(_run(home, endpoint, listener, spark_env, record))
 
 
 def _log_to(folder: Path) -> None:
@@ -99,7 +89,6 @@ async def _run(
     endpoint: str,
     listener: socket.socket,
     spark_env: Path,
-    watched: psutil.Process | None,
     record: Path | None,
 ) -> None:
     import hypercorn.asyncio
@@ -120,22 +109,8 @@ async def _run(
     config.keep_alive_timeout = 75
     config.h11_max_incomplete_size = 64 * 1024
     server = asyncio.create_task(hypercorn.asyncio.serve(services.gateway, config, shutdown_trigger=stop.wait))
-    guard = asyncio.create_task(_stop_with(watched, stop)) if watched else None
     print(f"ready {endpoint}", flush=True)
     try:
         await server
     finally:
-        if guard:
-            guard.cancel()
         await services.stop()
-
-
-async def _stop_with(watched: psutil.Process, stop: asyncio.Event) -> None:
-    while True:
-        with contextlib.suppress(psutil.Error):
-            # is_running() also compares the start time, so a reused process id does not count.
-            if watched.is_running() and watched.status() != psutil.STATUS_ZOMBIE:
-                await asyncio.sleep(0.5)
-                continue
-        stop.set()
-        return

@@ -7,9 +7,10 @@ import shlex
 import subprocess
 import sys
 
-from local import processes, setup
+from infra.checkout import ROOT
+from local import setup
 from local.lake import dag_runs, home, servers, source
-from local.lake.home import ROOT
+from local.processes.end import end
 
 _STOP_SECONDS = 10
 
@@ -41,7 +42,7 @@ def run(chosen: source.Source, arguments: list[str]) -> int:
         try:
             return process.wait()
         finally:
-            processes.end(process, _STOP_SECONDS)
+            end(process, _STOP_SECONDS)
 
 
 if __name__ == "__main__":

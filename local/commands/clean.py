@@ -10,8 +10,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from local import locks
-from local.lake.home import REAL, ROOT, SIMULATED, base
+from infra.checkout import ROOT
+from local.lake.home import REAL, SIMULATED, base
+from local.processes import file_locks
 
 _PATIENCE_SECONDS = 20
 
@@ -20,7 +21,7 @@ def main() -> int:
     """Remove everything that the other commands made; what else lies in B3_LOCAL_HOME is left alone."""
     lakes = [base() / data for data in (REAL, SIMULATED)]
     for owner in (path for lake in lakes for path in lake.glob("*.owner")):
-        with locks.exclusive(owner) as free:
+        with file_locks.exclusive(owner) as free:
             if not free:
                 print(f"clean: a command still uses {owner.parent}: end it, then try again", file=sys.stderr)
                 return 1
@@ -77,7 +78,7 @@ def _wait_for_aws(lock: Path) -> None:
     # The server of a killed command ends by itself, but not at once.
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while lock.exists() and time.monotonic() < deadline:
-        with locks.exclusive(lock) as free:
+        with file_locks.exclusive(lock) as free:
             if free:
                 return
         time.sleep(0.1)

@@ -12,7 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from local.setup import AIRFLOW, ROOT, find_uv, requirements_of
+from infra.checkout import ROOT
+from local.setup import AIRFLOW, find_uv, requirements_of
 
 HEADER = "# Made by `make constraints`, every version as of {date}. Do not edit.\n"
 

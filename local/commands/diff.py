@@ -12,9 +12,9 @@ import boto3
 from b3.errors import SourceError
 from b3.lake.commit import head
 from b3.lake.layout import Lake, raw_quotes_key
-from b3.quotes import corrections, land
+from b3.quotes import corrections, landed_versions
 from b3.quotes.corrections import Change, Correction
-from b3.quotes.land import LandedVersion
+from b3.quotes.landed_versions import LandedVersion
 from local.lake import home, servers, source
 
 # Changes of each kind that are printed; the rest is counted.
@@ -62,8 +62,8 @@ def diff(lake: servers.Lake, date: dt.date, first: str = "", last: str = "") -> 
         SourceError: a version is damaged.
     """
     s3, bucket = boto3.client("s3", endpoint_url=lake.endpoint), Lake(lake.home.bucket)
-    landed = land.versions(s3, bucket, date)
-    tables = {version: land.read_session(s3, bucket, version, date) for version in landed}
+    landed = landed_versions.versions(s3, bucket, date)
+    tables = {version: landed_versions.read_version(s3, bucket, version, date) for version in landed}
     versions = [version for version in landed if len(tables[version])]
     if not versions:
         raise ValueError(f"expected files in landing/ that hold {date}, found none: run `make run DATE={date}` first")

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from b3.doctor.diagnosis import Diagnosis, table
 from b3.site.addresses import QUOTES_HOST
+from infra.checkout import ROOT
 from local import setup
 from local.doctor import machine
-from local.lake.home import ROOT
 
 if TYPE_CHECKING:
     from local.lake.source import Source

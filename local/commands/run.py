@@ -11,10 +11,11 @@ from pathlib import Path
 
 from b3.calendar import known_sessions
 from b3.errors import ClosedDay
-from b3.quotes.accepted import FORM
+from b3.quotes.accepted import CONF
+from infra.checkout import ROOT
 from local.commands import query
 from local.lake import dag_runs, home, provision, query_client, servers, source
-from local.lake.home import ROOT, Home
+from local.lake.home import Home
 
 DAG = "b3_daily"
 
@@ -128,9 +129,9 @@ def _run_dag(
             print(f"  {end.state:<16} {end.task:<48}{end.seconds:6.1f} s", flush=True)
             if end.error:
                 print(f"      {end.error}", flush=True)
-            for name in FORM:
-                if name in (end.error or ""):
-                    print(f"      here that is: make run DATE={date} ACCEPT={name.removeprefix('accept_')}", flush=True)
+            for name, key in CONF.items():
+                if key in (end.error or ""):
+                    print(f"      here that is: make run DATE={date} ACCEPT={name}", flush=True)
     watch.lap("end of the run")
     outcome = "no task failed" if run.succeeded else "FAILED"
     print(f"{DAG} {date}: {outcome}; Airflow's log: {dag_runs.short(run.log)}")

@@ -13,14 +13,17 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from local import setup, tether
+from infra.checkout import ROOT
+from local import setup
 from local.doctor import machine
 from local.lake import dag_runs, home, servers, source
 from local.lake.home import Home
+from local.processes import tether
 
 API_SERVER = "api-server"
 COMPONENTS = (API_SERVER, "scheduler", "triggerer", "dag-processor")
-DAGS = {"b3_daily", "b3_doctor", "b3_history"}
+# A DAG has the name of its file.
+DAGS = {path.stem for path in (ROOT / "dags").glob("b3_*.py")}
 _START_SECONDS = 180
 _STOP_SECONDS = 20
 
@@ -33,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     dag_runs.interrupt_on_signals()
     try:
         chosen = source.choose(options.exchange)
-        return serve(chosen, int(os.environ.get("B3_UI_PORT", "8080")))
+        return serve(chosen, int(os.environ.get("B3_UI_PORT") or machine.UI_PORT))
     except (ValueError, RuntimeError) as error:
         print(f"ui: {error}", file=sys.stderr)
         return 1

@@ -13,7 +13,7 @@ SESSIONS_A_MONTH = 21
 HOURS_A_MONTH = 730
 _HOUR, _GB, _TB = Decimal(3600), Decimal(1024**3), Decimal(1024**4)
 # Expire after days, so that they are not kept for a year.
-TRANSIENT = ("athena", "staging")
+TRANSIENT = ("athena",)
 
 
 def session(measured: Measured, prices: PriceList) -> dict[str, Decimal]:

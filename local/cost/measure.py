@@ -20,9 +20,9 @@ from typing import Any
 
 import boto3
 
+from infra.checkout import ROOT
 from local.lake import home, servers
 from local.lake import query_client as queries
-from local.lake.home import ROOT
 from local.lake.servers import Lake
 
 FILE = Path(__file__).with_name("measured.json")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
+from infra.checkout import ROOT
 from local.cost import estimate, measure, price_list
 from local.cost.estimate import HOURS_A_MONTH, SESSIONS_A_MONTH, SESSIONS_A_YEAR
 from local.cost.measure import Measured
 from local.cost.price_list import PriceList
-from local.setup import ROOT
 
 FILE = ROOT / "docs" / "cost.md"
 GUESSED_JOB_SECONDS = (60, 120, 300)

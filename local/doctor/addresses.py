@@ -10,9 +10,8 @@ import sys
 from dataclasses import replace
 
 from b3 import settings
-from b3.calendar import sessions
+from b3.calendar import publication, sessions
 from b3.doctor import diagnosis
-from b3.quotes import late_files
 from local.lake import home, servers, source
 
 # A whole year takes the simulated exchange minutes to make.
@@ -46,7 +45,7 @@ def at_its_present(chosen: source.Source, now: dt.datetime) -> tuple[source.Sour
     if chosen.kind == "simulated":
         session = sessions.sessions(dt.date(session.year, 1, 1), session)[:_SIMULATED_SESSIONS][-1]
         chosen = replace(chosen, today=session)
-    return chosen, late_files.due(session, late_files.ALL_PUBLISHED_AT)
+    return chosen, publication.due(session, publication.ALL_PUBLISHED_AT)
 
 
 def ask(chosen: source.Source, now: dt.datetime) -> int:

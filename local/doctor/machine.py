@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import socket
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -14,10 +16,10 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from b3.doctor.diagnosis import Diagnosis
+from infra.checkout import ROOT
 from local import setup
 from local.aws.glue import spark
 from local.lake import home
-from local.lake.home import ROOT
 
 HEADING = ("this machine", "has", "as the commands need it?")
 OLDEST_PYTHON = (3, 11)
@@ -28,7 +30,6 @@ _DISK_FOR_SETUP = 3 * _GB
 _DISK_FOR_RUNS = 1 * _GB
 # A year's Glue job holds 0.9 GB, its other tasks 0.6, and the servers beside them the rest.
 _MEMORY = 2 * _GB
-_PYPI = "https://pypi.org/simple/"
 _TIMEOUT = 10
 _MEMORY_INFO = Path("/proc/meminfo")
 _MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")
@@ -119,6 +120,8 @@ def _packages(subject: str) -> Diagnosis:
     if not missing:
         return Diagnosis(subject, "installed", "nothing to fetch")
     index = _package_index()
+    if index is None:
+        return Diagnosis(subject, "to be fetched", "from the index that pip is set to, which no pip here names")
     reason = _why_unreachable(f"{index.rstrip('/')}/uv/")
     if reason is None:
         return Diagnosis(subject, "to be fetched", f"{index} answers")
@@ -128,11 +131,28 @@ def _packages(subject: str) -> Diagnosis:
     )  # fmt: skip
 
 
-def _package_index() -> str:
-    """Return the address that packages come from, without a name and a password in it."""
-    named = (os.environ.get(name) for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"))
-    parts = urlsplit(next(filter(None, named), _PYPI))
+def _package_index() -> str | None:
+    """Return the address that packages come from, without a name and a password in it; None if nothing here names it.
+
+    It is the one that uv is set to, else the one that pip is set to by its variables, its files or by itself.
+    """
+    named = (os.environ.get(name) for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"))
+    index = next(filter(None, named), None) or _index_of_pip()
+    if index is None:
+        return None
+    parts = urlsplit(index)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _index_of_pip() -> str | None:
+    """Return the index that pip's help names as its default, None without a pip."""
+    # The help's lines are folded to the width of the terminal, and a folded address could not be read.
+    told = subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--help"],
+        env={**os.environ, "COLUMNS": "1000"}, capture_output=True, text=True, timeout=60, check=False,
+    ).stdout  # fmt: skip
+    found = re.search(r"--index-url .*\(default (\S+)\)", told)
+    return found[1] if found else None
 
 
 def _why_unreachable(url: str) -> str | None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -15,9 +13,6 @@ from zoneinfo import ZoneInfo
 
 from local.exchange.replay import Replay
 from local.exchange.server import Exchange, ExchangeHTTPServer
-
-_PLUGINS = Path(__file__).parents[2] / "plugins"
-_WATCH_SECONDS = 0.3
 
 
 def _arguments() -> argparse.Namespace:
@@ -28,7 +23,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; others only inside a container")
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
     parser.add_argument("--today", type=dt.date.fromisoformat, help="simulate this date (default: today)")
-    parser.add_argument("--stop-with", type=int, metavar="PID", help="stop when that process is gone")
     parser.add_argument("--verbose", action="store_true", help="log requests to stderr")
     arguments = parser.parse_args()
     if arguments.folder and not arguments.folder.is_dir():
@@ -37,8 +31,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _simulation(today: Callable[[], dt.date]) -> Exchange:
-    # Replaying needs the standard library only; the simulation needs numpy and the calendar in plugins/.
-    sys.path.append(str(_PLUGINS))
+    # Replaying needs the standard library only; the simulation needs numpy and plugins/ on the path.
     from local.exchange.simulation import Simulation
 
     return Simulation(today)
@@ -46,23 +39,6 @@ def _simulation(today: Callable[[], dt.date]) -> Exchange:
 
 def _today() -> dt.date:
     return dt.datetime.now(ZoneInfo("America/Sao_Paulo")).date()
-
-
-def _is_running(pid: int) -> bool:
-    stat = Path(f"/proc/{pid}/stat")
-    if stat.parent.parent.joinpath("self").exists():
-        # A zombie still answers to signals.
-        try:
-            return stat.read_text().rpartition(")")[2].split()[0] != "Z"
-        except OSError:
-            return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def main() -> None:
@@ -80,9 +56,7 @@ def main() -> None:
     with closing(exchange), server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
         print(f"ready {server.endpoint}", flush=True)
-        while not stop.wait(_WATCH_SECONDS):
-            if arguments.stop_with and not _is_running(arguments.stop_with):
-                break
+        stop.wait()
         server.shutdown()
 
 

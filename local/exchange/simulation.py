@@ -18,8 +18,8 @@ from typing import ClassVar
 from b3.calendar import sessions
 from local.exchange import proxy_calls
 from local.exchange.answers import UTF8_HTML, XLSX, ZIP, Answer, not_found, page
-from local.exchange.files import holiday_page, index_service, sector_workbook
-from local.exchange.market import chance, trading_days, trading_session
+from local.exchange.files import cotahist_file, holiday_page, index_service, sector_workbook
+from local.exchange.market import chance, trading_days
 from local.exchange.proxy_calls import BadCall
 
 _NAME = re.compile(r"COTAHIST_(?:D(?P<day>\d{8})|M(?P<month>\d{6})|A(?P<year>\d{4}))\.ZIP")
@@ -131,7 +131,7 @@ class Simulation:
 
     def _build(self, file_name: str, days: list[dt.date]) -> Path:
         with tempfile.NamedTemporaryFile(dir=self._folder.name, delete=False) as out:
-            trading_session.write_archive(out, file_name, days)
+            cotahist_file.write_archive(out, file_name, days)
         built = Path(out.name)
         with built.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()[:32]

@@ -13,9 +13,11 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
 
-from b3.quotes.accepted import FORM
-from local import setup, tether
-from local.lake.home import ROOT, Home
+from b3.quotes.accepted import CONF
+from infra.checkout import ROOT
+from local import setup
+from local.lake.home import Home
+from local.processes import tether
 
 # The module of the process of a run.
 RUNNER = "local.lake.dag_runner"
@@ -87,10 +89,9 @@ def accepted(names: str) -> dict[str, bool]:
         ValueError: it names something else.
     """
     given = [name.strip() for name in names.split(",") if name.strip()]
-    conf = {f"accept_{name}": True for name in given}
-    if conf.keys() - FORM.keys():
+    if set(given) - CONF.keys():
         raise ValueError(f"expected ACCEPT=flood, ACCEPT=loss or ACCEPT=flood,loss, found {names!r}")
-    return conf
+    return {CONF[name]: True for name in given}
 
 
 def interrupt_on_signals() -> None:

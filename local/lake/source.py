@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from b3 import settings
-from b3.quotes import late_files
+from b3.calendar import publication
 from b3.site.addresses import INDEX_METHODS, QUOTES_HOST
 from local.exchange import launch
 from local.lake import home
@@ -120,7 +120,7 @@ def last_session(source: Source, now: dt.datetime) -> dt.date:
         if not dates:
             raise ValueError(f"expected files named COTAHIST_D<ddmmyyyy>.ZIP in {source.folder}, found none")
         return max(dates)
-    return late_files.last_published(now)
+    return publication.last_published(now)
 
 
 @contextmanager

@@ -14,11 +14,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from infra.checkout import ROOT
 from infra.deploy.errors import DeployError
-from local import locks
 from local.mwaa import environments, layout, rules
 from local.mwaa.versions import VERSIONS, Version
-from local.setup import ROOT
+from local.processes import file_locks
 
 TESTS = ROOT / "tests" / "mwaa" / "test_integrity.py"
 
@@ -30,7 +30,7 @@ def main(names: list[str]) -> int:
         print(f"test-mwaa: expected versions among {', '.join(known)}, found {', '.join(strange)}", file=sys.stderr)
         return 2
     chosen = [known[name] for name in names] or list(VERSIONS)
-    with locks.exclusive(ROOT / ".venv-mwaa-lock", waiting_for="another make test-mwaa"):
+    with file_locks.exclusive(ROOT / ".venv-mwaa-lock", waiting_for="another make test-mwaa"):
         failed = [version.airflow for version in chosen if not check(version)]
     if failed:
         print(f"test-mwaa: FAILED on Airflow {', '.join(failed)}", file=sys.stderr)

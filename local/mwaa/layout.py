@@ -7,11 +7,11 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.checkout import ROOT
 from infra.deploy import bundle
 from infra.deploy.bundle import Bundle
 from local.mwaa import rules
 from local.mwaa.versions import Version
-from local.setup import ROOT
 
 
 @dataclass(frozen=True)

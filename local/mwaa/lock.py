@@ -9,8 +9,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from infra.checkout import ROOT
 from local.mwaa.versions import IMAGE, NEWEST, PYTHON, VERSIONS, Version
-from local.setup import ROOT, find_uv
+from local.setup import find_uv
 
 HEADER = "# For Airflow {airflow} on MWAA, made by `python3 -m local.mwaa.lock` as of {date}. Do not edit.\n"
 

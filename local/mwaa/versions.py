@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.setup import ROOT
+from infra.checkout import ROOT
 
 PYTHON = "3.12"
 # What our DAGs and requirements.txt meet in the image; pytest is for the tests, pip is what MWAA installs with.

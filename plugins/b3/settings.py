@@ -13,8 +13,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from b3.calendar.publication import DEADLINE_HOURS, LONGEST_DEADLINE_HOURS, PUBLISHED_AT
 from b3.lake.layout import Lake
-from b3.quotes.late_files import DEADLINE_HOURS, LONGEST_DEADLINE_HOURS, PUBLISHED_AT
 
 NO_INDEX = "none"
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
@@ -35,6 +35,8 @@ class Settings:
 
     lake_bucket: str
     glue_database: str
+    raw_crawler: str
+    refined_crawler: str
     glue_job: str
     athena_workgroup: str
     indexes: tuple[str, ...] = ("IBOV",)
@@ -45,16 +47,6 @@ class Settings:
     def lake(self) -> Lake:
         """The lake in the configured bucket."""
         return Lake(self.lake_bucket)
-
-    @property
-    def raw_crawler(self) -> str:
-        """Name of the crawler over the raw tables, as infra/lake.yaml names it."""
-        return f"{self.glue_database}-raw"
-
-    @property
-    def refined_crawler(self) -> str:
-        """Name of the crawler over the refined tables, as infra/lake.yaml names it."""
-        return f"{self.glue_database}-refined"
 
 
 def read(environ: Mapping[str, str] | None = None) -> Settings:
@@ -75,6 +67,8 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
     return Settings(
         lake_bucket=bucket,
         glue_database=database,
+        raw_crawler=setting("RAW_CRAWLER") or f"{database}-raw",
+        refined_crawler=setting("REFINED_CRAWLER") or f"{database}-refined",
         glue_job=setting("GLUE_JOB") or f"{database}-refine",
         athena_workgroup=setting("ATHENA_WORKGROUP") or database,
         indexes=_indexes(setting("INDEXES") or "IBOV"),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from local import processes
+from local.processes.end import end
 
 _START_SECONDS = 60
 _STOP_SECONDS = 60
@@ -83,7 +83,7 @@ def _own(folder: Path) -> Iterator[dict[str, str]]:
             time.sleep(0.5)
         yield environ
     finally:
-        processes.end(process, _STOP_SECONDS)
+        end(process, _STOP_SECONDS)
         if not had_bridge:
             _succeeds("ip", "link", "delete", "docker0")
 

@@ -12,11 +12,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from infra.checkout import ROOT
 from local import setup
 from tests.compose.engine import Engine, NoEngine
 
 FILES = Path(__file__).parent / "standin"
-MIRROR = "http://deb.debian.org/debian"
 # Python's packages are there for the libraries that any Python needs.
 PACKAGES = "ca-certificates,dumb-init,python3,python3-venv,postgresql"
 AIRFLOW_PYTHON, SPARK_PYTHON = "3.12", "3.11"
@@ -54,7 +54,7 @@ def _make(engine: Engine, image: str, ca_bundle: str | None) -> None:
     with tempfile.TemporaryDirectory(prefix="standin-") as folder:
         context = Path(folder)
         shutil.copytree(FILES, context, dirs_exist_ok=True)
-        shutil.copy(setup.ROOT / "constraints.txt", context)
+        shutil.copy(ROOT / "constraints.txt", context)
         _build(engine, image, context, f"{image.removeprefix('standin-')}.Dockerfile", ca_bundle)
 
 
@@ -65,14 +65,22 @@ def _make_debian(engine: Engine) -> None:
     with tempfile.TemporaryDirectory(prefix="debian-") as folder:
         root = Path(folder) / "root"
         # The release of this machine, whose Pythons are then at home in it.
-        options = ["--variant=minbase", f"--include={PACKAGES}", release["VERSION_CODENAME"]]
-        done = subprocess.run(["debootstrap", *options, root, MIRROR], capture_output=True, text=True, check=False)
+        name = release["VERSION_CODENAME"]
+        options = ["--variant=minbase", f"--include={PACKAGES}", name, root, *_package_site(name)]
+        done = subprocess.run(["debootstrap", *options], capture_output=True, text=True, check=False)
         if done.returncode:
             raise NoEngine(f"base images cannot be pulled, and debootstrap failed: {done.stdout.strip()[-300:]}")
         left_out = ["--exclude=./var/cache/apt/archives/*.deb", "--exclude=./var/lib/apt/lists/*"]
         archive = Path(folder) / "root.tar"
         subprocess.run(["tar", "-C", root, *left_out, "-cf", archive, "."], check=True)
         engine.docker("import", archive, "standin-debian")
+
+
+def _package_site(release: str) -> list[str]:
+    """The address from which this machine's apt takes a release; none leaves it to debootstrap."""
+    asked = ["apt-get", "indextargets", "--no-release-info", "--format", "$(RELEASE) $(REPO_URI)"]
+    lines = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [site for name, site in map(str.split, lines) if name == release][:1]
 
 
 def _make_python(engine: Engine, version: str, image: str) -> None:

@@ -1,15 +1,20 @@
 """docker-compose.yaml as it is written: what must hold of it without an engine."""
 
 import re
+import shutil
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 import yaml
 
 from b3 import settings
+from infra.checkout import ROOT
 from local.aws import launch
-from local.lake import provision, servers
-from local.lake.home import ROOT, SIMULATED, Home
+from local.aws.credentials import CREDENTIALS
+from local.lake import provision
+from local.lake.home import SIMULATED, Home
 
 COMPOSE = (ROOT / "docker-compose.yaml").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE)["services"]
@@ -87,6 +92,7 @@ def test_the_settings_are_the_outputs_of_the_stack(name, aws_server: launch.Serv
     given = settings.read({key: value for key, value in environment.items() if key != "B3_INDEXES"})
     assert given.glue_database == made["GlueDatabase"]
     assert given.glue_job == made["GlueJob"]
+    assert (given.raw_crawler, given.refined_crawler) == (made["RawCrawler"], made["RefinedCrawler"])
     assert given.athena_workgroup == made["AthenaWorkgroup"]
 
 
@@ -98,10 +104,29 @@ def test_simulated_prices_go_to_the_simulated_bucket_and_say_so():
     assert environment["B3_LAKE_BUCKET"] == Home(SIMULATED, ROOT).bucket
 
 
+def test_the_image_of_the_aws_has_what_its_set_up_imports(tmp_path):
+    lines = (ROOT / "docker" / "aws.Dockerfile").read_text().partition("RUN --mount")[0].splitlines()
+    for *sources, target in (line.split()[2:] for line in lines if line.startswith("COPY --chown=lake ")):
+        (tmp_path / target).mkdir(parents=True, exist_ok=True)
+        for source in sources:
+            if source.endswith("/"):
+                shutil.copytree(ROOT / source, tmp_path / target, dirs_exist_ok=True)
+            else:
+                shutil.copy(ROOT / source, tmp_path / target)
+
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", "import local.setup"],
+        cwd=tmp_path, env={}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
 def test_it_holds_no_key_of_an_account():
     environment = SERVICES["scheduler"]["environment"]
 
-    assert environment["AWS_ACCESS_KEY_ID"] == servers.CREDENTIALS["AWS_ACCESS_KEY_ID"] == "local"
+    assert environment["AWS_ACCESS_KEY_ID"] == CREDENTIALS["AWS_ACCESS_KEY_ID"] == "local"
     for name in ("AIRFLOW__API__SECRET_KEY", "AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__CORE__FERNET_KEY"):
         assert name not in environment
         assert environment[f"{name}_CMD"].startswith("cat /usr/local/airflow/keys/")

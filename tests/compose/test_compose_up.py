@@ -19,7 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from local.exchange.market import trading_session
+from infra.checkout import ROOT
+from local.aws.credentials import CREDENTIALS
+from local.exchange.files import cotahist_file
 from local.lake import home, provision, query_client, servers
 from tests.compose import engine as engines
 from tests.compose import standins
@@ -27,7 +29,7 @@ from tests.compose import standins
 pytestmark = pytest.mark.skipif(
     not os.environ.get("TEST_COMPOSE"), reason="builds images and starts containers: `make test-compose` does"
 )
-FILE = home.ROOT / "docker-compose.yaml"
+FILE = ROOT / "docker-compose.yaml"
 PROJECT = "b3-lake-test"
 DATE = dt.date(2024, 3, 14)
 UP_SECONDS = 900
@@ -164,7 +166,7 @@ def test_no_container_runs_as_root(up: Project):
 
 
 def test_airflow_has_the_pinned_version_and_our_files_where_mwaa_has_them(up: Project):
-    pinned = re.search(r"^apache-airflow==(\S+)", (home.ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    pinned = re.search(r"^apache-airflow==(\S+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
 
     assert up.api("/api/v2/version")["version"] == pinned[1]
     for path in ("dags/b3_daily.py", "dags/include/sql/validate/key_is_unique.sql", "plugins/b3/lake/layout.py"):
@@ -188,7 +190,7 @@ def test_a_run_triggered_over_rest_goes_green_and_its_rows_are_in_the_lake(up: P
 
     tasks = up.api(f"{path}/taskInstances?limit=200", token=token)["task_instances"]
     assert state == "success", {task["task_id"]: task["state"] for task in tasks}
-    expected = len(trading_session.session_records(DATE).splitlines()) - 2
+    expected = len(cotahist_file.session_records(DATE).splitlines()) - 2
     assert rows_of(up, DATE) == [["quotes", str(expected)], ["raw_quotes", str(expected)]]
 
 
@@ -196,7 +198,7 @@ def rows_of(project: Project, date: dt.date) -> list[list[str | None]]:
     """Rows of a session in the tables of quotes, as Athena counts them."""
     endpoint = f"http://127.0.0.1:{project.aws_port}"
     with pytest.MonkeyPatch.context() as environment:
-        for name, value in servers.CREDENTIALS.items():
+        for name, value in CREDENTIALS.items():
             environment.setenv(name, value)
         outputs = provision.outputs(endpoint)
         assert outputs

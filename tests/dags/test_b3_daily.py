@@ -18,41 +18,19 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowSkipException, ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 
-from b3.quotes import late_files
-from tests.places import ROOT
+from b3.calendar import publication
+from tests.places import ROOT, SQL
 
 DAGS = ROOT / "dags"
 LAKE = ROOT / "infra" / "lake.yaml"
 STEPS = ["scrape", "upload", "crawl_raw", "refine", "crawl_refined"]
 BESIDE = ["indexes.scrape", "indexes.upload", "indexes.complete", "sectors.scrape", "sectors.upload", "calendar_agrees"]
-CHECKS = [
-    "fields_are_readable",
-    "finding_counts_agree",
-    "index_portfolio_is_complete",
-    "index_stocks_agree_with_the_portfolio",
-    "index_stocks_are_one_generation",
-    "key_is_unique",
-    "prices_are_positive",
-    "prices_lie_within_low_and_high",
-    "quote_factor_is_a_power_of_ten",
-    "quotes_agree_with_index_stocks",
-    "raw_and_refined_agree",
-    "raw_partition_is_there",
-    "raw_rows_match_the_source",
-    "refined_partition_is_there",
-    "rows_carry_their_trade_date",
-    "sectors_are_whole",
-    "unit_prices_are_exact",
-    "volume_fits_quantity",
-]
+# Names of the checks, by the data set that they belong to.
+CHECKS_OF = {folder.name: sorted(path.stem for path in folder.iterdir()) for folder in (SQL / "validate").iterdir()}
+CHECKS = sorted(check for checks in CHECKS_OF.values() for check in checks)
 VALIDATE = [f"validate.{check}" for check in CHECKS]
-CHEAP = [
-    "accepted", "alerts", "aws", "errors", "lake", "operators", "period", "publication", "runs", "sessions", "settings",
-    "skipping", "telling", "timetable",
-]  # fmt: skip
-HISTORY_DOES_WITHOUT = {"operators", "timetable"}
-DOCTOR_DOES_WITHOUT = {"accepted", "aws", "operators", "period", "skipping", "telling", "timetable"}
-VIEWS = ["sector_summary", "stock_ranking"]
+READY = [f"{data_set}_ready" for data_set in CHECKS_OF]
+VIEWS = [f"views.{path.stem}" for path in (SQL / "views").iterdir()]
 
 
 def parse(folder: Path) -> DagBag:
@@ -99,12 +77,9 @@ class TestParsing:
         with pytest.raises(AssertionError, match=noticed):
             parse(tmp_path)
 
-    @pytest.mark.parametrize(
-        ("name", "unneeded"),
-        [("b3_daily", set()), ("b3_doctor", DOCTOR_DOES_WITHOUT), ("b3_history", HISTORY_DOES_WITHOUT)],
-    )
-    def test_needs_no_setting_reads_nothing_and_loads_nothing_heavy(self, tmp_path, name, unneeded):
-        """Beyond the operators themselves, parsing loads the modules of b3 that cost nothing."""
+    @pytest.mark.parametrize("name", ["b3_daily", "b3_doctor", "b3_history"])
+    def test_needs_no_setting_reads_nothing_and_loads_nothing_heavy(self, tmp_path, name):
+        """Beyond the operators themselves, parsing loads modules of this project, and none that needs a library."""
         ran = subprocess.run(
             [sys.executable, "-c", PARSE_UNDER_GUARD, str(DAGS / f"{name}.py"), str(ROOT / "plugins")],
             capture_output=True,
@@ -115,7 +90,8 @@ class TestParsing:
 
         assert ran.returncode == 0, ran.stderr[-3000:]
         loaded = json.loads(ran.stdout.splitlines()[-1])
-        assert loaded == ["b3", *(f"b3.{module}" for module in CHEAP if module not in unneeded)]
+        assert "b3.airflow.alerts" in loaded
+        assert [module for module in loaded if module.partition(".")[0] != "b3"] == []
 
     def test_the_graph_survives_serialization(self, dag):
         stored = DagSerialization.from_dict(serialized(dag))
@@ -137,6 +113,7 @@ import airflow.sdk, airflow.timetables.base, airflow.timetables.interval, airflo
 import airflow.providers.amazon.aws.operators.athena
 import airflow.providers.amazon.aws.operators.glue
 import airflow.providers.amazon.aws.operators.glue_crawler
+import airflow.providers.standard.operators.empty
 from airflow.sdk import DAG, BaseHook, Connection, Param, TaskGroup, Variable, chain, task
 with DAG("warm_up"):
     task(lambda: None).override(task_id="a")()
@@ -175,10 +152,8 @@ def edges(dag: Any) -> set[tuple[str, str]]:
 
 class TestTheGraph:
     def test_is_the_steps_what_comes_in_beside_them_and_then_every_check_and_view(self, dag):
-        views = [f"views.{view}" for view in VIEWS]
-
         assert [task for task in (task.task_id for task in dag.topological_sort()) if task in STEPS] == STEPS
-        assert {task.task_id for task in dag.tasks} == {*STEPS, *BESIDE, *VALIDATE, *views, "summary"}
+        assert {task.task_id for task in dag.tasks} == {*STEPS, *BESIDE, *READY, *VALIDATE, *VIEWS, "summary"}
         assert edges(dag) == {
             *itertools.pairwise(STEPS),
             ("upload", "refine"),
@@ -188,22 +163,23 @@ class TestTheGraph:
             ("indexes.scrape", "sectors.scrape"),
             ("sectors.scrape", "sectors.upload"),
             ("sectors.upload", "crawl_raw"),
-            *(("crawl_refined", after) for after in (*VALIDATE, *views)),
-            *(("indexes.upload", check) for check in VALIDATE if ".index_" in check),
-            *(("sectors.upload", check) for check in VALIDATE if ".sectors_" in check),
-            *(("upload", check) for check in VALIDATE if ".index_" not in check and ".sectors_" not in check),
-            *(("refine", check) for check in VALIDATE if ".index_stocks_" in check),
+            *(("crawl_refined", after) for after in (*READY, *VIEWS)),
+            ("upload", "quotes_ready"),
+            ("indexes.upload", "indexes_ready"),
+            ("refine", "indexes_ready"),
+            ("sectors.upload", "sectors_ready"),
+            *((f"{of}_ready", f"validate.{check}") for of, checks in CHECKS_OF.items() for check in checks),
             *((before, "summary") for before in ("refine", *VALIDATE)),
         }
 
-    def test_has_one_view_per_file(self):
-        assert sorted(path.stem for path in (ROOT / "include" / "sql" / "views").iterdir()) == VIEWS
-
-    def test_has_one_check_per_file(self):
-        assert sorted(path.stem for path in (ROOT / "include" / "sql" / "validate").iterdir()) == CHECKS
+    def test_shows_a_check_by_its_name_alone_in_the_group_of_its_data_set(self, dag):
+        for data_set, checks in CHECKS_OF.items():
+            for check in checks:
+                task = dag.get_task(f"validate.{check}")
+                assert (task.task_display_name, task.task_group.group_id) == (check, f"validate.{data_set}")
 
     def test_is_drawn_in_the_document(self, dag):
-        assert "upload ─────────┬─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─▶ validate.*" in dag.doc_md
+        assert "upload ─────────┬─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─┬▶ quotes_ready ──▶ validate" in dag.doc_md
         assert all(f"`{step}`" in dag.doc_md for step in (*STEPS, "indexes.*", "sectors.*", "calendar_agrees"))
 
     def test_quotes_do_not_wait_for_what_failed_beside_them(self, dag):
@@ -318,9 +294,9 @@ class TestItsRuns:
     def test_may_wait_for_b3_until_noon_of_the_next_day(self, dag):
         session = dt.date(2024, 3, 14)
 
-        triggered_at_midnight = late_files.due(session, dt.time())
-        longest = late_files.deadline(session, late_files.LONGEST_DEADLINE_HOURS)
-        assert triggered_at_midnight + dag.dagrun_timeout > longest > late_files.deadline(session)
+        triggered_at_midnight = publication.due(session, dt.time())
+        longest = publication.deadline(session, publication.LONGEST_DEADLINE_HOURS)
+        assert triggered_at_midnight + dag.dagrun_timeout > longest > publication.deadline(session)
 
     @pytest.mark.parametrize("given", [None, "2020-04-30"])
     def test_take_a_trade_date_from_the_trigger_form(self, dag, given):
@@ -356,7 +332,7 @@ def rendered(dag, monkeypatch):
     """A task as it executes for the session of 4 May 2020, after the Labour Day weekend."""
     monkeypatch.setenv("B3_LAKE_BUCKET", "b3-lake")
     partition = {"trade_date": "2020-05-04", "rows": 4264, "financial_volume": "25931286263.41"}
-    uploaded = {"partitions": [partition], "source_records": 4264}
+    uploaded = {"partitions": [partition]}
     results = {"upload": uploaded, "indexes.upload": {"rows": 252}, "sectors.upload": {"rows": 420}}
     context = {
         "dag_run": a_run(trade_date="2020-05-04"),
@@ -377,15 +353,14 @@ class TestTemplates:
 
         assert refine.job_name == "b3-refine"
         assert refine.script_args == {
-            "--trade_date": "2020-05-04",
+            "--sessions": "2020-05-04",
             "--previous_session": "2020-04-30",
             "--last_rebalance": "2020-05-04",
-            "--source": "s3://b3-lake/raw/quotes/trade_date=2020-05-04/quotes.parquet",
-            "--target": "s3://b3-lake/refined/quotes/trade_date=2020-05-04/quotes.parquet",
-            "--findings": "s3://b3-lake/refined/findings/trade_date=2020-05-04/findings.parquet",
+            "--source": "s3://b3-lake/raw/quotes/",
+            "--target": "s3://b3-lake/refined/quotes/",
+            "--findings": "s3://b3-lake/refined/findings/",
             "--portfolio": "s3://b3-lake/raw/index_portfolio/trade_date=2020-05-04/index_portfolio.parquet",
             "--index_target": "s3://b3-lake/refined/index_stocks/trade_date=2020-05-04/",
-            "--staging": "s3://b3-lake/staging/refine/trade_date=2020-05-04/",
         }
 
     def test_the_crawlers_are_the_stacks(self, rendered):
@@ -476,12 +451,12 @@ from airflow import plugins_manager
 plugins_manager.get_plugin_info()
 import site
 print(site.__file__)
-print(sorted({"errors", "hook", "lake", "raw", "pyarrow"} & set(sys.modules)))
+print(sorted({"errors", "hook", "layout", "raw", "pyarrow"} & set(sys.modules)))
 """
 
 
 def test_airflow_loads_no_module_of_the_package_as_a_plugin(tmp_path):
-    """It imports each file of the plugins folder by its bare name, and would put b3/site.py in place of Python's."""
+    """It would import each file by its bare name, and b3/calendar/ or b3/site/ in place of Python's modules."""
     environ = {**os.environ, "AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins")}
 
     answer = subprocess.run(

@@ -72,7 +72,7 @@ class TestTheExamination:
         monkeypatch.setenv("AIRFLOW_CONN_B3_DEFAULT", json.dumps({"conn_type": "http", "host": server.url}))
         monkeypatch.setenv("B3_LAKE_BUCKET", "b3-lake")
         monkeypatch.setenv("B3_INDEXES", "SMLL")
-        monkeypatch.setattr("b3.quotes.late_files.now", lambda: NIGHT)
+        monkeypatch.setattr("b3.calendar.publication.now", lambda: NIGHT)
         monkeypatch.setattr("b3.doctor.checkup.time.sleep", lambda seconds: None)
         yield server
         server.close()

@@ -8,14 +8,10 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from tests.dags.test_b3_daily import DAGS, ROOT, edges, parse, serialized
+from tests.dags.test_b3_daily import CHECKS_OF, DAGS, edges, parse, serialized
 
 STEPS = ["scrape", "upload", "crawl_raw", "refine", "crawl_refined"]
-CHECKS = sorted(
-    path.stem
-    for path in (ROOT / "include" / "sql" / "validate").iterdir()
-    if not path.stem.startswith(("index_", "sectors_"))
-)
+CHECKS = CHECKS_OF["quotes"]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +28,7 @@ def rendered(dag, monkeypatch):
         {"trade_date": "2020-05-04", "rows": 22, "financial_volume": "2.20"},
     ]
     run = SimpleNamespace(run_id="backfill__1", run_type="backfill", conf={}, logical_date=sao_paulo(2020))
-    uploaded = {"upload": {"partitions": partitions, "source_records": 33}}
+    uploaded = {"upload": {"partitions": partitions}}
     context = {"dag_run": run, "ti": SimpleNamespace(xcom_pull=lambda task_ids: uploaded[task_ids])}
 
     def render(task_id: str) -> Any:
@@ -98,12 +94,24 @@ def in_sao_paulo(text: str) -> Any:
 
 def test_the_glue_job_gets_every_session_with_the_one_before_it_in_the_file(rendered):
     assert rendered("refine").script_args == {
-        "--sessions": "2020-01-02:2019-12-30,2020-05-04:2020-01-02",
+        "--sessions": "2020-01-02,2020-05-04",
+        "--previous_session": "2019-12-30",
         "--source": "s3://b3-lake/raw/quotes/",
         "--target": "s3://b3-lake/refined/quotes/",
         "--findings": "s3://b3-lake/refined/findings/",
-        "--staging": "s3://b3-lake/staging/refine/year=2020/",
     }
+
+
+def test_forty_years_of_sessions_fit_an_argument_of_the_glue_job():
+    """Linux takes 128 KiB in one, AWS 260 KB in all."""
+    from b3.airflow import glue_arguments
+    from b3.calendar import sessions
+
+    argument = glue_arguments.sessions_argument(sessions.sessions(dt.date(1986, 1, 1), dt.date(2026, 12, 31)))
+
+    assert argument.startswith("1986-01-02,03,06,07,")
+    assert ",31,1986-02-03,04," in argument
+    assert len(argument) < 48_000
 
 
 @pytest.mark.parametrize("check", CHECKS)

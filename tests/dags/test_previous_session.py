@@ -44,8 +44,8 @@ def upload(exchange, hook_to, s3, lake) -> Callable[[list[str]], dict]:
     def run(days: list[str]) -> dict:
         dates = [dt.date.fromisoformat(day) for day in days]
         exchange.will(Answer(body=build_zip(build_file([record(DATPRE=date) for date in dates]))))
-        landed = land.capture_year(hook_to(exchange.url, attempts=1), s3, lake, dates[0].year)
-        return asdict(raw.write_year(s3, lake, landed))
+        land.capture_year(hook_to(exchange.url, attempts=1), s3, lake, dates[0].year)
+        return asdict(raw.write_year(s3, lake, dates[0].year))
 
     return run
 
@@ -59,10 +59,13 @@ def by_day(dags) -> Callable[[str], str]:
 def test_is_the_same_by_the_day_and_by_the_year(dags, upload, by_day):
     upload(OF_1989)
 
-    by_year = dags["b3_history"].user_defined_macros["sessions_of"](upload(OF_1990))
+    macros, uploaded = dags["b3_history"].user_defined_macros, upload(OF_1990)
 
-    assert by_year == "1990-01-02:1989-12-27,1990-03-13:1990-01-02,1990-03-19:1990-03-13,1990-12-28:1990-03-19"
-    assert by_year == ",".join(f"{day}:{by_day(day)}" for day in OF_1990)
+    assert macros["sessions_of"](uploaded) == "1990-01-02,1990-03-13,19,1990-12-28"
+    # The job takes the session before any other from the list.
+    by_year = [str(macros["session_before"](uploaded)), *OF_1990[:-1]]
+    assert by_year == ["1989-12-27", "1990-01-02", "1990-03-13", "1990-03-19"]
+    assert by_year == [by_day(day) for day in OF_1990]
 
 
 def test_is_the_calendars_where_the_lake_does_not_know(by_day):
@@ -74,8 +77,7 @@ def test_is_the_calendars_from_2000_on_and_nothing_connects_to_s3(dags, by_day, 
     uploaded = {"partitions": [{"trade_date": "2020-01-02"}, {"trade_date": "2020-01-03"}]}
 
     assert by_day("2020-05-04") == "2020-04-30"
-    by_year = dags["b3_history"].user_defined_macros["sessions_of"](uploaded)
-    assert by_year == "2020-01-02:2019-12-30,2020-01-03:2020-01-02"
+    assert str(dags["b3_history"].user_defined_macros["session_before"](uploaded)) == "2019-12-30"
 
 
 def test_portfolios_are_not_asked_for_on_a_day_that_the_lake_knows_as_closed(dags, upload, monkeypatch):

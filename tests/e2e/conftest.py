@@ -18,7 +18,7 @@ import pytest
 from b3.site import addresses
 from local.commands import history, run
 from local.exchange.answers import Answer
-from local.exchange.market import trading_session
+from local.exchange.files import cotahist_file
 from local.exchange.simulation import Simulation
 from local.lake import dag_runs, home, provision, query_client, servers
 from local.lake.source import Source
@@ -87,7 +87,7 @@ class Replay(Lab):
     def publish(self, date: dt.date, content: bytes | None = None) -> None:
         """Let the exchange have `content` as the daily file of `date`; by default the simulated session's."""
         (self.exchange / f"COTAHIST_D{date:%d%m%Y}.ZIP").write_bytes(
-            trading_session.session_file(date) if content is None else content
+            cotahist_file.session_file(date) if content is None else content
         )
 
     def publish_year(self, year: int, content: bytes) -> None:

@@ -18,7 +18,8 @@ from b3.quotes import cotahist
 from b3.site import addresses
 from local.aws import calls
 from local.commands import run
-from local.exchange.market import indexes, trading_session
+from local.exchange.files import cotahist_file
+from local.exchange.market import indexes
 from local.exchange.simulation import Simulation
 from local.lake import home, query_client, servers
 from tests.e2e.conftest import Lab, Outcome
@@ -76,7 +77,7 @@ def again(lab, first):
 
 @pytest.fixture(scope="module")
 def quotes():
-    return cotahist.read_table(trading_session.session_file(DATE))
+    return cotahist.read_table(cotahist_file.session_file(DATE))
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +114,7 @@ def test_every_row_and_cent_arrives(lab, first, quotes):
 def test_the_file_of_quotes_is_kept_as_sent_with_its_origin(lab, first):
     answer = lab.s3.get_object(Bucket=lab.lake.home.bucket, Key=f"landing/quotes/COTAHIST_D{DATE:%d%m%Y}.ZIP")
 
-    assert answer["Body"].read() == trading_session.session_file(DATE)
+    assert answer["Body"].read() == cotahist_file.session_file(DATE)
     assert set(answer["Metadata"]) == {"source", "source-url", "source-sha256", "fetched-at"}
 
 

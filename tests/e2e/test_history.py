@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from local.exchange.market import oddities, trading_session
+from local.exchange.files import cotahist_file
+from local.exchange.market import oddities
 
 YEAR = 1986
 # The calendar has no session on the Saturday, and a key repeats on the second day.
@@ -18,7 +19,7 @@ SATURDAY = DAYS[-1]
 def year(lab):
     """The lake with the year in it, which has gone on to these sessions."""
     out = io.BytesIO()
-    trading_session.write_archive(out, f"COTAHIST_A{YEAR}.ZIP", DAYS)
+    cotahist_file.write_archive(out, f"COTAHIST_A{YEAR}.ZIP", DAYS)
     lab.publish_year(YEAR, out.getvalue())
     outcome = lab.run_year(YEAR)
     assert outcome.status == 0, outcome.printed
@@ -38,7 +39,7 @@ def test_the_tables_have_every_row_and_cent(year):
     expected = [
         [str(day), str(len(columns["ticker"])), str(Decimal(sum(columns["financial_volume"].tolist())).scaleb(-2))]
         for day in DAYS
-        for columns in [trading_session.session_columns(day)]
+        for columns in [cotahist_file.session_columns(day)]
     ]
 
     for table in ("raw_quotes", "quotes"):

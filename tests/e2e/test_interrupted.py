@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from infra.checkout import ROOT
 from local import setup
 from local.commands import clean
-from local.exchange.market import trading_session
-from local.lake.home import ROOT
+from local.exchange.files import cotahist_file
 from tests.processes import working_on
 
 DATE = dt.date(2024, 3, 14)
@@ -30,7 +30,7 @@ def run(lakes: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """`make run`, at the point where the first task of its DAG has ended."""
     exchange = tmp_path / "exchange"
     exchange.mkdir()
-    (exchange / f"COTAHIST_D{DATE:%d%m%Y}.ZIP").write_bytes(trading_session.session_file(DATE))
+    (exchange / f"COTAHIST_D{DATE:%d%m%Y}.ZIP").write_bytes(cotahist_file.session_file(DATE))
     process = subprocess.Popen(
         [setup.AIRFLOW.python, "-m", "local.commands.run", "--date", str(DATE), "--exchange", str(exchange)],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": "plugins", "B3_LOCAL_HOME": str(lakes)},

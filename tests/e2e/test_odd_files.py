@@ -14,7 +14,8 @@ import pytest
 
 from b3.calendar import sessions
 from local.commands import diff
-from local.exchange.market import indexes, trading_session
+from local.exchange.files import cotahist_file
+from local.exchange.market import indexes
 from tests.e2e.conftest import Outcome
 
 DATE = dt.date(2012, 1, 2)
@@ -24,7 +25,7 @@ BESIDE = ("indexes.scrape", "indexes.upload", "indexes.complete", "sectors.scrap
 OPEN, HIGH, VOLUME = slice(56, 69), slice(69, 82), slice(170, 188)
 FORWARD_DAYS = slice(49, 52)
 CENT = Decimal("0.01")
-COUNT = len(trading_session.session_columns(DATE)["ticker"])
+COUNT = len(cotahist_file.session_columns(DATE)["ticker"])
 # A share of the index that is good.
 TICKER = indexes.portfolio("SMLL", DATE).constituents[0].ticker
 
@@ -38,7 +39,7 @@ def zip_of(text: bytes, name: str = f"COTAHIST_D{DATE:%d%m%Y}.TXT") -> bytes:
 
 def spoiled(percent: int) -> bytes:
     """The session, of whose quotes so many open above their high; the first has bytes in PRAZOT that are no digits."""
-    header, *quotes, trailer = trading_session.session_records(DATE).splitlines(keepends=True)
+    header, *quotes, trailer = cotahist_file.session_records(DATE).splitlines(keepends=True)
     rows = [bytearray(row) for row in quotes]
     rows[0][FORWARD_DAYS] = b"\x00\x0f "
     for row in rows[: len(rows) * percent // 100]:
@@ -49,7 +50,7 @@ def spoiled(percent: int) -> bytes:
 def with_a_cent_more() -> bytes:
     """B3's file of the year up to FOLLOWING, without anything odd, and with another volume of TICKER's round lot."""
     out = io.BytesIO()
-    trading_session.write_records(out, [DATE, FOLLOWING])
+    cotahist_file.write_records(out, [DATE, FOLLOWING])
     lines = out.getvalue().splitlines(keepends=True)
     key = f"01{DATE:%Y%m%d}02{TICKER:<12}010".encode()
     (place,) = [place for place, line in enumerate(lines) if line.startswith(key)]
@@ -83,7 +84,8 @@ def readers(lab, outcome):
             Decimal(volume)
             for sql in (
                 f"SELECT financial_volume FROM quotes {of_date} AND ticker = '{TICKER}'",
-                f"SELECT total_financial_volume FROM index_stocks {of_date} AND ticker = '{TICKER}' AND index_code = 'SMLL'",
+                f"SELECT total_financial_volume FROM index_stocks {of_date} AND ticker = '{TICKER}' "
+                "AND index_code = 'SMLL'",
             )
             for (volume,) in lab.query(sql)
         ],
@@ -246,7 +248,7 @@ class TestWhatReadersSeeStays:
     @pytest.mark.parametrize(
         ("answer", "message"),
         [
-            (trading_session.session_file(DATE)[:-4000], r"Truncated: .*expected .*found"),
+            (cotahist_file.session_file(DATE)[:-4000], r"Truncated: .*expected .*found"),
             (b"", r"NotPublished: .*expected a ZIP file; found status 200 and not one byte"),
         ],
         ids=["truncated ZIP", "empty 200"],
@@ -263,7 +265,7 @@ class TestWhatReadersSeeStays:
 
     def test_where_the_glue_script_raises(self, lab, brought, tmp_path):
         lab.publish(DATE, spoiled(60))
-        script = tmp_path / "refine.py"
+        script = tmp_path / "refine_job.py"
         script.write_text("raise ValueError('expected a working script, found this one')\n")
 
         after = readers(lab, lab.run(DATE, script=script))

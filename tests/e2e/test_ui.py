@@ -17,11 +17,11 @@ import boto3
 import psutil
 import pytest
 
+from infra.checkout import ROOT
 from local import setup
+from local.aws.credentials import CREDENTIALS
 from local.commands import airflow
-from local.exchange.market import trading_session
-from local.lake import servers
-from local.lake.home import ROOT
+from local.exchange.files import cotahist_file
 from local.lake.source import Source
 from tests.processes import working_on
 
@@ -113,7 +113,7 @@ def lakes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ui-exchange")
     for date in DATES:
-        (folder / f"COTAHIST_D{date:%d%m%Y}.ZIP").write_bytes(trading_session.session_file(date))
+        (folder / f"COTAHIST_D{date:%d%m%Y}.ZIP").write_bytes(cotahist_file.session_file(date))
     return folder
 
 
@@ -146,9 +146,9 @@ def rows_of(lakes: Path, date: dt.date) -> str | None:
 
 def keys() -> dict[str, str]:
     return {
-        "region_name": servers.REGION,
-        "aws_access_key_id": servers.CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        "aws_secret_access_key": servers.CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        "region_name": CREDENTIALS["AWS_DEFAULT_REGION"],
+        "aws_access_key_id": CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
     }
 
 
@@ -173,7 +173,7 @@ def test_a_run_of_the_rest_api_and_airflows_own_backfill_killed_in_the_middle_go
 
     assert ui.wait_for_runs(len(DATES)) == {str(date): "success" for date in DATES}
     for date in DATES:
-        expected = len(trading_session.session_records(date).splitlines()) - 2
+        expected = len(cotahist_file.session_records(date).splitlines()) - 2
         assert rows_of(lakes, date) == str(expected)
 
 

@@ -95,7 +95,7 @@ NEEDED_BY_AWS = (
     ),
     Needed(
         "RefineRole", ("s3:DeleteObject",), "a constituent that a corrected portfolio no longer has",
-        "include/glue/refine.py", "*/refined/index_stocks/*",
+        "include/glue/refine/index_stocks.py", "*/refined/index_stocks/*",
     ),
 )  # fmt: skip
 

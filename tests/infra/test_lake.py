@@ -1,5 +1,7 @@
 import datetime as dt
+import io
 import json
+import zipfile
 from typing import Any
 
 import boto3
@@ -12,10 +14,10 @@ from b3.indexes import portfolio
 from b3.lake import layout
 from b3.quotes import cotahist
 from b3.sectors import workbook
+from infra.checkout import sql
 from local.lake import provision
 from tests.infra.templates import LAKE, load, strings
 
-ROOT = LAKE.parent.parent
 DATE = dt.date(2020, 4, 30)
 # What B3 does not give again.
 KEPT_FOR_EVER = (
@@ -209,12 +211,11 @@ class TestTheBucket:
         assert template["Resources"]["Bucket"]["DeletionPolicy"] == "Retain"
         assert template["Resources"]["Bucket"]["UpdateReplacePolicy"] == "Retain"
 
-    def test_expires_nothing_but_query_results_staging_and_answers_before_they_are_read(self, properties):
+    def test_expires_nothing_but_query_results_and_answers_before_they_are_read(self, properties):
         rules = properties["Bucket"]["LifecycleConfiguration"]["Rules"]
         expired = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
 
-        assert expired == {"athena/": 7, "staging/": 7, "landing/received/": 30}
-        assert layout.refine_staging_prefix(DATE).startswith("staging/")
+        assert expired == {"athena/": 7, "landing/received/": 30}
         assert layout.received_key("0", "x").startswith("landing/received/")
         for key in (layout.raw_quotes_key(DATE), layout.refined_quotes_key(DATE), *KEPT_FOR_EVER):
             assert not key.startswith(tuple(expired))
@@ -228,7 +229,7 @@ class TestTheBucket:
         }
 
         assert days == {
-            "athena/": 1, "staging/": 1, "landing/received/": 1, "raw/": 30, "refined/": 30, "code/": 30
+            "athena/": 1, "landing/received/": 1, "raw/": 30, "refined/": 30, "code/": 30
         }  # fmt: skip
         for key in KEPT_FOR_EVER:
             assert not key.startswith(tuple(days))
@@ -313,18 +314,16 @@ class TestRoles:
     def test_write_only_where_their_layer_is(self, properties):
         assert objects(properties, "CrawlerRole", "s3:PutObject") == set()
         assert objects(properties, "RefineRole", "s3:PutObject") == {
-            "staging/*",
             "refined/quotes/*",
             "refined/findings/*",
             "refined/index_stocks/*",
         }
         assert objects(properties, "ExecutionRole", "s3:PutObject") == {"landing/*", "raw/*", "athena/*"}
 
-    def test_delete_nothing_but_staging_and_constituents_and_no_version_of_anything(self, properties):
+    def test_delete_nothing_but_constituents_and_no_version_of_anything(self, properties):
         roles = ("CrawlerRole", "RefineRole", "ExecutionRole")
 
         assert set().union(*(objects(properties, role, "s3:DeleteObject") for role in roles)) == {
-            "staging/*",
             "refined/index_stocks/*",
         }
         assert not set().union(*(objects(properties, role, "s3:DeleteObjectVersion") for role in roles))
@@ -344,7 +343,7 @@ class TestRoles:
             assert f"${{{table}}}" in " ".join(strings(properties["CrawlerRole"]["Policies"]))
 
     def test_let_tasks_replace_the_views_and_no_table(self, properties):
-        views = {path.stem for path in (ROOT / "include" / "sql" / "views").glob("*.sql")}
+        views = {path.stem for path in (sql() / "views").glob("*.sql")}
         changeable = {
             text.rpartition("/")[2]
             for statement in properties["ExecutionRole"]["Policies"][0]["PolicyDocument"]["Statement"]
@@ -393,13 +392,16 @@ class TestTheStack:
         given = {
             "B3_LAKE_BUCKET": outputs["LakeBucket"],
             "B3_GLUE_DATABASE": outputs["GlueDatabase"],
+            "B3_RAW_CRAWLER": outputs["RawCrawler"],
+            "B3_REFINED_CRAWLER": outputs["RefinedCrawler"],
             "B3_GLUE_JOB": outputs["GlueJob"],
             "B3_ATHENA_WORKGROUP": outputs["AthenaWorkgroup"],
         }
 
         assert settings.read(given) == derived
         assert outputs.keys() == {
-            "LakeBucket", "GlueDatabase", "GlueJob", "GlueRoleArn", "AthenaWorkgroup", "AlertTopicArn",
+            "LakeBucket", "GlueDatabase", "RawCrawler", "RefinedCrawler", "GlueJob", "GlueRoleArn", "AthenaWorkgroup",
+            "AlertTopicArn",
             "ExecutionRoleArn",
         }  # fmt: skip
 
@@ -466,6 +468,16 @@ class TestTheStack:
         assert job["Role"] == outputs["GlueRoleArn"]
         assert client("s3").get_object(Bucket=bucket, Key=key)["Body"].read() == provision.REFINE_SCRIPT.read_bytes()
 
+    def test_its_job_has_the_package_on_its_python_path(self, outputs, client):
+        arguments = client("glue").get_job(JobName=outputs["GlueJob"])["Job"]["DefaultArguments"]
+        bucket, _, key = arguments["--extra-py-files"].removeprefix("s3://").partition("/")
+
+        archive = zipfile.ZipFile(io.BytesIO(client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()))
+        package = provision.REFINE_SCRIPT.parent / "refine"
+        assert {name: archive.read(name) for name in archive.namelist()} == {
+            f"refine/{path.name}": path.read_bytes() for path in package.glob("*.py")
+        }
+
     def test_its_bucket_is_versioned(self, outputs, client):
         assert client("s3").get_bucket_versioning(Bucket=outputs["LakeBucket"])["Status"] == "Enabled"
 
@@ -473,7 +485,7 @@ class TestTheStack:
         assert provision.provision(aws_server.endpoint, "lake-of-the-stack") == outputs
 
     def test_follows_a_changed_script(self, outputs, aws_server, client, tmp_path):
-        script = tmp_path / "refine.py"
+        script = tmp_path / "refine_job.py"
         script.write_text("print('another')\n")
 
         provision.provision(aws_server.endpoint, "lake-of-the-stack", script=script)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from b3 import settings
-from b3.quotes import late_files
+from b3.calendar import publication
 from tests.infra.templates import INFRA, LAKE, MWAA, load, strings
 
 ROOT = INFRA.parent
@@ -53,9 +53,9 @@ class TestTheEnvironment:
     def test_runs_and_waits_as_the_dags_do_by_themselves(self, template):
         hours, at = (template["Parameters"][name] for name in ("PublicationDeadlineHours", "PublishedAt"))
 
-        assert hours["Default"] == late_files.DEADLINE_HOURS
-        assert hours["MaxValue"] == late_files.LONGEST_DEADLINE_HOURS
-        assert dt.time.fromisoformat(at["Default"]) == late_files.PUBLISHED_AT
+        assert hours["Default"] == publication.DEADLINE_HOURS
+        assert hours["MaxValue"] == publication.LONGEST_DEADLINE_HOURS
+        assert dt.time.fromisoformat(at["Default"]) == publication.PUBLISHED_AT
 
     def test_tries_failed_tasks_again(self, environment, template):
         assert environment["AirflowConfigurationOptions"]["core.default_task_retries"] == {"Fn::Sub": "${TaskRetries}"}

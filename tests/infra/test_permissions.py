@@ -133,10 +133,15 @@ class TestAPolicy:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[launch.Server]:
-    folder = tmp_path_factory.mktemp("recorded")
+def recorded(tmp_path_factory) -> Path:
+    """The file that `server` records calls in."""
+    return tmp_path_factory.mktemp("recorded") / "calls.jsonl"
+
+
+@pytest.fixture(scope="module")
+def server(recorded) -> Iterator[launch.Server]:
     with (
-        launch.start(folder / "home", record_calls=folder / "calls.jsonl") as server,
+        launch.start(recorded.parent / "home", record_calls=recorded) as server,
         pytest.MonkeyPatch.context() as environment,
     ):
         for name, value in server.environment().items():
@@ -146,7 +151,7 @@ def server(tmp_path_factory) -> Iterator[launch.Server]:
 
 
 @pytest.fixture(scope="module")
-def recording(server) -> list[Call]:
+def recording(server, recorded) -> list[Call]:
     def client(name: str):
         return boto3.client(
             name, endpoint_url=server.endpoint, region_name="us-east-1", aws_access_key_id="airflow",
@@ -166,7 +171,7 @@ def recording(server) -> list[Call]:
     ):  # fmt: skip
         time.sleep(0.05)
     assert status["State"] == "SUCCEEDED", status
-    return calls.read(server.home.parent / "calls.jsonl")
+    return calls.read(recorded)
 
 
 @pytest.fixture(scope="module")

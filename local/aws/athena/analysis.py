@@ -1,37 +1,25 @@
-"""From a Trino query to a DuckDB one: names resolved against the catalog, types checked, meanings kept.
-
-Types are asked of DuckDB, over empty tables that stand for the query's relations.
-"""
+"""From a Trino query to a DuckDB one: names resolved against the catalog, types checked, meanings kept."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 from sqlglot import exp
 
-from local.aws.athena import udf
-from local.aws.athena.decimals import duck, text
-from local.aws.athena.errors import QueryError, from_duckdb, not_supported
-from local.aws.athena.relations import BaseTable, Column, Frame, Origin, Relation, Source
-from local.aws.athena.rewrite import aggregate, mismatch, rewrite
-from local.aws.athena.types import Kind, duck_type
+from local.aws.athena.catalog import LISTING, Catalog, Lookup, View
+from local.aws.athena.checks import mismatch
+from local.aws.athena.errors import QueryError, not_supported
+from local.aws.athena.names import inline_windows, is_quoted, resolve, starred
+from local.aws.athena.probe import Probe, quoted, table_type
+from local.aws.athena.pruning import Pruning
+from local.aws.athena.relations import BaseTable, Column, Frame, Relation, Source
+from local.aws.athena.rewrite import aggregate, rewrite
+from local.aws.athena.types import Kind
 
 DEEPEST_VIEW = 20
-PATH = "$path"
-LISTING = "$partitions"
 WRAPPERS = (exp.Window, exp.Filter, exp.IgnoreNulls, exp.RespectNulls)
-
-
-@dataclass(frozen=True)
-class View:
-    """A view's query, and the database that its unqualified names mean."""
-
-    sql: str
-    database: str
 
 
 @dataclass
@@ -47,36 +35,12 @@ class Analysed:
     constants: dict[str, str]
 
 
-Lookup = Callable[[str, str], "dict[str, Any] | View"]
-
-
-def quoted(name: str) -> str:
-    """A name as a DuckDB identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def settings(connection: duckdb.DuckDBPyConnection) -> None:
-    """The settings that bring DuckDB near Trino, and its reach to nothing but what it is given."""
-    for statement in (
-        "SET default_null_order = 'nulls_last'",
-        "SET TimeZone = 'UTC'",
-        "SET ieee_floating_point_ops = true",
-        "SET python_enable_replacements = false",
-        "SET scalar_subquery_error_on_multiple_rows = true",
-        "SET autoinstall_known_extensions = false",
-        "SET autoload_known_extensions = false",
-    ):
-        connection.execute(statement)
-    udf.register(connection)
-
-
 def analyse(
     tree: exp.Expression, database: str, lookup: Lookup, parse_view: Callable[[str], exp.Expression]
 ) -> Analysed:
     """Resolve, check and translate a query. Raises QueryError as Athena would refuse it."""
     with duckdb.connect() as probe:
-        settings(probe)
-        work = _Analysis(probe, lookup, parse_view)
+        work = _Analysis(Probe(probe), lookup, parse_view)
         work.count_references(tree)
         relation = work.query(tree, database.lower(), {}, None)
         columns = [(column.name, column.kind) for column in relation.columns]
@@ -84,18 +48,15 @@ def analyse(
 
 
 class _Analysis:
-    def __init__(
-        self, probe: duckdb.DuckDBPyConnection, lookup: Lookup, parse_view: Callable[[str], exp.Expression]
-    ) -> None:
+    def __init__(self, probe: Probe, lookup: Lookup, parse_view: Callable[[str], exp.Expression]) -> None:
         self._probe = probe
-        self._lookup = lookup
         self._parse_view = parse_view
-        self._number = 0
         self._depth = 0
         self._references: dict[str, int] = {}
-        self._kinds: dict[tuple[int, str], Kind] = {}
         self.bases: list[BaseTable] = []
+        self._catalog = Catalog(lookup, probe, self.bases)
         self.constants: dict[str, str] = {}
+        self._pruning = Pruning(self.bases, self.constants)
 
     def count_references(self, tree: exp.Expression) -> None:
         """Count how often each name stands in a FROM: a filter may pass into a WITH query only if it is used once."""
@@ -115,10 +76,10 @@ class _Analysis:
                     for column in relation.columns:
                         column.origin = None
                 relation = Relation(relation.columns)
-                self._make_probe(relation, "cte")
+                self._probe.make(relation, "cte")
                 ctes[name] = relation
                 cte.args["alias"].set("this", exp.to_identifier(relation.probe, quoted=True))
-                if self._is_constant(cte.this):
+                if self._pruning.is_constant(cte.this):
                     names = ", ".join(quoted(column.name) for column in relation.columns)
                     self.constants[relation.probe] = f"SELECT * FROM ({cte.this.sql('duckdb')}) AS c({names})"
         if isinstance(node, exp.Select):
@@ -153,9 +114,8 @@ class _Analysis:
                 )
             kind = one.kind
             if one.kind != two.kind:
-                kind = self._describe(
-                    f"SELECT CAST(NULL AS {_table_type(one.kind)}) "
-                    f"UNION ALL SELECT CAST(NULL AS {_table_type(two.kind)})"
+                kind = self._probe.describe(
+                    f"SELECT CAST(NULL AS {table_type(one.kind)}) UNION ALL SELECT CAST(NULL AS {table_type(two.kind)})"
                 )
             columns.append(Column(one.name, kind))
         return Relation(columns)
@@ -167,13 +127,13 @@ class _Analysis:
                 self._expression(item, frame, database, ctes)
         bare = node.copy()
         bare.set("alias", None)
-        kinds = self._describe_all(f"SELECT * FROM ({bare.sql('duckdb')})")
+        kinds = self._probe.describe_all(f"SELECT * FROM ({bare.sql('duckdb')})")
         columns = [Column(f"_col{i}", kind) for i, (_, kind) in enumerate(kinds)]
         return Relation(columns)
 
     def _select(self, node: exp.Select, database: str, ctes: dict[str, Relation], parent: Frame | None) -> Relation:
         frame = Frame(parent=parent)
-        _inline_windows(node)
+        inline_windows(node)
         self._from(node, frame, database, ctes)
 
         def visit(item: exp.Expression) -> exp.Expression:
@@ -182,9 +142,9 @@ class _Analysis:
         where = node.args.get("where")
         if where is not None:
             condition = visit(where.this)
-            if self._kind(condition, frame).family not in ("boolean", "unknown"):
+            if self._probe.kind(condition, frame).family not in ("boolean", "unknown"):
                 raise mismatch(
-                    f"WHERE clause must evaluate to a boolean: actual type {self._kind(condition, frame).trino}"
+                    f"WHERE clause must evaluate to a boolean: actual type {self._probe.kind(condition, frame).trino}"
                 )
         group = node.args.get("group")
         if group is not None:
@@ -199,28 +159,12 @@ class _Analysis:
             frame.outputs = {column.name.lower(): column.kind for column in columns}
             for item in order.expressions:
                 self._order(item, frame, visit)
-        self._prune(node, frame)
-        passing = self._filters_pass(node, frame)
+        self._pruning.prune(node, frame)
+        passing = self._pruning.filters_pass(node, frame)
         for column in columns:
             if column.origin not in passing:
                 column.origin = None
         return Relation(columns)
-
-    def _filters_pass(self, node: exp.Select, frame: Frame) -> set[Origin | None]:
-        """The partition keys on which a filter on the result is the same as a filter before it."""
-        group = node.args.get("group")
-        if node.args.get("limit") or node.args.get("offset"):
-            return set()
-        if group is not None and any(group.args.get(k) for k in ("grouping_sets", "cube", "rollup")):
-            return set()
-        keys: set[Origin | None] = {
-            item.origin for source in frame.sources for item in source.relation.columns if item.origin
-        }
-        # A filter takes whole partitions of a window away only by what the window is partitioned by.
-        for item in node.expressions:
-            for window in item.find_all(exp.Window):
-                keys &= {self._origin(part, frame) for part in window.args.get("partition_by") or []}
-        return keys
 
     def _order(self, item: exp.Expression, frame: Frame, visit: Callable[[exp.Expression], exp.Expression]) -> None:
         key = item.this if isinstance(item, exp.Ordered) else item
@@ -237,7 +181,7 @@ class _Analysis:
         projections: list[exp.Expression] = []
         for item in list(node.expressions):
             if isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star)):
-                for source, column in self._starred(item, frame):
+                for source, column in starred(item, frame):
                     table = exp.to_identifier(source.alias, quoted=True) if source else None
                     reference = exp.Column(this=exp.to_identifier(column.name, quoted=True), table=table)
                     projections.append(exp.alias_(reference, column.name, quoted=True))
@@ -248,32 +192,11 @@ class _Analysis:
             core = item.this if isinstance(item, exp.Alias) else item
             core = visit(core)
             name = name or f"_col{len(columns)}"
-            origin = self._origin(core, frame)
-            columns.append(Column(name.lower() if not _is_quoted(item) else name, self._kind(core, frame), origin))
+            origin = self._pruning.origin(core, frame)
+            columns.append(Column(name.lower() if not is_quoted(item) else name, self._probe.kind(core, frame), origin))
             projections.append(exp.alias_(core.copy(), name, quoted=True))
         node.set("expressions", projections)
         return columns
-
-    def _starred(self, item: exp.Expression, frame: Frame) -> list[tuple[Source | None, Column]]:
-        table = item.table.lower() if isinstance(item, exp.Column) else ""
-        sources = [source for source in frame.sources if not table or source.alias == table]
-        if not sources:
-            raise QueryError(
-                "SYNTAX_ERROR",
-                f"line 1:8: Unable to resolve reference {table}"
-                if table
-                else "line 1:8: SELECT * not allowed in queries without FROM clause",
-            )
-        found: list[tuple[Source | None, Column]] = []
-        merged = set() if table else frame.using
-        for name in sorted(merged):
-            first = next(c for s in sources for c in s.relation.columns if c.name.lower() == name)
-            found.append((None, first))
-        for source in sources:
-            for column in source.relation.columns:
-                if not column.hidden and column.name.lower() not in merged:
-                    found.append((source, column))
-        return found
 
     def _from(self, node: exp.Select, frame: Frame, database: str, ctes: dict[str, Relation]) -> None:
         clause = node.args.get("from_")
@@ -297,10 +220,10 @@ class _Analysis:
             frame.using |= set(using)
             if join.args.get("on") is not None:
                 condition = self._expression(join.args["on"], frame, database, ctes)
-                if self._kind(condition, frame).family not in ("boolean", "unknown"):
+                if self._probe.kind(condition, frame).family not in ("boolean", "unknown"):
                     raise mismatch("JOIN ON clause must evaluate to a boolean")
                 if side in ("", "INNER", "LEFT"):
-                    self._prune_by(condition, frame, only=source if side == "LEFT" else None)
+                    self._pruning.prune_by(condition, frame, only=source if side == "LEFT" else None)
             elif not using and kind != "CROSS" and (side or join.kind):
                 raise QueryError("SYNTAX_ERROR", "line 1:1: JOIN needs ON or USING")
 
@@ -321,20 +244,20 @@ class _Analysis:
             alias = (node.alias or node.name).lower()
             relation = self._table(node, database, ctes)
         elif isinstance(node, exp.Subquery):
-            alias = node.alias.lower() or self._fresh("sub")
+            alias = node.alias.lower() or self._probe.fresh("sub")
             relation = self.query(node, database, ctes, None)
         elif isinstance(node, exp.Values):
-            alias = node.alias.lower() or self._fresh("sub")
+            alias = node.alias.lower() or self._probe.fresh("sub")
             relation = self._values(node, database, ctes)
             names = names or [column.name for column in relation.columns]
         elif isinstance(node, exp.Unnest):
-            alias = node.alias.lower() or self._fresh("sub")
+            alias = node.alias.lower() or self._probe.fresh("sub")
             return self._unnest(node, alias, frame, database, ctes)
         else:
             raise not_supported(f"this in FROM: {node.sql('trino')[:60]}")
         relation = Relation([Column(c.name, c.kind, c.origin, c.hidden) for c in relation.columns])
         self._rename(relation, names)
-        self._make_probe(relation, "rel")
+        self._probe.make(relation, "rel")
         table_alias = exp.TableAlias(
             this=exp.to_identifier(alias, quoted=True),
             columns=[exp.to_identifier(name.lower(), quoted=True) for name in names] or None,
@@ -344,14 +267,14 @@ class _Analysis:
             target = exp.Subquery(this=node.args["_view"])
             node.replace(target)
         target.set("alias", table_alias)
-        constant = target.sql("duckdb") if self._is_constant(target) else ""
+        constant = target.sql("duckdb") if self._pruning.is_constant(target) else ""
         return Source(alias, relation, constant=constant)
 
     def _unnest(self, node: exp.Unnest, alias: str, frame: Frame, database: str, ctes: dict[str, Relation]) -> Source:
         if len(node.expressions) != 1:
             raise not_supported("UNNEST of several arrays at once")
         array = self._expression(node.expressions[0], frame, database, ctes)
-        kind = self._kind(array, frame)
+        kind = self._probe.kind(array, frame)
         if kind.family != "array":
             if kind.duck.startswith("MAP"):
                 raise not_supported("UNNEST of a map")
@@ -367,7 +290,7 @@ class _Analysis:
                 Column(ordinal.name.lower() if isinstance(ordinal, exp.Expression) else "_col1", Kind("BIGINT"))
             )
         relation = Relation(columns)
-        self._make_probe(relation, "rel")
+        self._probe.make(relation, "rel")
         node.set(
             "alias",
             exp.TableAlias(
@@ -391,8 +314,8 @@ class _Analysis:
         if schema == "information_schema":
             raise not_supported("information_schema: use SHOW TABLES, SHOW COLUMNS or the Glue catalog's own calls")
         if name.endswith(LISTING):
-            return self._listing(node, schema, name)
-        found = self._lookup(schema, name)
+            return self._catalog.listing(node, schema, name)
+        found = self._catalog.lookup(schema, name)
         node.set("db", None)
         node.set("catalog", None)
         if isinstance(found, View):
@@ -418,58 +341,7 @@ class _Analysis:
                 self._depth -= 1
             node.set("_view", tree)
             return relation
-        base = self._base(found)
-        node.set("this", exp.to_identifier(base.name, quoted=True))
-        columns = [Column(n, Kind(duck)) for n, duck in base.columns]
-        columns += [Column(n, Kind(duck), Origin(base.name, n)) for n, duck in base.keys]
-        columns.append(Column(PATH, Kind("VARCHAR"), hidden=True))
-        relation = Relation(columns)
-        self._make_probe(relation, base.name, exact=True)
-        return relation
-
-    def _listing(self, node: exp.Table, schema: str, name: str) -> Relation:
-        """The relation of "table$partitions": the values of the partition keys, which the catalog has."""
-        found = self._lookup(schema, name.removesuffix(LISTING))
-        if isinstance(found, View) or not found.get("PartitionKeys"):
-            raise QueryError("TABLE_NOT_FOUND", f"line 1:15: Table 'awsdatacatalog.{schema}.{name}' does not exist")
-        base = self._base(found)
-        base.listing = True
-        for part in ("db", "catalog"):
-            node.set(part, None)
-        node.set("this", exp.to_identifier(base.name, quoted=True))
-        relation = Relation([Column(key, Kind(duck)) for key, duck in base.keys])
-        self._make_probe(relation, base.name, exact=True)
-        return relation
-
-    def _is_constant(self, tree: exp.Expression) -> bool:
-        """Whether a rewritten query reads nothing but the catalog and itself, so that it may be run before any scan."""
-        listed = {base.name for base in self.bases if base.listing}
-        if any(table.name not in listed and table.name not in self.constants for table in tree.find_all(exp.Table)):
-            return False
-        if tree.find(exp.Unnest, exp.Rand):
-            return False
-        aliases = {item.alias_or_name for item in tree.find_all(exp.Table, exp.Subquery, exp.Values)}
-        # The names of a result, which ORDER BY may use, stand without a table.
-        return all(
-            column.table in aliases if column.table else column.find_ancestor(exp.Order) is not None
-            for column in tree.find_all(exp.Column)
-        )
-
-    def _base(self, table: dict[str, Any]) -> BaseTable:
-        storage = table.get("StorageDescriptor") or {}
-        columns = [(c["Name"].lower(), duck_type(c.get("Type") or "string")) for c in storage.get("Columns") or []]
-        keys = [(c["Name"].lower(), duck_type(c.get("Type") or "string")) for c in table.get("PartitionKeys") or []]
-        names = [name for name, _ in columns + keys]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise QueryError(
-                "HIVE_INVALID_METADATA",
-                f"Hive metadata for table {table['Name']} is invalid: "
-                f"Table descriptor contains duplicate columns {twice}",
-            )
-        base = BaseTable(self._fresh("src"), table, columns, keys)
-        self.bases.append(base)
-        return base
+        return self._catalog.table(node, found)
 
     def _rename(self, relation: Relation, names: list[str]) -> None:
         if not names:
@@ -479,22 +351,6 @@ class _Analysis:
             raise mismatch(f"Column alias list has {len(names)} entries but relation has {len(visible)} columns")
         for column, name in zip(visible, names, strict=True):
             column.name = name.lower()
-
-    def _fresh(self, prefix: str) -> str:
-        self._number += 1
-        return f"__{prefix}_{self._number}"
-
-    def _make_probe(self, relation: Relation, prefix: str, exact: bool = False) -> None:
-        relation.probe = prefix if exact else self._fresh(prefix)
-        seen: set[str] = set()
-        parts = []
-        for column in relation.columns:
-            name = column.name.lower()
-            while name in seen:
-                name += "'"
-            seen.add(name)
-            parts.append(f"{quoted(name)} {_table_type(column.kind)}")
-        self._probe.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(relation.probe)} ({', '.join(parts)})")
 
     def _expression(
         self, node: exp.Expression, frame: Frame, database: str, ctes: dict[str, Relation]
@@ -509,14 +365,14 @@ class _Analysis:
         if isinstance(node, exp.Lambda):
             return node
         if isinstance(node, exp.Column):
-            return self._column(node, frame)
+            return resolve(node, frame)
         if isinstance(node, (exp.DataType, exp.Interval)):
             return node
         for child in list(node.iter_expressions()):
             self._expression(child, frame, database, ctes)
 
         def kind(item: exp.Expression) -> Kind:
-            return self._kind(item, frame)
+            return self._probe.kind(item, frame)
 
         parent = node.parent
         new = rewrite(node, kind)
@@ -534,184 +390,3 @@ class _Analysis:
                 return enclosed
             return new
         return node
-
-    def _column(self, node: exp.Column, frame: Frame) -> exp.Expression:
-        name = node.name.lower()
-        node.set("db", None)
-        node.set("catalog", None)
-        level: Frame | None = frame
-        while level is not None:
-            found = level.find(node)
-            if not node.table and name in level.using:
-                return node
-            if len(found) > 1:
-                raise QueryError("AMBIGUOUS_NAME", f"{_place(node)}Column '{node.sql('trino')}' is ambiguous")
-            if found:
-                source, column = found[0]
-                if level is not frame and any(other.alias == source.alias for other in frame.sources):
-                    raise not_supported(
-                        f"a subquery whose FROM repeats the alias {source.alias} of the query around it"
-                    )
-                node.set("this", exp.to_identifier(column.name, quoted=True))
-                node.set("table", exp.to_identifier(source.alias, quoted=True))
-                return node
-            if level is frame and not node.table and name in frame.outputs:
-                return node
-            level = level.parent
-        raise QueryError(
-            "COLUMN_NOT_FOUND",
-            f"{_place(node)}Column '{node.sql('trino').replace(chr(34), '')}' cannot be resolved or requester is not "
-            "authorized to access requested resources",
-        )
-
-    def _kind(self, node: exp.Expression, frame: Frame) -> Kind:
-        while isinstance(node, exp.Paren):
-            node = node.this
-        if isinstance(node, exp.Literal):
-            return _literal_kind(node)
-        if isinstance(node, exp.Null):
-            return Kind('"NULL"')
-        if isinstance(node, exp.Column):
-            level: Frame | None = frame
-            while level is not None:
-                found = level.find(node)
-                if found:
-                    return found[0][1].kind
-                if not node.table and node.name.lower() in level.outputs:
-                    return level.outputs[node.name.lower()]
-                level = level.parent
-        sql = text(node)
-        key = (id(frame), f"{frame.probe}|{sql}")
-        if key not in self._kinds:
-            self._kinds[key] = self._ask(node, sql, frame)
-        return self._kinds[key]
-
-    def _ask(self, node: exp.Expression, sql: str, frame: Frame) -> Kind:
-        # An aggregate next to a grouped column: for the type alone, group by every column in sight. A reference to a
-        # SELECT further out: have its sources in sight as well.
-        columns = sorted({column.sql("duckdb") for column in node.find_all(exp.Column)})
-        grouped = f" GROUP BY {', '.join(columns)}" if columns else ""
-        probes, level = frame.probe, frame.parent
-        error: duckdb.Error | None = None
-        while True:
-            source = f" FROM {probes}" if probes else ""
-            for tail in ("", grouped) if grouped else ("",):
-                try:
-                    return self._describe(f"SELECT {sql}{source}{tail}")
-                except duckdb.Error as problem:
-                    error = error or problem
-            if level is None:
-                raise from_duckdb(error) from None
-            probes = ", ".join(part for part in (probes, level.probe) if part)
-            level = level.parent
-
-    def _describe(self, query: str) -> Kind:
-        return self._describe_all(query)[0][1]
-
-    def _describe_all(self, query: str) -> list[tuple[str, Kind]]:
-        return [(row[0], Kind(row[1])) for row in self._probe.execute(f"DESCRIBE {query}").fetchall()]
-
-    def _origin(self, node: exp.Expression, frame: Frame) -> Origin | None:
-        if isinstance(node, exp.Column):
-            found = frame.find(node)
-            if len(found) == 1 and not found[0][0].outer:
-                return found[0][1].origin
-        return None
-
-    def _prune(self, node: exp.Select, frame: Frame) -> None:
-        where = node.args.get("where")
-        if where is not None:
-            self._prune_by(where.this, frame, only=None)
-
-    def _prune_by(self, condition: exp.Expression, frame: Frame, only: Source | None) -> None:
-        """Hand conditions over the partition keys of a base table to it, where the catalog alone decides them."""
-        for part in _conjuncts(condition):
-            shallow = list(part.walk(prune=lambda node: isinstance(node, exp.Query)))
-            if any(isinstance(node, (exp.AggFunc, exp.Window, exp.Lambda)) for node in shallow):
-                continue
-            if not all(self._is_constant(node) for node in shallow if isinstance(node, exp.Query)):
-                continue
-            found = [self._key_or_constant(node, frame, only) for node in shallow if isinstance(node, exp.Column)]
-            origins = {one for one in found if isinstance(one, Origin)}
-            if None in found or len({origin.base for origin in origins}) != 1:
-                continue
-            bare = part.copy()
-            copies = bare.walk(prune=lambda node: isinstance(node, exp.Query))
-            columns = [node for node in copies if isinstance(node, exp.Column)]
-            for column, one in zip(columns, found, strict=True):
-                if isinstance(one, Origin):
-                    column.set("table", exp.to_identifier(one.base, quoted=True))
-                    column.set("this", exp.to_identifier(one.key, quoted=True))
-            sources = sorted({one for one in found if isinstance(one, str)})
-            if sources:
-                bare = duck(f"EXISTS (SELECT 1 FROM {', '.join(sources)} WHERE {text(bare)})")
-            base = next(base for base in self.bases if base.name == next(iter(origins)).base)
-            base.filters.append(bare)
-
-    def _key_or_constant(self, column: exp.Column, frame: Frame, only: Source | None) -> Origin | str | None:
-        """The partition key that a column is, or the text of the constant relation that it is of."""
-        found = frame.find(column)
-        if len(found) != 1:
-            return None
-        source, item = found[0]
-        if source.constant and not source.outer:
-            return source.constant
-        if source is not only if only is not None else source.outer:
-            return None
-        return item.origin
-
-
-def _table_type(kind: Kind) -> str:
-    return "INTEGER" if kind.family == "unknown" else kind.duck
-
-
-def _conjuncts(node: exp.Expression) -> list[exp.Expression]:
-    while isinstance(node, exp.Paren):
-        node = node.this
-    if isinstance(node, exp.And):
-        return _conjuncts(node.this) + _conjuncts(node.expression)
-    return [node]
-
-
-def _inline_windows(node: exp.Select) -> None:
-    """Put each named window (WINDOW w AS …) where it is used."""
-    named = {window.name.lower(): window for window in node.args.get("windows") or []}
-    if not named:
-        return
-    for window in list(node.find_all(exp.Window)):
-        name = window.args["alias"].name.lower() if window.args.get("alias") else ""
-        if name and window not in named.values():
-            if name not in named:
-                raise QueryError("INVALID_WINDOW_REFERENCE", f"line 1:1: Cannot resolve WINDOW name {name}")
-            for key in ("partition_by", "order", "spec"):
-                value = named[name].args.get(key)
-                if value is not None:
-                    window.set(key, [v.copy() for v in value] if isinstance(value, list) else value.copy())
-            window.set("alias", None)
-    node.set("windows", None)
-
-
-def _is_quoted(item: exp.Expression) -> bool:
-    identifier = item.args.get("alias") if isinstance(item, exp.Alias) else item.this
-    return (
-        isinstance(identifier, exp.Identifier) and bool(identifier.args.get("quoted")) and isinstance(item, exp.Alias)
-    )
-
-
-def _literal_kind(node: exp.Literal) -> Kind:
-    if node.is_string:
-        return Kind("VARCHAR")
-    shown = node.name
-    if "e" in shown.lower():
-        return Kind("DOUBLE")
-    if "." in shown:
-        whole, _, fraction = shown.partition(".")
-        digits = len(whole.lstrip("0")) + len(fraction)
-        return Kind(f"DECIMAL({max(digits, 1)},{len(fraction)})")
-    return Kind("INTEGER" if int(shown) < 2**31 else "BIGINT")
-
-
-def _place(node: exp.Expression) -> str:
-    meta = node.this.meta if isinstance(node.this, exp.Expression) else {}
-    line, column, name = meta.get("line"), meta.get("col"), re.sub(r'"', "", node.name)
-    return f"line {line}:{max(int(column) - len(name) + 1, 1)}: " if line and column else "line 1:1: "

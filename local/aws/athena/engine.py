@@ -15,9 +15,11 @@ import duckdb
 from sqlglot import exp
 
 from local.aws.athena import grammar, views
-from local.aws.athena.analysis import PATH, Analysed, View, analyse, quoted, settings
+from local.aws.athena.analysis import Analysed, analyse
+from local.aws.athena.catalog import PATH, View
 from local.aws.athena.errors import QueryError, from_duckdb
 from local.aws.athena.files import Files
+from local.aws.athena.probe import quoted, settings
 from local.aws.athena.results import Row, shown
 from local.aws.athena.types import Kind
 from local.aws.context import Caller

@@ -13,8 +13,9 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
-from local.aws.athena.analysis import PATH, quoted, settings
+from local.aws.athena.catalog import PATH
 from local.aws.athena.errors import QueryError, from_duckdb, not_supported
+from local.aws.athena.probe import quoted, settings
 from local.aws.athena.relations import BaseTable
 from local.aws.athena.types import duck_type
 from local.aws.context import Caller

@@ -10,7 +10,7 @@ SUPPORTED = frozenset(
     coalesce codepoint concat concat_ws contains corr cos sin tan acos asin atan atan2 count count_if covar_pop
     covar_samp cume_dist current_date date date_add date_diff date_format date_parse date_trunc day day_of_month
     day_of_week day_of_year dow doy degrees dense_rank element_at every exp extract filter first_value flatten floor
-    format from_iso8601_date from_unixtime geometric_mean greatest grouping hour if is_finite is_infinite is_nan
+    from_iso8601_date from_unixtime geometric_mean greatest grouping hour if is_finite is_infinite is_nan
     json_extract_scalar lag last_day_of_month last_value lead least length levenshtein_distance listagg ln log10 log2
     lower lpad ltrim max max_by min min_by minute mod month now nth_value ntile nullif percent_rank pi position pow
     power quarter radians rand random rank regexp_extract regexp_like regexp_replace repeat replace reverse round
@@ -26,8 +26,8 @@ KNOWN = (
         all_match any_match array_distinct approx_most_frequent approx_set array_except array_intersect
         array_remove array_union arrays_overlap at_timezone bar beta_cdf bing_tile bit_count bitwise_and
         bitwise_and_agg bitwise_or bitwise_xor bitwise_not checksum color combinations cosine_similarity crc32
-        current_groups current_timezone date_parse e entropy evaluate_classifier_predictions exclude_columns
-        features format_datetime format_number from_base from_base32 from_base64 from_base64url from_hex
+        current_groups current_timezone e evaluate_classifier_predictions exclude_columns
+        features format format_datetime format_number from_base from_base32 from_base64 from_base64url from_hex
         from_iso8601_timestamp from_utf8 hamming_distance hash_counts histogram hmac_md5 hmac_sha1 hmac_sha256
         hmac_sha512 human_readable_seconds index infinity inverse_normal_cdf is_json_scalar json_array
         json_array_contains json_array_get json_array_length json_exists json_extract json_format json_object
@@ -35,16 +35,15 @@ KNOWN = (
         map_agg map_concat map_entries map_filter map_from_entries map_keys map_union map_values map_zip_with
         md5 merge multimap_agg multimap_from_entries murmur3 nan ngrams none_match normal_cdf normalize
         numeric_histogram objectid parse_data_size parse_datetime parse_duration parse_presto_data_size
-        qdigest_agg quantile_at_value reduce reduce_agg regexp_count regexp_extract_all regexp_position
+        qdigest_agg reduce reduce_agg regexp_count regexp_extract_all regexp_position
         regexp_split regr_intercept regr_slope render rgb sha1 sha256 sha512 shuffle skewness slice soundex
         spatial_partitions spooky_hash_v2_32 spooky_hash_v2_64 split_to_map split_to_multimap st_area
         tdigest_agg timezone_hour timezone_minute timestamp_objectid to_base to_base32 to_base64 to_base64url
         to_big_endian_32 to_big_endian_64 to_ieee754_32 to_ieee754_64 to_iso8601 to_milliseconds to_utf8
         translate transform_keys transform_values trim_array try typeof url_decode url_encode url_extract_host
         url_extract_parameter url_extract_path uuid value_at_quantile with_timezone word_stem xxhash64
-        year_of_week yow zip zip_with date_histogram millisecond greatest_common_divisor cosh sinh tanh
-        width_bucket wilson_interval_lower wilson_interval_upper hash concat_array array_frequency find_first
-        rpad_binary cast_json
+        year_of_week yow zip zip_with millisecond cosh sinh tanh
+        width_bucket wilson_interval_lower wilson_interval_upper
         """.split()  # noqa: SIM905
     )
     - SUPPORTED

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable
 
 import sqlglot
 from sqlglot import exp
@@ -171,7 +170,6 @@ def _check_cast_type(tokens: list[Token], start: int) -> None:
 def _check_calls(sql: str, tokens: list[Token], tree: exp.Expression) -> None:
     """Every name before a parenthesis, as it was written, must be a function of Trino's that this runs."""
     aliases = {alias.name.lower() for alias in tree.find_all(exp.TableAlias)}
-    aliases |= {name.lower() for name in _created(tree)}
     for token, after in itertools.pairwise(tokens):
         if after.token_type is not TokenType.L_PAREN or token.token_type in (TokenType.STRING, TokenType.NUMBER):
             continue
@@ -186,12 +184,6 @@ def _check_calls(sql: str, tokens: list[Token], tree: exp.Expression) -> None:
         if name in functions.KNOWN:
             raise not_supported(f"function {name}")
         raise QueryError("FUNCTION_NOT_FOUND", f"line {token.line}:{token.col}: Function '{name}' not registered")
-
-
-def _created(tree: exp.Expression) -> Iterable[str]:
-    if isinstance(tree, exp.Create):
-        for table in tree.find_all(exp.Table):
-            yield table.name
 
 
 UNSUPPORTED: dict[type[exp.Expression], str] = {

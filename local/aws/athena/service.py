@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import logging
 import re
 import threading
@@ -17,6 +16,7 @@ from typing import Any
 from local.aws.athena import results, statements
 from local.aws.athena.engine import Engine, Progress
 from local.aws.athena.errors import QueryError, not_supported
+from local.aws.athena.stored_rows import PAGE_ROWS, StoredRows
 from local.aws.athena.types import Kind
 from local.aws.context import Caller
 from local.aws.errors import AwsError
@@ -26,8 +26,6 @@ from local.aws.store import Store
 
 log = logging.getLogger("local.aws.athena")
 AT_ONCE = 4
-PAGE_ROWS = 1000
-KEPT_RESULTS = 1000
 INTERRUPTED = "INTERNAL_ERROR_QUERY_ENGINE: The local AWS server ended while the query was running. Run it again."
 USER_ERRORS = 2
 SYSTEM_ERRORS = 1
@@ -45,6 +43,7 @@ class Athena:
         self._emulator = emulator
         self._store = store
         self._partitions = partitions
+        self._rows = StoredRows(store)
         self._engine = Engine(emulator, partitions, home)
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="athena")
         self._running: dict[str, tuple[dict[str, Any], Progress]] = {}
@@ -163,14 +162,12 @@ class Athena:
             raise bad_request(f"Query did not finish successfully. Final query state: {state}")
         size = min(int(data.get("MaxResults") or PAGE_ROWS), PAGE_ROWS)
         start = int(data.get("NextToken") or 0)
-        if record.get("_rows", 0) and not self._store.query(
-            "SELECT 1 FROM result_rows WHERE query = ? LIMIT 1", (identity,)
-        ):
+        if record.get("_rows", 0) and not self._rows.has(identity):
             raise bad_request(
                 f"the results of {identity} are no longer paged here: "
                 f"read {record['ResultConfiguration']['OutputLocation']}"
             )
-        rows = self._stored(identity, start, size)
+        rows = self._rows.part(identity, start, size)
         answer: dict[str, Any] = {
             "UpdateCount": 0,
             "ResultSet": {
@@ -331,61 +328,12 @@ class Athena:
             header: results.Row = [name for name, _ in result.columns]
             self._keep(record, result.columns, _chain(header, result.rows))
         progress.check()
-        body = "".join(results.csv_lines(chunk) for chunk in self._chunks(record["QueryExecutionId"]))
+        body = "".join(results.csv_lines(chunk) for chunk in self._rows.chunks(record["QueryExecutionId"]))
         self._emulator.put_object(caller, output, body.encode(), "application/octet-stream")
 
     def _keep(self, record: dict[str, Any], columns: Iterable[tuple[str, Kind]], rows: Iterable[results.Row]) -> None:
-        """Store the rows in chunks of a page."""
-        identity = record["QueryExecutionId"]
-        count = chunk_number = 0
-        chunk: list[results.Row] = []
-
-        def flush() -> None:
-            nonlocal chunk_number, chunk
-            with self._store.transaction() as t:
-                t.execute(
-                    "INSERT OR REPLACE INTO result_rows VALUES (?, ?, ?)", (identity, chunk_number, json.dumps(chunk))
-                )
-            chunk_number += 1
-            chunk = []
-
-        for row in rows:
-            chunk.append(row)
-            count += 1
-            if len(chunk) == PAGE_ROWS:
-                flush()
-        if chunk:
-            flush()
-        record["_rows"] = count
+        record["_rows"] = self._rows.put(record["QueryExecutionId"], rows)
         record["_columns"] = [results.column_info(name, kind) for name, kind in columns]
-        self._forget_old()
-
-    def _forget_old(self) -> None:
-        with self._store.transaction() as t:
-            t.execute(
-                "DELETE FROM result_rows WHERE query IN (SELECT id FROM records WHERE kind = 'query' "
-                "AND seq < (SELECT max(seq) FROM records) - ?)",
-                (KEPT_RESULTS,),
-            )
-
-    def _chunks(self, identity: str) -> Iterable[list[results.Row]]:
-        number = 0
-        while True:
-            found = self._store.query("SELECT body FROM result_rows WHERE query = ? AND row = ?", (identity, number))
-            if not found:
-                return
-            yield json.loads(found[0][0])
-            number += 1
-
-    def _stored(self, identity: str, start: int, size: int) -> list[results.Row]:
-        rows: list[results.Row] = []
-        first, last = start // PAGE_ROWS, (start + size - 1) // PAGE_ROWS
-        for (body,) in self._store.query(
-            "SELECT body FROM result_rows WHERE query = ? AND row BETWEEN ? AND ? ORDER BY row", (identity, first, last)
-        ):
-            rows.extend(json.loads(body))
-        skip = start - first * PAGE_ROWS
-        return rows[skip : skip + size]
 
 
 def _chain(header: results.Row, rows: Iterable[results.Row]) -> Iterable[results.Row]:

@@ -1,4 +1,4 @@
-"""Statements other than queries: views, tables, partitions and SHOW."""
+"""Statements other than queries: views, SHOW and DESCRIBE. The template makes tables, crawlers add partitions."""
 
 from __future__ import annotations
 
@@ -6,27 +6,23 @@ import fnmatch
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
 from sqlglot import exp
 
 from local.aws.athena import grammar, views
 from local.aws.athena.engine import Engine
 from local.aws.athena.errors import QueryError, not_supported
-from local.aws.athena.types import duck_type
 from local.aws.context import Caller
 from local.aws.errors import AwsError
-from local.aws.glue import hive
-from local.aws.glue.crawl_s3 import FORMAT
 from local.aws.glue.partitions import Partitions
 from local.aws.ministack.emulator import Emulator
 
 NAME = r"((?:[`\"]?[\w$-]+[`\"]?\s*\.\s*){0,2}[`\"]?[\w$-]+[`\"]?)"
-VALUE = r"(?:DATE\s+|date\s+)?('(?:[^']|'')*'|[\w.-]+)"
 QUERY = re.compile(r"^\s*(?:\(\s*)*(SELECT|WITH|VALUES)\b", re.IGNORECASE)
 UNSUPPORTED = re.compile(
     r"^\s*(EXPLAIN|PREPARE|EXECUTE|DEALLOCATE|UNLOAD|INSERT|MERGE|UPDATE|DELETE|VACUUM|OPTIMIZE|TRUNCATE|GRANT|REVOKE|ANALYZE"
-    r"|CALL|USE|SET|TABLE|SHOW\s+CREATE|SHOW\s+TBLPROPERTIES|SHOW\s+FUNCTIONS|ALTER\s+DATABASE|ALTER\s+VIEW|CREATE\s+TABLE)\b",
+    r"|CALL|USE|SET|TABLE|MSCK|SHOW\s+CREATE|SHOW\s+TBLPROPERTIES|SHOW\s+FUNCTIONS|ALTER\s+\w+"
+    r"|CREATE\s+(?:EXTERNAL\s+)?(?:TABLE|DATABASE|SCHEMA)|DROP\s+(?:TABLE|DATABASE|SCHEMA))\b",
     re.IGNORECASE,
 )
 
@@ -73,24 +69,12 @@ class Statements:
         text = _bare(sql)
         forms: list[tuple[str, Callable[[re.Match[str]], Lines]]] = [
             (rf"CREATE\s+(OR\s+REPLACE\s+)?VIEW\s+{NAME}\s+AS\s+(.*)", self._create_view),
-            (rf"DROP\s+(VIEW|TABLE)\s+(IF\s+EXISTS\s+)?{NAME}", self._drop),
-            (rf"CREATE\s+EXTERNAL\s+TABLE\s+(IF\s+NOT\s+EXISTS\s+)?{NAME}\s*\((.*)", self._create_table),
-            (
-                r"CREATE\s+(?:DATABASE|SCHEMA)\s+(IF\s+NOT\s+EXISTS\s+)?[`\"]?(\w+)[`\"]?(?:\s+COMMENT\s+'[^']*')?",
-                self._create_database,
-            ),
-            (
-                r"DROP\s+(?:DATABASE|SCHEMA)\s+(IF\s+EXISTS\s+)?[`\"]?(\w+)[`\"]?(\s+CASCADE|\s+RESTRICT)?",
-                self._drop_database,
-            ),
+            (rf"DROP\s+VIEW\s+(IF\s+EXISTS\s+)?{NAME}", self._drop_view),
             (r"SHOW\s+(?:DATABASES|SCHEMAS)(?:\s+LIKE\s+'([^']*)')?", self._show_databases),
             (r"SHOW\s+(TABLES|VIEWS)(?:\s+IN\s+[`\"]?(\w+)[`\"]?)?(?:\s+(?:LIKE\s+)?'([^']*)')?", self._show_tables),
             (rf"SHOW\s+COLUMNS\s+(?:IN|FROM)\s+{NAME}(?:\s+(?:IN|FROM)\s+[`\"]?(\w+)[`\"]?)?", self._show_columns),
             (rf"SHOW\s+PARTITIONS\s+{NAME}", self._show_partitions),
             (rf"DESC(?:RIBE)?\s+(?:EXTENDED\s+|FORMATTED\s+)?{NAME}", self._describe),
-            (rf"MSCK\s+REPAIR\s+TABLE\s+{NAME}", self._repair),
-            (rf"ALTER\s+TABLE\s+{NAME}\s+ADD\s+(IF\s+NOT\s+EXISTS\s+)?(PARTITION\b.*)", self._add_partitions),
-            (rf"ALTER\s+TABLE\s+{NAME}\s+DROP\s+(IF\s+EXISTS\s+)?(PARTITION\b.*)", self._drop_partitions),
         ]
         for pattern, action in forms:
             found = re.fullmatch(pattern, text, re.IGNORECASE | re.DOTALL)
@@ -155,84 +139,16 @@ class Statements:
         self._glue("UpdateTable", {"DatabaseName": database, "TableInput": definition})
         return []
 
-    def _drop(self, found: re.Match[str]) -> Lines:
+    def _drop_view(self, found: re.Match[str]) -> Lines:
         try:
-            table = self._table(found[3])
+            table = self._table(found[2])
         except QueryError as error:
-            if found[2] and error.code == "TABLE_NOT_FOUND":
+            if found[1] and error.code == "TABLE_NOT_FOUND":
                 return []
             raise
-        view = table.get("TableType") == "VIRTUAL_VIEW"
-        if view != (found[1].upper() == "VIEW"):
-            raise QueryError(
-                "GENERIC_USER_ERROR",
-                f"{table['Name']} is a {'view' if view else 'table'}: use DROP {'VIEW' if view else 'TABLE'}",
-            )
+        if table.get("TableType") != "VIRTUAL_VIEW":
+            raise QueryError("GENERIC_USER_ERROR", f"{table['Name']} is a table, which the template declares")
         self._glue("DeleteTable", {"DatabaseName": table["DatabaseName"], "Name": table["Name"]})
-        return []
-
-    def _create_table(self, found: re.Match[str]) -> Lines:
-        database, name = self._named(found[2])
-        columns, rest = _columns(found[3])
-        keys: list[dict[str, str]] = []
-        partitioned = re.match(r"\s*PARTITIONED\s+BY\s*\((.*)", rest, re.IGNORECASE | re.DOTALL)
-        if partitioned:
-            keys, rest = _columns(partitioned[1])
-        location = re.search(r"\bLOCATION\s+'(s3://[^']+)'", rest, re.IGNORECASE)
-        if not re.search(r"\bSTORED\s+AS\s+PARQUET\b", rest, re.IGNORECASE):
-            raise not_supported("CREATE EXTERNAL TABLE other than STORED AS PARQUET")
-        if not location:
-            raise QueryError("SYNTAX_ERROR", "line 1:1: CREATE EXTERNAL TABLE needs LOCATION 's3://…'")
-        leftover = re.sub(
-            r"\b(STORED\s+AS\s+PARQUET|LOCATION\s+'[^']+'|TBLPROPERTIES\s*\([^)]*\)|COMMENT\s+'[^']*')",
-            "",
-            rest,
-            flags=re.IGNORECASE,
-        )
-        if leftover.strip():
-            raise not_supported(f"in CREATE EXTERNAL TABLE: {leftover.strip()[:60]}")
-        properties = dict(
-            re.findall(
-                r"'([^']+)'\s*=\s*'([^']*)'",
-                rest[rest.upper().find("TBLPROPERTIES") :] if "TBLPROPERTIES" in rest.upper() else "",
-            )
-        )
-        definition = {
-            "Name": name,
-            "TableType": "EXTERNAL_TABLE",
-            "PartitionKeys": keys,
-            "Parameters": {"EXTERNAL": "TRUE", "classification": "parquet", **properties},
-            "StorageDescriptor": {**FORMAT, "Columns": columns, "Location": location[1]},
-        }
-        try:
-            self._glue("CreateTable", {"DatabaseName": database, "TableInput": definition})
-        except AwsError as error:
-            if not (found[1] and error.code == "AlreadyExistsException"):
-                raise
-        return []
-
-    def _create_database(self, found: re.Match[str]) -> Lines:
-        try:
-            self._glue("CreateDatabase", {"DatabaseInput": {"Name": found[2].lower()}})
-        except AwsError as error:
-            if not (found[1] and error.code == "AlreadyExistsException"):
-                raise
-        return []
-
-    def _drop_database(self, found: re.Match[str]) -> Lines:
-        name = found[2].lower()
-        try:
-            self._glue("GetDatabase", {"Name": name})
-        except AwsError as error:
-            if found[1] and error.code == "EntityNotFoundException":
-                return []
-            raise
-        cascade = (found[3] or "").strip().upper() == "CASCADE"
-        if not cascade and self._glue("GetTables", {"DatabaseName": name})["TableList"]:
-            raise QueryError(
-                "FAILED", f"Execution Error, return code 1. InvalidOperationException: Database {name} is not empty"
-            )
-        self._glue("DeleteDatabase", {"Name": name})
         return []
 
     def _show_databases(self, found: re.Match[str]) -> Lines:
@@ -285,111 +201,9 @@ class Statements:
             raise QueryError("FAILED", f"SemanticException Table {table['Name']} is not a partitioned table")
         return table
 
-    def _repair(self, found: re.Match[str]) -> Lines:
-        table = self._keyed(found[1])
-        location = table["StorageDescriptor"]["Location"]
-        keys = [key["Name"] for key in table["PartitionKeys"]]
-        listed = self._emulator.list_objects(self._caller, hive.folder(location))
-        locations, _, _ = hive.partition_folders(location, keys, listed)
-        known = {p.values for p in self._partitions.all(self._caller, table["DatabaseName"], table["Name"])}
-        new = {values: where for values, where in locations.items() if values not in known}
-        self._partitions.add(self._caller, table, [hive.inherited(table, v, where) for v, where in new.items()])
-        if not new:
-            return []
-        shown = ["/".join(f"{k}={v}" for k, v in zip(keys, values, strict=True)) for values in new]
-        missing = "\t".join(f"{table['Name']}:{item}" for item in shown)
-        return [
-            f"Partitions not in metastore:\t{missing}",
-            *(f"Repair: Added partition to metastore {table['Name']}:{item}" for item in shown),
-        ]
-
-    def _add_partitions(self, found: re.Match[str]) -> Lines:
-        table = self._keyed(found[1])
-        inputs = []
-        for values, location in _partition_specs(found[3], table):
-            default = hive.folder(table["StorageDescriptor"]["Location"])
-            names = [key["Name"] for key in table["PartitionKeys"]]
-            default += "".join(f"{k}={quote(v, safe=' ')}/" for k, v in zip(names, values, strict=True))
-            inputs.append(hive.inherited(table, values, location or default))
-        if not found[2]:
-            known = {p.values for p in self._partitions.all(self._caller, table["DatabaseName"], table["Name"])}
-            twice = [item["Values"] for item in inputs if tuple(item["Values"]) in known]
-            if twice:
-                raise QueryError(
-                    "FAILED",
-                    f"Execution Error, return code 1. AlreadyExistsException: Partition already exists: {twice[0]}",
-                )
-        self._partitions.add(self._caller, table, inputs)
-        return []
-
-    def _drop_partitions(self, found: re.Match[str]) -> Lines:
-        table = self._keyed(found[1])
-        specs = _partition_specs(found[3], table)
-        known = {p.values for p in self._partitions.all(self._caller, table["DatabaseName"], table["Name"])}
-        for values, _ in specs:
-            if values not in known and not found[2]:
-                raise QueryError("FAILED", f"SemanticException Partition not found {list(values)}")
-        for values, _ in specs:
-            self._partitions.remove(self._caller, table, values)
-        return []
-
 
 def _like(name: str, pattern: str | None) -> bool:
     return pattern is None or any(fnmatch.fnmatch(name, one.replace("%", "*")) for one in pattern.split("|"))
-
-
-def _columns(text: str) -> tuple[list[dict[str, str]], str]:
-    """Read `name type, …)` and return the columns with the text after the closing parenthesis."""
-    columns, depth, current = [], 0, ""
-    for i, character in enumerate(text):
-        if character == ")" and depth == 0:
-            columns.append(current)
-            return [_column(column) for column in columns if column.strip()], text[i + 1 :]
-        depth += (character in "<(") - (character in ">)")
-        if character == "," and depth == 0:
-            columns.append(current)
-            current = ""
-        else:
-            current += character
-    raise QueryError("SYNTAX_ERROR", "line 1:1: missing ')' at '<EOF>'")
-
-
-def _column(text: str) -> dict[str, str]:
-    found = re.fullmatch(
-        r"\s*[`\"]?([\w$]+)[`\"]?\s+(.+?)(?:\s+COMMENT\s+'([^']*)')?\s*", text, re.IGNORECASE | re.DOTALL
-    )
-    if not found:
-        raise QueryError("SYNTAX_ERROR", f"line 1:1: mismatched input '{text.strip()[:40]}' in the column list")
-    kind = re.sub(r"\s+", "", found[2].lower())
-    duck_type(kind)
-    column = {"Name": found[1].lower(), "Type": kind}
-    if found[3]:
-        column["Comment"] = found[3]
-    return column
-
-
-def _partition_specs(text: str, table: dict[str, Any]) -> list[tuple[tuple[str, ...], str | None]]:
-    keys = [key["Name"].lower() for key in table["PartitionKeys"]]
-    one = re.compile(r"\s*,?\s*PARTITION\s*\(([^)]*)\)(?:\s*LOCATION\s+'([^']+)')?", re.IGNORECASE)
-    specs, position = [], 0
-    while position < len(text.rstrip()):
-        found = one.match(text, position)
-        if not found:
-            raise QueryError(
-                "SYNTAX_ERROR",
-                f"line 1:1: mismatched input '{text[position : position + 30].strip()}'. Expecting: PARTITION (…)",
-            )
-        given = {
-            name.lower(): value.strip("'").replace("''", "'")
-            for name, value in re.findall(rf"[`\"]?(\w+)[`\"]?\s*=\s*{VALUE}", found[1])
-        }
-        if sorted(given) != sorted(keys):
-            raise QueryError(
-                "FAILED", f"SemanticException partition spec {given} doesn't contain all the partition columns {keys}"
-            )
-        specs.append((tuple(given[key] for key in keys), found[2]))
-        position = found.end()
-    return specs
 
 
 def parse_query(sql: str) -> exp.Expression:

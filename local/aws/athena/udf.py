@@ -1,16 +1,11 @@
-"""Scalar functions that DuckDB lacks, in Python: Java's number texts and format()."""
+"""Java's number texts, which Trino shows and DuckDB lacks."""
 
 from __future__ import annotations
 
 import math
-import re
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 import duckdb
-
-from local.aws.athena.errors import QueryError
-
-_SPEC = re.compile(r"%(\d+\$)?([-+ 0,(#]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])")
 
 
 def double_text(value: float | None, single: bool | None = False) -> str | None:
@@ -58,82 +53,12 @@ def _shortest(value: float, single: bool) -> tuple[str, int]:
     return digits, number.adjusted()
 
 
-def java_format(pattern: str | None, values: list[str | None] | None, kinds: str) -> str | None:
-    """format(): Java's String.format for the conversions that queries use. `kinds` has n, f, b or s for each value.
-
-    Raises QueryError for a conversion that does not fit its value or is not done here.
-    """
-    if pattern is None or values is None:
-        return None
-    position = 0
-
-    def one(found: re.Match[str]) -> str:
-        nonlocal position
-        index, flags, width, precision, letter = found.groups()
-        if letter == "%":
-            return "%"
-        if letter == "n":
-            return "\n"
-        at = int(index[:-1]) - 1 if index else position
-        position += 0 if index else 1
-        if at >= len(values):
-            raise QueryError("INVALID_FUNCTION_ARGUMENT", f"Format specifier '{found[0]}'")
-        return _padded(_converted(found[0], letter, flags, precision, values[at], kinds[at]), flags, width)
-
-    return _SPEC.sub(one, pattern)
-
-
-def _padded(shown: str, flags: str, width: str | None) -> str:
-    if not width:
-        return shown
-    if "-" in flags:
-        return shown.ljust(int(width))
-    if "0" in flags:
-        sign = shown[:1] if shown[:1] in "+-" else ""
-        return sign + shown[len(sign) :].rjust(int(width) - len(sign), "0")
-    return shown.rjust(int(width))
-
-
-def _converted(spec: str, letter: str, flags: str, precision: str | None, value: str | None, kind: str) -> str:
-    if letter in "sS":
-        shown = "null" if value is None else value if kind != "f" else java_double(float(value))
-        shown = shown[: int(precision)] if precision else shown
-        return shown.upper() if letter == "S" else shown
-    if value is None:
-        return "null"
-    if letter == "b":
-        return value
-    bad = QueryError("INVALID_FUNCTION_ARGUMENT", f"Invalid format string: {spec} does not take this value: {value}")
-    if letter == "d":
-        if kind != "n" or "." in value:
-            raise bad
-        shown = f"{int(value):{',' if ',' in flags else ''}d}"
-    elif letter == "f":
-        if kind not in "nf":
-            raise bad
-        places = int(precision) if precision is not None else 6
-        rounded = Decimal(value).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
-        shown = f"{rounded:{',' if ',' in flags else ''}f}"
-    elif letter == "x" and kind == "n":
-        shown = f"{int(value) & 0xFFFFFFFFFFFFFFFF:x}" if int(value) < 0 else f"{int(value):x}"
-    else:
-        raise QueryError("NOT_SUPPORTED", f"format(): {spec} is not done by the local Athena")
-    return "+" + shown if "+" in flags and not shown.startswith("-") else shown
-
-
 def register(connection: duckdb.DuckDBPyConnection) -> None:
-    """Add the functions to a connection."""
+    """Add the function to a connection."""
     connection.create_function(
         "trino_double_text",
         double_text,
         ["DOUBLE", "BOOLEAN"],
-        "VARCHAR",
-        null_handling="special",
-    )
-    connection.create_function(
-        "trino_format",
-        java_format,
-        ["VARCHAR", "VARCHAR[]", "VARCHAR"],
         "VARCHAR",
         null_handling="special",
     )

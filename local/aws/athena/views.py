@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-from local.aws.athena.analysis import View
+from local.aws.athena.catalog import View
 from local.aws.athena.errors import QueryError
 from local.aws.athena.types import Kind, glue_type
 

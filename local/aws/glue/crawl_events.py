@@ -48,10 +48,7 @@ def wanted(crawler: dict[str, Any]) -> bool:
 
 def queue_arn(crawler: dict[str, Any]) -> str:
     """The queue of a crawler in event mode. Raises AwsError InvalidInputException for a definition that AWS refuses."""
-    targets = crawler.get("Targets") or {}
-    catalog = targets.get("CatalogTargets") or []
-    if targets.get("S3Targets"):
-        raise AwsError("InvalidInputException", "the local AWS server reads events for catalog targets only")
+    catalog = (crawler.get("Targets") or {}).get("CatalogTargets") or []
     if len(catalog) != 1:
         raise AwsError("InvalidInputException", f"An event crawler has a single target, found {len(catalog)}")
     arn = str(catalog[0].get("EventQueueArn") or "")

@@ -1,4 +1,4 @@
-"""Glue crawlers: runs that add partitions to catalog tables, or tables for S3 folders."""
+"""Glue's crawler calls: definitions, starts and stops, states and what the last crawls did."""
 
 from __future__ import annotations
 
@@ -8,63 +8,21 @@ import statistics
 import threading
 import time
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from local.aws.context import CRAWLER, Caller
-from local.aws.errors import AwsError
-from local.aws.glue import crawl_events, crawl_s3, hive
+from local.aws.errors import AwsError, invalid_input
+from local.aws.glue import crawl_events
+from local.aws.glue.crawl import Crawl, CrawlError, Crawling, CrawlStoppedError
 from local.aws.glue.logs import Logs
-from local.aws.glue.parquet import Footers, NotParquetError
+from local.aws.glue.parquet import NotParquetError
 from local.aws.glue.partitions import Partitions
-from local.aws.ministack.emulator import Emulator, S3Object
+from local.aws.ministack.emulator import Emulator
 from local.aws.store import Store
 
 LOG_GROUP = "/aws-glue/crawlers"
 INTERRUPTED = "The crawl was cut off: the local AWS server ended while it was running. Start the crawler again."
 log = logging.getLogger("local.aws.glue.crawler")
-
-
-class CrawlError(Exception):
-    """A crawl cannot go on; the message is what LastCrawl shows."""
-
-
-class CrawlStoppedError(Exception):
-    """StopCrawler was called."""
-
-
-@dataclass
-class Counts:
-    """What a crawl changed in the catalog."""
-
-    tables_created: int = 0
-    tables_updated: int = 0
-    tables_deleted: int = 0
-    partitions_added: int = 0
-    partitions_updated: int = 0
-
-
-@dataclass
-class Crawl:
-    """One crawl: the crawler's definition, its log lines and counts, and whether it was asked to stop."""
-
-    caller: Caller
-    crawler: dict[str, Any]
-    identity: str
-    started: float
-    counts: Counts = field(default_factory=Counts)
-    lines: list[str] = field(default_factory=list)
-    stopping: threading.Event = field(default_factory=threading.Event)
-
-    def say(self, line: str, level: str = "INFO") -> None:
-        """Add a line to the crawl's log."""
-        self.lines.append(f"[{self.identity}] {level} : {line}")
-
-    def check(self) -> None:
-        """Raise CrawlStoppedError if StopCrawler was called."""
-        if self.stopping.is_set():
-            raise CrawlStoppedError
 
 
 class Crawlers:
@@ -73,9 +31,8 @@ class Crawlers:
     def __init__(self, emulator: Emulator, store: Store, partitions: Partitions, logs: Logs) -> None:
         self._emulator = emulator
         self._store = store
-        self._partitions = partitions
         self._logs = logs
-        self._footers = Footers(emulator)
+        self._crawling = Crawling(emulator, store, partitions)
         self._running: dict[str, Crawl] = {}
         self._lock = threading.Lock()
         crawl_events.deliver_at_once()
@@ -90,8 +47,6 @@ class Crawlers:
             "StopCrawler": self.stop_one,
             "GetCrawler": self.get,
             "GetCrawlers": self.get_many,
-            "BatchGetCrawlers": self.batch_get,
-            "ListCrawls": self.list_crawls,
             "GetCrawlerMetrics": self.metrics,
         }
         return {f"AWSGlue.{name}": call for name, call in calls.items()}
@@ -152,14 +107,14 @@ class Crawlers:
         crawler = self._definition(caller, name)
         _check_definition(crawler)
         owner = caller.owner(name)
-        crawl = Crawl(caller.acting_as(CRAWLER), crawler, str(uuid.uuid4()), time.time())
+        crawl = Crawl(caller.acting_as(CRAWLER), owner, crawler, str(uuid.uuid4()), time.time())
         with self._lock:
             if owner in self._running:
                 raise AwsError("CrawlerRunningException", f"Crawler with name {name} has already started")
             self._running[owner] = crawl
         try:
             self._store.put("crawl", owner, crawl.identity, self._record(crawl, "RUNNING"))
-            threading.Thread(target=self._run, args=(owner, crawl), name=f"crawl-{name}", daemon=True).start()
+            threading.Thread(target=self._run, args=(crawl,), name=f"crawl-{name}", daemon=True).start()
         except BaseException:
             self._running.pop(owner, None)
             raise
@@ -186,40 +141,6 @@ class Crawlers:
         crawlers = self._emulator.call(caller, "AWSGlue.GetCrawlers", {})["Crawlers"]
         return {"Crawlers": [self._with_state(caller, crawler) for crawler in crawlers]}
 
-    def batch_get(self, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """BatchGetCrawlers."""
-        crawlers = {c["Name"]: c for c in self._emulator.call(caller, "AWSGlue.GetCrawlers", {})["Crawlers"]}
-        names = list(data.get("CrawlerNames") or [])
-        return {
-            "Crawlers": [self._with_state(caller, crawlers[name]) for name in names if name in crawlers],
-            "CrawlersNotFound": [name for name in names if name not in crawlers],
-        }
-
-    def list_crawls(self, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """ListCrawls, newest first, without filters."""
-        name = str(data.get("CrawlerName", ""))
-        self._definition(caller, name)
-        if data.get("Filters"):
-            raise AwsError(
-                "InvalidInputException", "the local AWS server does not filter ListCrawls: ask without Filters"
-            )
-        states = {"RUNNING": "RUNNING", "SUCCEEDED": "COMPLETED", "FAILED": "FAILED", "CANCELLED": "STOPPED"}
-        crawls = [
-            {
-                "CrawlId": record["MessagePrefix"],
-                "State": states[record["Status"]],
-                "StartTime": record["StartTime"],
-                **({"EndTime": record["EndTime"]} if "EndTime" in record else {}),
-                **({"ErrorMessage": record["ErrorMessage"]} if "ErrorMessage" in record else {}),
-                "Summary": json.dumps(record["Summary"]),
-                "LogGroup": LOG_GROUP,
-                "LogStream": name,
-                "MessagePrefix": record["MessagePrefix"],
-            }
-            for record in self._store.latest("crawl", caller.owner(name), int(data.get("MaxResults") or 20))
-        ]
-        return {"Crawls": crawls}
-
     def metrics(self, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """GetCrawlerMetrics, every key of it."""
         names = data.get("CrawlerNameList") or [
@@ -237,9 +158,9 @@ class Crawlers:
                     "StillEstimating": caller.owner(name) in self._running,
                     "LastRuntimeSeconds": seconds[0] if seconds else 0.0,
                     "MedianRuntimeSeconds": statistics.median(seconds) if seconds else 0.0,
-                    "TablesCreated": done[0]["Summary"]["TablesCreated"] if done else 0,
-                    "TablesUpdated": done[0]["Summary"]["TablesUpdated"] if done else 0,
-                    "TablesDeleted": done[0]["Summary"]["TablesDeleted"] if done else 0,
+                    "TablesCreated": 0,
+                    "TablesUpdated": 0,
+                    "TablesDeleted": 0,
                 }
             )
         return {"CrawlerMetricsList": answers}
@@ -264,20 +185,12 @@ class Crawlers:
         return merged
 
     def _record(self, crawl: Crawl, status: str, error: str | None = None) -> dict[str, Any]:
-        counts = crawl.counts
         record: dict[str, Any] = {
             "Status": status,
             "StartTime": crawl.started,
             "LogGroup": LOG_GROUP,
             "LogStream": crawl.crawler["Name"],
             "MessagePrefix": crawl.identity,
-            "Summary": {
-                "TablesCreated": counts.tables_created,
-                "TablesUpdated": counts.tables_updated,
-                "TablesDeleted": counts.tables_deleted,
-                "PartitionsAdded": counts.partitions_added,
-                "PartitionsUpdated": counts.partitions_updated,
-            },
         }
         if status != "RUNNING":
             record["EndTime"] = time.time()
@@ -285,11 +198,11 @@ class Crawlers:
             record["ErrorMessage"] = error[:2048]
         return record
 
-    def _run(self, owner: str, crawl: Crawl) -> None:
+    def _run(self, crawl: Crawl) -> None:
         error = None
         crawl.say("BENCHMARK : Running Start Crawl for Crawler " + crawl.crawler["Name"])
         try:
-            self._crawl(owner, crawl)
+            self._crawling.run(crawl)
             status = "SUCCEEDED"
         except CrawlStoppedError:
             status = "CANCELLED"
@@ -300,155 +213,41 @@ class Crawlers:
             status, error = "FAILED", f"Internal Service Exception: {type(problem).__name__}: {problem}"
         if error:
             crawl.say(error, "ERROR")
-        counts = crawl.counts
         crawl.say(
             f"BENCHMARK : Crawler has finished running and is in state READY: {status}, "
-            f"{counts.partitions_added} partitions added, {counts.partitions_updated} updated, "
-            f"{counts.tables_created} tables created, {counts.tables_updated} updated"
+            f"{crawl.added} partitions added, {crawl.updated} updated"
         )
         try:
             self._logs.write(crawl.caller, LOG_GROUP, crawl.crawler["Name"], crawl.lines)
         except Exception:
             log.exception("the log of crawler %s could not be written", crawl.crawler["Name"])
-        self._store.put("crawl", owner, crawl.identity, self._record(crawl, status, error))
+        self._store.put("crawl", crawl.owner, crawl.identity, self._record(crawl, status, error))
         with self._lock:
-            self._running.pop(owner, None)
-
-    def _crawl(self, owner: str, crawl: Crawl) -> None:
-        targets = crawl.crawler.get("Targets") or {}
-        if crawl_events.wanted(crawl.crawler):
-            self._crawl_events(owner, crawl, targets["CatalogTargets"][0])
-            return
-        for target in targets.get("CatalogTargets") or []:
-            for name in target["Tables"]:
-                crawl.check()
-                self._crawl_table(owner, crawl, target["DatabaseName"], name)
-        for target in targets.get("S3Targets") or []:
-            crawl.check()
-            crawl_s3.crawl(self._emulator, self._partitions, self._footers, crawl, target)
-
-    def _crawl_events(self, owner: str, crawl: Crawl, target: dict[str, Any]) -> None:
-        """Look at what the events in the queue are of, or at everything unless the crawl before was a success."""
-        arn, wanted = crawl_events.queue_arn(crawl.crawler), crawl_events.fingerprint(crawl.crawler)
-        listed = self._store.get("listed", owner)
-        trusted = listed is not None and listed["definition"] == wanted
-        self._store.forget("listed", owner)
-        # Taken before anything is listed: what they are of is there by then.
-        events = crawl_events.receive(self._emulator, crawl.caller, arn, crawl.check)
-        if trusted:
-            crawl.say("The crawl is running by consuming Amazon S3 events.")
-        else:
-            crawl.say("Crawl is not running in S3 event mode")
-        for name in target["Tables"]:
-            crawl.check()
-            self._crawl_table(owner, crawl, target["DatabaseName"], name, events.uris if trusted else None)
-        crawl_events.delete(self._emulator, crawl.caller, events)
-        self._store.put("listed", owner, owner, {"definition": wanted})
-
-    def _crawl_table(
-        self, owner: str, crawl: Crawl, database: str, name: str, told: Sequence[str] | None = None
-    ) -> None:
-        """Crawl one table: all of its folders, or only those of the objects in `told`."""
-        caller = crawl.caller
-        try:
-            table = self._partitions.table(caller, database, name)
-        except AwsError as error:
-            if error.code != "EntityNotFoundException":
-                raise
-            raise CrawlError(f"Table {database}.{name}, a target of this crawler, is not in the catalog") from None
-        location = table["StorageDescriptor"].get("Location") or ""
-        keys = [key["Name"] for key in table.get("PartitionKeys") or []]
-        if told is None:
-            listed = self._emulator.list_objects(caller, hive.folder(location))
-        else:
-            listed = crawl_events.touched(self._emulator, caller, location, told)
-        locations, by_location, strays = hive.partition_folders(location, keys, listed)
-        for item in strays:
-            crawl.say(f"{item.uri} lies in no folder of the partition keys {keys} of {database}.{name}", "WARN")
-        if told is None:
-            there = self._partitions.all(caller, database, name)
-        else:
-            there = self._partitions.some(caller, database, name, locations)
-        known = {p.values: p for p in there}
-        only_new = (crawl.crawler.get("RecrawlPolicy") or {}).get("RecrawlBehavior") == "CRAWL_NEW_FOLDERS_ONLY"
-        visited = [where for values, where in locations.items() if not (only_new and values in known)]
-        self._check_files(owner, crawl, [item for where in visited for item in by_location[where]])
-        new = [hive.inherited(table, values, where) for values, where in locations.items() if values not in known]
-        if new:
-            crawl.check()
-            self._partitions.add(caller, table, new)
-            crawl.counts.partitions_added += len(new)
-            crawl.say(
-                f"Created partitions with values {[item['Values'] for item in new][:20]} for table {database}.{name}"
-            )
-        if not only_new:
-            for values, partition in known.items():
-                wanted = hive.inherited(table, values, partition.location)
-                if _schema(partition.descriptor["StorageDescriptor"]) != _schema(wanted["StorageDescriptor"]):
-                    crawl.check()
-                    self._partitions.replace(caller, table, values, wanted)
-                    crawl.counts.partitions_updated += 1
-        gone = [list(values) for values in known if values not in locations]
-        if gone:
-            crawl.say(
-                f"No objects any more for partitions {gone[:20]} of {database}.{name}; DeleteBehavior LOG: left", "WARN"
-            )
-
-    def _check_files(self, owner: str, crawl: Crawl, items: list[S3Object]) -> None:
-        """Read the footers of objects that are new or changed since this crawler last read them."""
-        seen: dict[str, str] = {}
-        for start in range(0, len(items), 500):
-            uris = [item.uri for item in items[start : start + 500]]
-            places = ", ".join("?" * len(uris))
-            seen.update(
-                self._store.query(
-                    f"SELECT uri, etag FROM crawled WHERE owner = ? AND uri IN ({places})", (owner, *uris)
-                )
-            )
-        fresh = [item for item in items if seen.get(item.uri) != item.etag]
-        for item in fresh:
-            crawl.check()
-            self._footers.read(crawl.caller, item)
-        with self._store.transaction() as t:
-            t.executemany(
-                "INSERT OR REPLACE INTO crawled VALUES (?, ?, ?)", [(owner, item.uri, item.etag) for item in fresh]
-            )
-        crawl.say(f"BENCHMARK : Classification complete: {len(fresh)} of {len(items)} files read, all Parquet")
-
-
-def _schema(storage: dict[str, Any]) -> tuple[Any, ...]:
-    columns = [(c["Name"], c.get("Type")) for c in storage.get("Columns") or []]
-    return (columns, storage.get("InputFormat"), storage.get("OutputFormat"), storage.get("SerdeInfo"))
+            self._running.pop(crawl.owner, None)
 
 
 def _check_definition(crawler: dict[str, Any]) -> None:
     targets = crawler.get("Targets") or {}
-    catalog, s3 = targets.get("CatalogTargets") or [], targets.get("S3Targets") or []
-    unsupported = sorted(
-        kind for kind, value in targets.items() if value and kind not in ("CatalogTargets", "S3Targets")
-    )
-    if unsupported:
-        raise AwsError(
-            "InvalidInputException", f"the local AWS server crawls catalog and S3 targets, found {unsupported}"
-        )
-    if not catalog and not s3:
-        raise AwsError("InvalidInputException", "A crawler needs at least one target: Targets is empty")
-    policy = crawler.get("SchemaChangePolicy") or {}
+    catalog = targets.get("CatalogTargets") or []
+    other = sorted(kind for kind, value in targets.items() if value and kind != "CatalogTargets")
+    if other:
+        raise invalid_input(f"the local AWS server crawls catalog targets only, found {other}")
+    if not catalog:
+        raise invalid_input("A crawler needs at least one target: Targets is empty")
+    if any(not target.get("Tables") or not target.get("DatabaseName") for target in catalog):
+        raise invalid_input("A catalog target needs DatabaseName and Tables")
+    recrawl = (crawler.get("RecrawlPolicy") or {}).get("RecrawlBehavior", "CRAWL_EVERYTHING")
+    if recrawl not in ("CRAWL_EVERYTHING", crawl_events.MODE):
+        raise invalid_input(f"the local AWS server crawls everything or by events, found {recrawl}")
     if crawl_events.wanted(crawler):
         crawl_events.queue_arn(crawler)
-    if catalog:
-        if s3:
-            raise AwsError("InvalidInputException", "Catalog targets cannot be mixed with other targets in one crawler")
-        if policy.get("DeleteBehavior", "LOG") != "LOG":
-            raise AwsError(
-                "InvalidInputException",
-                "The SchemaChangePolicy for a crawler with catalog targets must have DeleteBehavior LOG, "
-                f"found {policy['DeleteBehavior']}",
-            )
-        if any(not target.get("Tables") or not target.get("DatabaseName") for target in catalog):
-            raise AwsError("InvalidInputException", "A catalog target needs DatabaseName and Tables")
+    behavior = (crawler.get("SchemaChangePolicy") or {}).get("DeleteBehavior", "LOG")
+    if behavior != "LOG":
+        raise invalid_input(
+            f"The SchemaChangePolicy for a crawler with catalog targets must have DeleteBehavior LOG, found {behavior}"
+        )
     try:
         if not isinstance(json.loads(crawler.get("Configuration") or "{}"), dict):
             raise ValueError("not an object")
     except ValueError as error:
-        raise AwsError("InvalidInputException", f"Configuration is not a JSON object: {error}") from None
+        raise invalid_input(f"Configuration is not a JSON object: {error}") from None

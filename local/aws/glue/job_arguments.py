@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from local.aws.errors import invalid_input
 
@@ -15,6 +16,7 @@ CONSUMED = re.compile(
     r"|use-postgres-driver|auto-scale-within-microbatch|executor-cores|job-insights-.*|customer-driver-env-vars"
     r"|customer-executor-env-vars|encryption-type)"
 )
+PYTHON_FILES = (".py", ".zip", ".egg", ".whl")
 REFUSED = {
     "--additional-python-modules": "the script has the Spark environment's packages only",
     "--python-modules-installer-option": "the script has the Spark environment's packages only",
@@ -31,6 +33,9 @@ def check(arguments: Mapping[str, str]) -> None:
     for name, reason in REFUSED.items():
         if arguments.get(name):
             raise invalid_input(f"the local AWS server does not support the job argument {name}: {reason}")
+    for uri in extra_py_files(arguments):
+        if not uri.endswith(PYTHON_FILES):
+            raise invalid_input(f"--extra-py-files takes single files of {', '.join(PYTHON_FILES)}, found {uri}")
     if arguments.get("--job-bookmark-option") == "job-bookmark-enable":
         raise invalid_input("the local AWS server keeps no job bookmarks: leave --job-bookmark-option disabled")
     if (arguments.get("--job-language") or "python") != "python":
@@ -49,6 +54,11 @@ def argv(job: str, run: str, arguments: Mapping[str, str]) -> list[str]:
 def extra_py_files(arguments: Mapping[str, str]) -> list[str]:
     """The s3:// addresses of --extra-py-files."""
     return [uri.strip() for uri in str(arguments.get("--extra-py-files") or "").split(",") if uri.strip()]
+
+
+def python_path(files: Iterable[Path]) -> list[str]:
+    """Return the entries of Python's path that make these files importable: an archive itself, the folder of a .py."""
+    return list(dict.fromkeys(str(file.parent if file.suffix == ".py" else file) for file in files))
 
 
 def spark_conf(arguments: Mapping[str, str]) -> dict[str, str]:

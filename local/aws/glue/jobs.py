@@ -260,7 +260,8 @@ class Jobs:
             MARKER: run["Id"],
         }
         if extra:
-            environment["PYTHONPATH"] = os.pathsep.join(str(path) for path in extra)
+            # Spark hands it on to its Python workers.
+            environment["PYTHONPATH"] = os.pathsep.join(job_arguments.python_path(extra))
         command = [str(python), str(script), *job_arguments.argv(run["JobName"], run["Id"], arguments)]
         out_path, err_path = folder / "stdout", folder / "stderr"
         with out_path.open("wb") as out_file, err_path.open("wb") as err_file:

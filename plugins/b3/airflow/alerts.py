@@ -8,6 +8,7 @@ from typing import Any
 
 from b3 import settings
 from b3.airflow import run_dates
+from b3.calendar.sessions import day_of
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ def _of(context: Mapping[str, Any]) -> str:
 def of_run(run: Any) -> str:
     """Return what a run is for, as ` for 2020-04-30`: its id names the day on which it was due, if any."""
     conf = {} if run.run_type in run_dates.BY_LOGICAL_DATE else run.conf or {}
-    day = conf.get("trade_date") or conf.get("year") or (run.logical_date and run_dates.day_of(run.logical_date))
+    day = conf.get("trade_date") or conf.get("year") or (run.logical_date and day_of(run.logical_date))
     return f" for {day}" if day else ""
 
 

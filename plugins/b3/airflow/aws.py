@@ -1,4 +1,7 @@
-"""The AWS operators of the DAGs, set up alike: what they run belongs to the stack, and nothing of it is changed."""
+"""The AWS operators of the DAGs, and the clients of their tasks.
+
+The crawlers, the job and the workgroup belong to the stack of infra/lake.yaml: operators run them, and change nothing.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,14 @@ from typing import Any
 from airflow.providers.amazon.aws.operators.athena import AthenaOperator
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
 from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerOperator
+from airflow.sdk import TaskGroup
 
 CONNECTION = "aws_default"
 _POLL_SECONDS = 0.25
 
 
 def s3_client() -> Any:
-    """A boto3 S3 client."""
+    """Return a boto3 S3 client."""
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
     return S3Hook(aws_conn_id=CONNECTION).get_conn()
@@ -50,7 +54,7 @@ def ask(sql: str) -> list[dict[str, str | None]]:
 
 
 class S3OnDemand:
-    """A boto3 S3 client that is made at its first use: that takes a second, and most runs need none."""
+    """A boto3 S3 client that is made at its first use: making it takes a second, and most runs need none."""
 
     @cached_property
     def _client(self) -> Any:
@@ -61,7 +65,7 @@ class S3OnDemand:
 
 
 def statements(folder: Path) -> list[str]:
-    """Names of the SQL files in a folder.
+    """Return the names of the SQL files in a folder, without `.sql`.
 
     Raises:
         FileNotFoundError: there are none.
@@ -109,21 +113,45 @@ def refine(arguments: dict[str, str]) -> GlueJobOperator:
     )
 
 
-def athena(folder: str, name: str) -> AthenaOperator:
-    """Run a file of include/sql; a violated check is a failed query.
+def checks(sql: Path, data_set: str, group_id: str | None = None) -> TaskGroup:
+    """Return a group with a task for each file of include/sql/validate/<data set>/; a violated check fails its query.
 
-    Not deferrable: it takes a second or two, less than the second start that deferring costs.
+    A task is called `validate.<file>` whichever group it is in.
+
+    Args:
+        sql: the folder include/sql.
+        data_set: name of the folder with the checks.
+        group_id: the group's, by default the data set's name.
+    """
+    with TaskGroup(group_id or data_set, prefix_group_id=False) as group:
+        for name in statements(sql / "validate" / data_set):
+            _athena(f"validate/{data_set}/{name}.sql", task_id=f"validate.{name}", task_display_name=name)
+    return group
+
+
+def views(sql: Path) -> TaskGroup:
+    """Return a group with a task for each file of include/sql/views/."""
+    with TaskGroup("views") as group:
+        for name in statements(sql / "views"):
+            _athena(f"views/{name}.sql", task_id=name)
+    return group
+
+
+def _athena(file: str, **arguments: Any) -> AthenaOperator:
+    """Run a file of include/sql.
+
+    Not deferrable: a query takes a second or two, less than the second start that deferring costs.
     """
     return AthenaOperator(
-        task_id=name,
-        query=f"{folder}/{name}.sql",
+        query=file,
         database="{{ settings().glue_database }}",
         workgroup="{{ settings().athena_workgroup }}",
         aws_conn_id=CONNECTION,
         deferrable=False,
         sleep_time=_POLL_SECONDS,  # type: ignore[arg-type]  # a number of seconds, whatever its annotation says
         max_polling_attempts=2400,
-        # Once more for a worker that died; a check that is violated stays so, at the price of one query.
+        # Once more for a worker that died; a violated check stays so, at the price of one query.
         retries=1,
         retry_delay=dt.timedelta(seconds=10),
+        **arguments,
     )

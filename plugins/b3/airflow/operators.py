@@ -1,4 +1,4 @@
-"""The Airflow operators of the lake that are B3's own."""
+"""Airflow operators that fetch B3's files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from b3 import settings
 from b3.airflow import run_dates
 from b3.airflow.skipping import skip
+from b3.calendar import publication
 from b3.quotes import late_files
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class CaptureQuotesOperator(BaseOperator):
     the task is not tried again then.
 
     Args:
-        deadline_hours: when to stop waiting, see `b3.quotes.late_files.deadline`; 0 is not to wait. Templated.
+        deadline_hours: when to stop waiting, see `b3.calendar.publication.deadline`; 0 is not to wait. Templated.
         poll: how long to wait before B3 is asked again.
     """
 
@@ -47,7 +48,7 @@ class CaptureQuotesOperator(BaseOperator):
     def __init__(
         self,
         *,
-        deadline_hours: float | str = late_files.DEADLINE_HOURS,
+        deadline_hours: float | str = publication.DEADLINE_HOURS,
         poll: dt.timedelta = late_files.POLL,
         **arguments: Any,
     ) -> None:
@@ -56,7 +57,7 @@ class CaptureQuotesOperator(BaseOperator):
         self.poll = poll
 
     def execute(self, context: Any) -> dict[str, str]:
-        """Ask B3, and return the landed file, see `b3.quotes.land.LandedFile`.
+        """Ask B3, and return the landed file, see `b3.lake.landed.LandedFile`.
 
         Raises:
             AirflowFailException: what no other try mends: ClosedDay, B3 held no session on the run's trade date; or
@@ -77,7 +78,7 @@ class CaptureQuotesOperator(BaseOperator):
         from b3.site.hook import B3Hook
 
         trade_date = run_dates.trade_date(context["dag_run"])
-        until, at = late_files.deadline(trade_date, float(self.deadline_hours)), late_files.now()
+        until, at = publication.deadline(trade_date, float(self.deadline_hours)), publication.now()
         # The files of the month and the year come after the daily one: there is no use in them while that is awaited.
         longer = at >= until
         lake = settings.read().lake
@@ -99,7 +100,7 @@ class CaptureQuotesOperator(BaseOperator):
         kept = ti.xcom_pull(task_ids=ti.task_id, key=ANSWERS) or []
         earlier = [late_files.Answer(dt.datetime.fromisoformat(at), said) for at, said in kept]
         try:
-            answers = late_files.wait(error, earlier, trade_date, until=until, at=at)
+            answers = late_files.record_answer(error, earlier, trade_date, until=until, at=at)
         except late_files.DeadlineOver as over:
             raise for_good(over) from over
         ti.xcom_push(ANSWERS, [[answer.at.isoformat(timespec="seconds"), answer.said] for answer in answers])

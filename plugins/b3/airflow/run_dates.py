@@ -1,24 +1,43 @@
-"""Which session a DAG run is for."""
+"""Which days a DAG run is for: the trade date of `b3_daily`, the year of `b3_history`."""
 
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import Any
 
-from b3.calendar.sessions import SAO_PAULO
+from b3.calendar.sessions import FIRST_YEAR, day_of
 
-# Their conf is not their own: a backfill has one for all its runs, and takes over runs that were triggered by hand.
+# Airflow copies the conf of a backfill to all its runs, and to manual runs that it takes over.
 BY_LOGICAL_DATE = frozenset({"scheduled", "backfill"})
 
 
-def trade_date(dag_run: Any) -> dt.date:
-    """The trade date of a DAG run.
+@dataclass(frozen=True)
+class Period:
+    """The trade dates from `first` to `last`, both included."""
 
-    It is `trade_date` of the run's conf where that is given, which the trigger form fills. Otherwise, and in
-    scheduled and backfilled runs always, it is the day of the logical date, see `day_of`.
+    first: dt.date
+    last: dt.date
+
+    @property
+    def sql(self) -> str:
+        """SQL condition on the partition key that is true on these days only."""
+        if self.first == self.last:
+            return f"trade_date = date '{self.first}'"
+        return f"trade_date BETWEEN date '{self.first}' AND date '{self.last}'"
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first} to {self.last}"
+
+
+def trade_date(dag_run: Any) -> dt.date:
+    """Return the trade date of a run of b3_daily.
+
+    A manual run takes `trade_date` from its conf, which the trigger form sets. Without it, and in scheduled and
+    backfilled runs, the trade date is the day of the logical date, see `b3.calendar.sessions.day_of`.
 
     Raises:
-        ValueError: the conf's date is not YYYY-MM-DD, or the run has neither.
+        ValueError: the conf's date is not YYYY-MM-DD, or the run has neither date.
     """
     given = (dag_run.conf or {}).get("trade_date")
     if given and dag_run.run_type not in BY_LOGICAL_DATE:
@@ -35,13 +54,43 @@ def trade_date(dag_run: Any) -> dt.date:
     return day_of(dag_run.logical_date)
 
 
-def day_of(instant: dt.datetime) -> dt.date:
-    """The day that an aware instant names.
+def session_period(dag_run: Any, ti: Any = None) -> Period:
+    """Return the period of a run of b3_daily: its trade date. `ti` is not used."""
+    date = trade_date(dag_run)
+    return Period(date, date)
 
-    At midnight UTC that is the calendar day, as `airflow dags test b3_daily 2020-04-30`, `airflow backfill` and date
-    pickers give it; at any other time it is São Paulo's.
+
+def year(dag_run: Any) -> Period:
+    """Return the year of a run of b3_history, from 1 January to 31 December.
+
+    A manual run takes `year` from its conf. Without it, and in scheduled and backfilled runs, it is the year of the
+    logical date.
+
+    Raises:
+        ValueError: the conf's year is no year since 1986, or the run has neither.
     """
-    instant = instant.astimezone(dt.UTC)
-    if instant.time() == dt.time():
-        return instant.date()
-    return instant.astimezone(SAO_PAULO).date()
+    given = None if dag_run.run_type in BY_LOGICAL_DATE else (dag_run.conf or {}).get("year")
+    if given is None and dag_run.logical_date is None:
+        raise ValueError(f"expected a logical date, or year in its conf, found neither in run {dag_run.run_id}")
+    if given is None:
+        found = day_of(dag_run.logical_date).year
+    elif str(given).isdecimal():
+        found = int(given)
+    else:
+        found = 0
+    if not FIRST_YEAR <= found <= dt.MAXYEAR:
+        raise ValueError(f"expected year in the run's conf, {FIRST_YEAR} or later, found {given!r}: trigger it again")
+    return Period(dt.date(found, 1, 1), dt.date(found, 12, 31))
+
+
+def uploaded_year(dag_run: Any, ti: Any) -> Period:
+    """Return the year of a run of b3_history up to the last session that its task `upload` wrote.
+
+    Later sessions are not in the year's file yet, and belong to b3_daily.
+
+    Args:
+        dag_run: the run.
+        ti: a task instance of the run after `upload`.
+    """
+    uploaded = ti.xcom_pull(task_ids="upload")["partitions"]
+    return Period(year(dag_run).first, max(dt.date.fromisoformat(partition["trade_date"]) for partition in uploaded))

@@ -79,7 +79,7 @@ def next_session(date: dt.date) -> dt.date:
 
 
 def last_rebalance(date: dt.date) -> dt.date:
-    """The first session of the index portfolios in force on `date`.
+    """Return the first session of the index portfolios in force on `date`.
 
     B3's indexes change portfolios on the first Monday of January, May and September, or on the session after it
     where that is closed. On a `date` without a session it is as on the session before.
@@ -97,3 +97,15 @@ def _rebalance(year: int, month: int) -> dt.date:
     first = dt.date(year, month, 1)
     monday = first + dt.timedelta(days=-first.weekday() % 7)
     return _between(monday, monday + dt.timedelta(days=14))[0]
+
+
+def day_of(instant: dt.datetime) -> dt.date:
+    """Return the day that a logical date names.
+
+    Midnight UTC names its calendar day: `airflow dags test b3_daily 2020-04-30`, `airflow backfill` and date pickers
+    give it so. Any other instant is read in São Paulo.
+    """
+    instant = instant.astimezone(dt.UTC)
+    if instant.time() == dt.time():
+        return instant.date()
+    return instant.astimezone(SAO_PAULO).date()

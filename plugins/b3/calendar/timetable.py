@@ -8,9 +8,8 @@ from typing import Any
 import pendulum
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
 
-from b3.airflow import run_dates
-from b3.calendar import sessions
-from b3.quotes import late_files
+from b3.calendar import publication, sessions
+from b3.calendar.sessions import day_of
 
 _DAY = dt.timedelta(days=1)
 
@@ -31,7 +30,7 @@ class SessionTimetable(Timetable):
         published_at: the time of the session's day, São Paulo, from which its run may start.
     """
 
-    def __init__(self, published_at: dt.time = late_files.PUBLISHED_AT) -> None:
+    def __init__(self, published_at: dt.time = publication.PUBLISHED_AT) -> None:
         self.published_at = published_at
         self.description = f"Every B3 session, {self.published_at:%H:%M} São Paulo"
 
@@ -56,11 +55,11 @@ class SessionTimetable(Timetable):
         return hash(self.published_at)
 
     def infer_manual_data_interval(self, *, run_after: pendulum.DateTime) -> DataInterval:
-        """The day that a logical date given by hand names, as `b3.airflow.run_dates.day_of` reads it.
+        """The day that a logical date given by hand names, as `b3.calendar.sessions.day_of` reads it.
 
         On a closed day that is no session: it is not moved to one that nobody asked for, and the run says so.
         """
-        return _interval(run_dates.day_of(run_after))
+        return _interval(day_of(run_after))
 
     def next_dagrun_info(
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
@@ -72,23 +71,23 @@ class SessionTimetable(Timetable):
         """
         if restriction.earliest is None:
             return None
-        first = max(run_dates.day_of(restriction.earliest), dt.date(sessions.FIRST_YEAR, 1, 1))
+        first = max(day_of(restriction.earliest), dt.date(sessions.FIRST_YEAR, 1, 1))
         if last_automated_data_interval is not None:
-            first = max(first, run_dates.day_of(last_automated_data_interval.start) + _DAY)
+            first = max(first, day_of(last_automated_data_interval.start) + _DAY)
         if not restriction.catchup:
             first = max(first, self._last_published())
         session = sessions.next_session(first - _DAY)
-        if restriction.latest is not None and session > run_dates.day_of(restriction.latest):
+        if restriction.latest is not None and session > day_of(restriction.latest):
             return None
-        due = pendulum.instance(late_files.due(session, self.published_at)).in_timezone("UTC")
+        due = pendulum.instance(publication.due(session, self.published_at)).in_timezone("UTC")
         # DagRunInfo has other fields in each release of Airflow; its constructors fill them.
         interval = _interval(session)
         return DagRunInfo.interval(interval.start, interval.end)._replace(run_after=due)
 
     def _last_published(self) -> dt.date:
-        now = late_files.now()
-        last = sessions.previous_session(run_dates.day_of(now) + _DAY)
-        if late_files.due(last, self.published_at) > now:
+        now = publication.now()
+        last = sessions.previous_session(day_of(now) + _DAY)
+        if publication.due(last, self.published_at) > now:
             last = sessions.previous_session(last)
         return last
 

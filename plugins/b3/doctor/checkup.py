@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
-from b3.calendar import holidays, sessions
+from b3.calendar import holidays, publication, sessions
 from b3.doctor.diagnosis import NO_ANSWER, WIDTH, Diagnosis, details, shortened, table
 from b3.errors import (
     NoPortfolio,
@@ -30,7 +30,7 @@ from b3.errors import (
 )
 from b3.indexes import portfolio
 from b3.lake import layout
-from b3.quotes import cotahist, late_files
+from b3.quotes import cotahist
 from b3.sectors import workbook
 from b3.site.addresses import HOLIDAYS_PATH, INDEX_METHODS, QUOTES_PATH, index_path, sector_workbook_path
 
@@ -210,7 +210,7 @@ class _Visit:
 
 def _probes(visit: _Visit, indexes: Sequence[str], now: dt.datetime) -> list[Probe]:
     """Return the addresses that the lake uses, in the order of a run."""
-    session = late_files.last_published(now)
+    session = publication.last_published(now)
     today = now.astimezone(sessions.SAO_PAULO).date()
     month = session.replace(day=1), session.replace(day=calendar.monthrange(session.year, session.month)[1])
     year = dt.date(session.year, 1, 1), dt.date(session.year, 12, 31)

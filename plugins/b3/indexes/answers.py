@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from b3.calendar import sessions
 from b3.errors import SourceError, WrongDate, reading
 from b3.indexes import portfolio
+from b3.lake.landed import LandedFile, receive, rejecting
 from b3.lake.layout import Lake
-from b3.quotes.land import LandedFile, receive, rejecting
 from b3.site.addresses import INDEX_METHODS
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Answer:
     Attributes:
         body: the object.
         download: its origin, that of the first page.
-        received: where the pages lie as they came.
+        received: lake the pages lie as they came.
         session: the one that it names, None for an endpoint that names none.
     """
 
@@ -50,22 +50,22 @@ class Answer:
     session: dt.date | None
 
 
-def ask(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, index: str, endpoint: str) -> Answer:
+def ask(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, index: str, endpoint: str) -> Answer:
     """Fetch all pages of a portfolio, and check them."""
     method = INDEX_METHODS[endpoint]
-    first, download, received = _page(hook, s3, where, method, index, 1)
-    with rejecting(s3, where, _page_name(method, index, 1), io.BytesIO(first), download):
+    first, download, received = _page(hook, s3, lake, method, index, 1)
+    with rejecting(s3, lake, _page_name(method, index, 1), io.BytesIO(first), download):
         count = portfolio.page_count(first, source=download.url)
     pages, places = [first], [received.uri]
     for number in range(2, count + 1):
-        page, of_page, received = _page(hook, s3, where, method, index, number)
-        with rejecting(s3, where, _page_name(method, index, number), io.BytesIO(page), of_page):
+        page, of_page, received = _page(hook, s3, lake, method, index, number)
+        with rejecting(s3, lake, _page_name(method, index, number), io.BytesIO(page), of_page):
             portfolio.page_count(page, source=of_page.url)
         pages.append(page)
         places.append(received.uri)
     body = portfolio.join_pages(pages)
     download = replace(download, sha256=hashlib.sha256(body).hexdigest(), size=len(body))
-    with rejecting(s3, where, _page_name(method, index, 1), io.BytesIO(body), download):
+    with rejecting(s3, lake, _page_name(method, index, 1), io.BytesIO(body), download):
         table = portfolio.read_table(body, endpoint=endpoint, index=index, source=download.url)
         session = table["trade_date"][0].as_py()
         if session is not None:
@@ -73,21 +73,21 @@ def ask(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, index: str, end
     return Answer(body, download, places, session)
 
 
-def current_session(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, index: str) -> dt.date:
+def current_session(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, index: str) -> dt.date:
     """Return the session that B3 is at, as the portfolio of an index names it."""
     method = INDEX_METHODS["portfolio_day"]
     try:
-        body, download, _ = _page(hook, s3, where, method, index, 1)
+        body, download, _ = _page(hook, s3, lake, method, index, 1)
     except Unserved as failure:
         raise failure.error from None
-    with rejecting(s3, where, _page_name(method, index, 1), io.BytesIO(body), download):
+    with rejecting(s3, lake, _page_name(method, index, 1), io.BytesIO(body), download):
         session = portfolio.header_date(body, source=download.url)
         _check_near(session, trade_date, download)
     return session
 
 
 def _page(
-    hook: B3Hook, s3: Any, where: Lake, method: str, index: str, number: int
+    hook: B3Hook, s3: Any, lake: Lake, method: str, index: str, number: int
 ) -> tuple[bytes, Download, LandedFile]:
     """Fetch a page, and keep it in landing/received/ before anybody reads it."""
     try:
@@ -96,7 +96,7 @@ def _page(
     except SourceError as error:
         error.add_note(f"asked for: {method} of {index}, page {number}")
         raise Unserved(error) from error
-    return body, download, receive(s3, where, _page_name(method, index, number), io.BytesIO(body), download)
+    return body, download, receive(s3, lake, _page_name(method, index, number), io.BytesIO(body), download)
 
 
 def _page_name(method: str, index: str, number: int) -> str:

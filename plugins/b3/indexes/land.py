@@ -1,7 +1,7 @@
-"""From B3 to landing/: the portfolios of the indexes and the sector classification, kept as sent once checked.
+"""From B3 to landing/index/: the portfolios of the indexes, kept as sent once they are checked.
 
-B3 serves one portfolio of an index at a time, that of the session it names itself, which may be the next one. So what
-is captured lands under that session, and a run uses what lies under its own: captured just now, or by an earlier run.
+B3 serves one portfolio of an index at a time. The answer names its session, which may be the next one. So a portfolio
+lands under the session that it names, and a run uses those that landed under its own trade date, now or before.
 
 Every answer is put into landing/received/ before anybody reads it: B3 does not give it again.
 """
@@ -15,12 +15,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from b3.errors import NoPortfolio, OtherSession, SourceError, reading
-from b3.indexes.answers import Unserved, ask, current_session
+from b3.errors import NoPortfolio, OtherSession, SourceError
+from b3.indexes.answers import Unserved, ask
 from b3.lake import layout
+from b3.lake.landed import LandedFile, find, keep
 from b3.lake.layout import Lake
-from b3.quotes.land import LandedFile, find, keep, receive, rejecting
-from b3.sectors import workbook
 from b3.site.addresses import INDEX_METHODS
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ log = logging.getLogger(__name__)
 
 # An index may have no preview.
 _REQUIRED = ("portfolio_day", "theoretical")
-_SECTORS_FILE = "GetDownloadIndustryClassification.xlsx"
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class LandedPortfolio:
 
     @classmethod
     def of(cls, fields: dict[str, Any]) -> LandedPortfolio:
-        """The one that `dataclasses.asdict` made these fields of."""
+        """Return the portfolio that `dataclasses.asdict` made these fields of."""
         return cls(fields["index"], fields["endpoint"], LandedFile(**fields["file"]))
 
 
@@ -61,7 +59,7 @@ class CapturedPortfolios:
 
     @classmethod
     def of(cls, fields: dict[str, Any]) -> CapturedPortfolios:
-        """Return the one that `dataclasses.asdict` made these fields of."""
+        """Return what `dataclasses.asdict` made these fields of."""
         return cls([LandedPortfolio.of(portfolio) for portfolio in fields["landed"]], list(fields["errors"]))
 
     def check(self) -> None:
@@ -88,8 +86,8 @@ class _Captured:
 
 
 @dataclass(frozen=True)
-class _Elsewhere:
-    """An index whose portfolios B3 serves for another session, and what landing/ lacks of the one asked for."""
+class _AtOtherSession:
+    """An index of which B3 serves another session, and the endpoints that landing/ lacks of the one asked for."""
 
     index: str
     session: dt.date
@@ -97,7 +95,7 @@ class _Elsewhere:
 
 
 def capture_portfolios(
-    hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, indexes: Sequence[str]
+    hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, indexes: Sequence[str]
 ) -> CapturedPortfolios:
     """Bring the portfolios of the indexes to landing/index/, and name those of `trade_date`.
 
@@ -114,7 +112,7 @@ def capture_portfolios(
     Args:
         hook: where to fetch from.
         s3: a boto3 S3 client.
-        where: the lake.
+        lake: the lake.
         trade_date: the session.
         indexes: B3's codes of them.
 
@@ -129,9 +127,9 @@ def capture_portfolios(
     """
     landed: list[LandedPortfolio] = []
     errors: list[SourceError] = []
-    elsewhere: list[_Elsewhere] = []
-    for index, captured in _capture(hook, s3, where, trade_date, indexes).items():
-        files = _of_session(s3, where, index, trade_date, captured)
+    at_other_session: list[_AtOtherSession] = []
+    for index, captured in _capture(hook, s3, lake, trade_date, indexes).items():
+        files = _of_session(s3, lake, index, trade_date, captured)
         missing = tuple(endpoint for endpoint in _REQUIRED if endpoint not in files)
         failed = captured.refused + [
             error for endpoint, error in captured.unserved.items() if missing or endpoint not in files
@@ -144,83 +142,26 @@ def capture_portfolios(
             landed += [LandedPortfolio(index, endpoint, file) for endpoint, file in files.items()]
         elif not failed:
             assert captured.session
-            elsewhere.append(_Elsewhere(index, captured.session, missing))
+            at_other_session.append(_AtOtherSession(index, captured.session, missing))
     said = [_told(error) for error in errors]
     if errors and not landed:
         raise errors[0] if len(errors) == 1 else _incomplete(said)
-    if elsewhere and not landed:
-        raise _other_session(trade_date, elsewhere)
-    if elsewhere:
-        log.warning("going on without some indexes: %s", _other_session(trade_date, elsewhere))
+    if at_other_session and not landed:
+        raise _other_session(trade_date, at_other_session)
+    if at_other_session:
+        log.warning("going on without some indexes: %s", _other_session(trade_date, at_other_session))
     for text in said:
         log.error("going on with what is good: %s", text)
     return CapturedPortfolios(landed, said)
 
 
-def capture_sectors(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, index: str) -> LandedFile | None:
-    """Bring the sector classification to landing/sectors/ if it differs from the newest there up to `trade_date`.
-
-    It carries no date, and B3 serves the current one alone. So it is taken only while B3's portfolios are those of
-    `trade_date`; afterwards, and where B3 fails to answer, that session's file is used as it landed.
-
-    Args:
-        hook: where to fetch from.
-        s3: a boto3 S3 client.
-        where: the lake.
-        trade_date: the session.
-        index: B3's code of the one whose portfolio tells at which session B3 is.
-
-    Returns:
-        The file of that session; None if the classification is as on an earlier one.
-
-    Raises:
-        OtherSession: B3 is at another session, and nothing has landed for `trade_date`.
-        SourceError: and its subclasses: B3's answer is missing, or no sector classification; what came is kept in
-            landing/rejected/.
-    """
-    key = layout.landing_sectors_key(trade_date)
-    newest = _newest_sectors_key(s3, where, key)
-    former = find(s3, where, newest) if newest else None
-    own = former if newest == key else None
-    try:
-        current = current_session(hook, s3, where, trade_date, index)
-        if current != trade_date:
-            raise OtherSession(
-                source="B3's sector classification",
-                expected=f"that of {trade_date}",
-                found=f"B3 at the session {current}",
-                hint="The newest one that landed up to a session is that session's.",
-            )
-        with reading("B3's sector classification"):
-            body, download = hook.download_sector_workbook()
-    except SourceError as error:
-        if own is None:
-            raise
-        log.warning("using %s as landed: %s", own.uri, error)
-        return own
-    receive(s3, where, _SECTORS_FILE, io.BytesIO(body), download)
-    with rejecting(s3, where, _SECTORS_FILE, io.BytesIO(body), download):
-        workbook.read_workbook(body, source=download.url)
-    if former is not None and own is None and former.sha256 == download.sha256:
-        log.info("the sector classification is still that of %s", former.uri)
-        return None
-    return keep(s3, where, key, io.BytesIO(body), download)
-
-
-def _newest_sectors_key(s3: Any, where: Lake, last: str) -> str | None:
-    """The key of the newest sector classification up to that of key `last`; dates in keys sort as text."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=where.bucket, Prefix=layout.LANDING_SECTORS_PREFIX)
-    keys = (found["Key"] for page in pages for found in page.get("Contents", []))
-    return max((key for key in keys if key <= last and key.endswith(".xlsx")), default=None)
-
-
-def _capture(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, indexes: Sequence[str]) -> dict[str, _Captured]:
-    """Ask for every endpoint of the indexes, and land what is good under the session it is for."""
+def _capture(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, indexes: Sequence[str]) -> dict[str, _Captured]:
+    """Ask for every endpoint of the indexes, and land the good answers under their session."""
     captures = {index: _Captured() for index in indexes}
     # portfolio_day comes first, of all indexes: the other endpoints name no session.
     for endpoint in INDEX_METHODS:
         for index, captured in captures.items():
-            _capture_endpoint(hook, s3, where, trade_date, index, endpoint, captured)
+            _capture_endpoint(hook, s3, lake, trade_date, index, endpoint, captured)
         named = {captured.session for captured in captures.values() if captured.session}
         if len(named) == 1:
             # An index whose portfolio_day failed takes the session that all others name.
@@ -231,11 +172,11 @@ def _capture(hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, indexes: S
 
 
 def _capture_endpoint(
-    hook: B3Hook, s3: Any, where: Lake, trade_date: dt.date, index: str, endpoint: str, captured: _Captured
+    hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, index: str, endpoint: str, captured: _Captured
 ) -> None:
-    """Ask for an endpoint of an index, and note in `captured` what came of it."""
+    """Ask for an endpoint of an index, and note the landed file or the error in `captured`."""
     try:
-        answer = ask(hook, s3, where, trade_date, index, endpoint)
+        answer = ask(hook, s3, lake, trade_date, index, endpoint)
     except Unserved as failure:
         captured.unserved[endpoint] = failure.error
     except NoPortfolio as error:
@@ -253,16 +194,16 @@ def _capture_endpoint(
             return
         captured.session = session
         key = layout.landing_index_key(index, endpoint, session)
-        captured.files[endpoint] = keep(s3, where, key, io.BytesIO(answer.body), answer.download)
+        captured.files[endpoint] = keep(s3, lake, key, io.BytesIO(answer.body), answer.download)
 
 
-def _of_session(s3: Any, where: Lake, index: str, trade_date: dt.date, captured: _Captured) -> dict[str, LandedFile]:
-    """What lies in landing/ of an index for `trade_date`, by endpoint."""
+def _of_session(s3: Any, lake: Lake, index: str, trade_date: dt.date, captured: _Captured) -> dict[str, LandedFile]:
+    """Return the landed files of an index for `trade_date`, by endpoint."""
     captured_now = captured.files if captured.session == trade_date else {}
     files = {}
     for endpoint in INDEX_METHODS:
         key = layout.landing_index_key(index, endpoint, trade_date)
-        file = captured_now.get(endpoint) or find(s3, where, key)
+        file = captured_now.get(endpoint) or find(s3, lake, key)
         if file is not None:
             files[endpoint] = file
     return files
@@ -284,13 +225,13 @@ def _incomplete(errors: list[str]) -> SourceError:
     )
 
 
-def _other_session(trade_date: dt.date, elsewhere: list[_Elsewhere]) -> OtherSession:
+def _other_session(trade_date: dt.date, at_other_session: list[_AtOtherSession]) -> OtherSession:
     return OtherSession(
         source="B3's index portfolios",
         expected=f"those of {trade_date}",
         found="; ".join(
             f"{of.index} of {of.session}, and no {' and no '.join(of.missing)} of {trade_date} in landing"
-            for of in elsewhere
+            for of in at_other_session
         ),
         hint="B3 serves one portfolio at a time: for a session to come, run the task again on its day; one that has "
         "passed can't be had any more.",

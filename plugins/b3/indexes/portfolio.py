@@ -25,7 +25,7 @@ from typing import Any
 import pyarrow as pa
 
 from b3.errors import BadLayout, NoPortfolio, NotB3Data, NotPublished, Truncated, WrongDate, printable
-from b3.sectors import workbook
+from b3.indexes.sector_labels import split_label
 from b3.site import webpage
 from b3.site.addresses import INDEX_METHODS, MOST_PAGES
 
@@ -77,7 +77,7 @@ def read_table(
 
     weight_pct is in percent of the index; theoretical_quantity in shares; reductor, the same in every row, is the
     number the portfolio's value is divided by for the index's points. sector and subsector are those of
-    `b3.sectors.workbook.split_label`, null where the answer has none.
+    `b3.indexes.sector_labels.split_label`, null where the answer has none.
 
     Args:
         json_bytes: the answer: a page, or the array of all pages in any order.
@@ -247,7 +247,7 @@ class _Answer:
     def _row(self, row: Any, where: str) -> dict[str, Any]:
         _check_fields(row, self.row_fields, where, self.source)
         label = self.text(row["segment"], f"segment in {where}") if row.get("segment") is not None else None
-        sector, subsector = workbook.split_label(label) if label else (None, None)
+        sector, subsector = split_label(label) if label else (None, None)
         return {
             "ticker": self.ticker(row["cod"], f"cod in {where}"),
             "company": self.text(row["asset"], f"asset in {where}"),

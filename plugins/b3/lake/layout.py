@@ -11,7 +11,6 @@ raw/sectors/trade_date=2020-04-30/sectors.parquet
 refined/quotes/trade_date=2020-04-30/quotes.parquet
 refined/findings/trade_date=2020-04-30/findings.parquet  what is odd in the session's quotes
 refined/index_stocks/trade_date=2020-04-30/ticker=PETR4/index_stocks.parquet
-staging/refine/trade_date=2020-04-30/            where the Glue job writes before it commits
 """
 
 from __future__ import annotations
@@ -25,37 +24,38 @@ RAW_SECTORS_TABLE = "raw_sectors"
 QUOTES_TABLE = "quotes"
 FINDINGS_TABLE = "findings"
 INDEX_STOCKS_TABLE = "index_stocks"
+LANDING_QUOTES_PREFIX = "landing/quotes/"
 LANDING_SECTORS_PREFIX = "landing/sectors/"
 RAW_QUOTES_PREFIX = "raw/quotes/"
 
 
 def daily_quotes_file(trade_date: dt.date) -> str:
-    """B3's name of the historical quotes of one session."""
+    """Return B3's name of the historical quotes of one session."""
     return f"COTAHIST_D{trade_date:%d%m%Y}.ZIP"
 
 
 def monthly_quotes_file(trade_date: dt.date) -> str:
-    """B3's name of the historical quotes of a session's month."""
+    """Return B3's name of the historical quotes of a session's month."""
     return f"COTAHIST_M{trade_date:%m%Y}.ZIP"
 
 
 def annual_quotes_file(year: int) -> str:
-    """B3's name of the historical quotes of a year."""
+    """Return B3's name of the historical quotes of a year."""
     return f"COTAHIST_A{year}.ZIP"
 
 
 def landing_quotes_key(file_name: str) -> str:
-    """Key of a COTAHIST file as B3 sent it."""
-    return f"landing/quotes/{file_name}"
+    """Return the key of a COTAHIST file as B3 sent it."""
+    return f"{LANDING_QUOTES_PREFIX}{file_name}"
 
 
 def landing_index_key(index: str, endpoint: str, trade_date: dt.date) -> str:
-    """Key of an index's portfolio as B3 sent it, by the session that it is for."""
+    """Return the key of an index's portfolio as B3 sent it, by the session that it is for."""
     return f"landing/index/{index}/{endpoint}/{trade_date.isoformat()}.json"
 
 
 def landing_sectors_key(trade_date: dt.date) -> str:
-    """Key of the sector workbook as B3 sent it, by the session of the run that found it changed."""
+    """Return the key of the sector workbook as B3 sent it, by the session of the run that found it changed."""
     return f"{LANDING_SECTORS_PREFIX}{trade_date.isoformat()}.xlsx"
 
 
@@ -65,7 +65,7 @@ def received_key(sha256: str, file_name: str) -> str:
 
 
 def rejected_key(sha256: str, file_name: str) -> str:
-    """Key under which an answer that failed its checks is kept, by its content."""
+    """Return the key under which an answer that failed its checks is kept, by its content."""
     return f"landing/rejected/{sha256}/{file_name}"
 
 
@@ -74,27 +74,32 @@ def _partition(layer: str, table: str, trade_date: dt.date) -> str:
 
 
 def raw_quotes_key(trade_date: dt.date) -> str:
-    """Key of the one object of a raw quotes partition."""
+    """Return the key of the one object of a raw quotes partition."""
     return _partition("raw", "quotes", trade_date) + "/quotes.parquet"
 
 
+def raw_quotes_prefix(year: int) -> str:
+    """Return the prefix of the raw quotes partitions of a year."""
+    return f"{RAW_QUOTES_PREFIX}trade_date={year}-"
+
+
 def raw_index_portfolio_key(trade_date: dt.date) -> str:
-    """Key of the one object of a raw partition of index portfolios."""
+    """Return the key of the one object of a raw partition of index portfolios."""
     return _partition("raw", "index_portfolio", trade_date) + "/index_portfolio.parquet"
 
 
 def raw_sectors_key(trade_date: dt.date) -> str:
-    """Key of the one object of a raw partition of the sector classification."""
+    """Return the key of the one object of a raw partition of the sector classification."""
     return _partition("raw", "sectors", trade_date) + "/sectors.parquet"
 
 
 def refined_quotes_key(trade_date: dt.date) -> str:
-    """Key of the one object of a refined quotes partition."""
+    """Return the key of the one object of a refined quotes partition."""
     return _partition("refined", "quotes", trade_date) + "/quotes.parquet"
 
 
 def findings_key(trade_date: dt.date) -> str:
-    """Key of the one object of a session's findings."""
+    """Return the key of the one object of a session's findings."""
     return _partition("refined", "findings", trade_date) + "/findings.parquet"
 
 
@@ -104,18 +109,8 @@ def date_of(key: str) -> dt.date:
 
 
 def refined_index_stocks_prefix(trade_date: dt.date) -> str:
-    """Prefix of the refined constituents of one session: a partition `ticker=T/` each below it."""
+    """Return the prefix of the refined constituents of one session: a partition `ticker=T/` each below it."""
     return _partition("refined", "index_stocks", trade_date) + "/"
-
-
-def refine_year_staging_prefix(year: int) -> str:
-    """As `refine_staging_prefix`, for a year."""
-    return f"staging/refine/year={year}/"
-
-
-def refine_staging_prefix(trade_date: dt.date) -> str:
-    """Prefix below which the Glue job may write and delete as it likes."""
-    return _partition("staging", "refine", trade_date) + "/"
 
 
 @dataclass(frozen=True)
@@ -125,12 +120,12 @@ class Lake:
     bucket: str
 
     def uri(self, key: str) -> str:
-        """`s3://` URI of a key of this lake."""
+        """Return the `s3://` URI of a key."""
         return f"s3://{self.bucket}/{key}"
 
-    def raw_quotes(self, trade_date: dt.date) -> str:
-        """URI of a raw quotes partition's object."""
-        return self.uri(raw_quotes_key(trade_date))
+    def key(self, uri: str) -> str:
+        """Return the key of a URI that `uri` made."""
+        return uri.removeprefix(self.uri(""))
 
     @property
     def all_raw_quotes(self) -> str:
@@ -142,31 +137,15 @@ class Lake:
         """URI of the prefix below which all refined quotes partitions lie."""
         return self.uri("refined/quotes/")
 
-    def findings(self, trade_date: dt.date) -> str:
-        """URI of the object of a session's findings."""
-        return self.uri(findings_key(trade_date))
-
     @property
     def all_findings(self) -> str:
         """URI of the prefix below which the findings of all sessions lie."""
         return self.uri("refined/findings/")
 
-    def refine_year_staging(self, year: int) -> str:
-        """URI of the Glue job's staging prefix for a year."""
-        return self.uri(refine_year_staging_prefix(year))
-
     def raw_index_portfolio(self, trade_date: dt.date) -> str:
-        """URI of a raw index-portfolio partition's object."""
+        """Return the URI of a raw index-portfolio partition's object."""
         return self.uri(raw_index_portfolio_key(trade_date))
 
-    def refined_quotes(self, trade_date: dt.date) -> str:
-        """URI of a refined quotes partition's object."""
-        return self.uri(refined_quotes_key(trade_date))
-
     def refined_index_stocks(self, trade_date: dt.date) -> str:
-        """URI of the prefix below which a session's refined constituents lie."""
+        """Return the URI of the prefix below which a session's refined constituents lie."""
         return self.uri(refined_index_stocks_prefix(trade_date))
-
-    def refine_staging(self, trade_date: dt.date) -> str:
-        """URI of the Glue job's staging prefix for a trade date."""
-        return self.uri(refine_staging_prefix(trade_date))

@@ -2,7 +2,7 @@
 
 An odd row is published as B3 wrote it, and the Glue job tells it in `findings`. When most rows of a session break one
 rule, it is the layout that changed, or we that misread it: such a file waits for a person. The rules are those of
-RULES in include/glue/refine.py, which says them in words; a test holds the two against each other.
+RULES in include/glue/refine/rules.py, which says them in words; a test holds the two against each other.
 """
 
 from __future__ import annotations

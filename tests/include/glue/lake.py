@@ -1,12 +1,14 @@
 """What the tests of the Glue script share: a lake in the local S3, its raw files, and runs of the script."""
 
+from __future__ import annotations
+
 import datetime as dt
 import io
 import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from botocore.config import Config
 
+from infra.checkout import refine_script
+from infra.deploy import bundle
 from local.aws import launch
 from local.aws.glue import spark
+from tests.include.glue.gate import Gate
 from tests.places import ROOT
 
-SCRIPT = ROOT / "include" / "glue" / "refine.py"
-SPARK = ROOT / ".venv-spark"
+SCRIPT = refine_script()
+GLUE = SCRIPT.parent
+SPARK = launch.SPARK_ENVIRONMENT
 
 BUCKET = "lake"
 DAY = dt.date(2024, 2, 28)
@@ -107,14 +113,14 @@ class Lake:
     environ: dict[str, str]
     endpoint: str
 
-    def raw(self, name: str) -> str:
-        return f"raw/{name}/trade_date={DAY}/quotes.parquet"
+    def raw(self, name: str, date: dt.date = DAY) -> str:
+        return f"raw/{name}/trade_date={date}/quotes.parquet"
 
-    def refined(self, name: str) -> str:
-        return f"refined/{name}/trade_date={DAY}/quotes.parquet"
+    def refined(self, name: str, date: dt.date = DAY) -> str:
+        return f"refined/{name}/trade_date={date}/quotes.parquet"
 
-    def findings(self, name: str) -> str:
-        return f"refined/{name}-findings/trade_date={DAY}/findings.parquet"
+    def findings(self, name: str, date: dt.date = DAY) -> str:
+        return f"refined/{name}-findings/trade_date={date}/findings.parquet"
 
     def put(self, key: str, body: bytes, metadata: dict[str, str] | None = None) -> str:
         return self.s3.put_object(Bucket=BUCKET, Key=key, Body=body, Metadata=metadata or {})["ETag"]
@@ -125,24 +131,23 @@ class Lake:
     def versions(self, key: str) -> int:
         return len(self.s3.list_object_versions(Bucket=BUCKET, Prefix=key).get("Versions", []))
 
-    def staged(self, name: str) -> list[str]:
-        found = self.s3.list_objects_v2(Bucket=BUCKET, Prefix=f"staging/{name}/").get("Contents", [])
-        return [entry["Key"] for entry in found]
-
     def read(self, key: str) -> pq.ParquetFile:
         return pq.ParquetFile(io.BytesIO(self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()))
 
     def arguments(self, name: str, source: str | None = None, **changes: str) -> list[str]:
         given = {
-            "source": f"s3://{BUCKET}/{self.raw(source or name)}",
-            "target": f"s3://{BUCKET}/{self.refined(name)}",
-            "findings": f"s3://{BUCKET}/{self.findings(name)}",
-            "staging": f"s3://{BUCKET}/staging/{name}/",
-            "trade_date": str(DAY),
+            "sessions": str(DAY),
             "previous_session": str(DAY_BEFORE),
+            "source": f"s3://{BUCKET}/raw/{source or name}/",
+            "target": f"s3://{BUCKET}/refined/{name}/",
+            "findings": f"s3://{BUCKET}/refined/{name}-findings/",
             **changes,
         }
         return [part for key, value in given.items() for part in (f"--{key}", value)]
+
+    def through(self, gate: Gate) -> Lake:
+        """The same lake for processes whose requests shall pass the gate."""
+        return replace(self, environ={**self.environ, "AWS_ENDPOINT_URL": gate.endpoint})
 
     def start(self, *command: Any, **options: Any) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -171,4 +176,7 @@ def local_lake(folder: Path) -> Iterator[Lake]:
         s3.create_bucket(Bucket=BUCKET)
         s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         of_spark = spark.environment(SPARK, folder / "spark", server.endpoint)
-        yield Lake(s3, {**os.environ, **client_environ, **of_spark}, server.endpoint)
+        package = folder / "refine.zip"
+        package.write_bytes(bundle.glue_code(ROOT).package)
+        environ = {**os.environ, **client_environ, **of_spark, "PYTHONPATH": str(package)}
+        yield Lake(s3, environ, server.endpoint)

@@ -1,6 +1,6 @@
 """Runs a Glue script many times in one Spark JVM, for the tests: starting one takes longer than the script.
 
-many_runs.py SCRIPT < [["--source", "s3://…", …], …] > [null or the last line of the traceback, …]
+many_runs.py SCRIPT < [["--source", "s3://…", …], …] > [null or the error, as Glue tells it, …]
 """
 
 import json
@@ -16,7 +16,7 @@ def run(script: str, arguments: list[str]) -> str | None:
         runpy.run_path(script, run_name="__main__")
     except Exception as error:
         traceback.print_exc()
-        return "".join(traceback.format_exception(error)).splitlines()[-1]
+        return f"{type(error).__name__}: {error}"
     return None
 
 

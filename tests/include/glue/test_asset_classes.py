@@ -12,7 +12,7 @@ import pytest
 
 from local.aws.glue import spark
 from local.exchange.market import names
-from tests.include.glue.lake import ROOT, SCRIPT, SPARK
+from tests.include.glue.lake import GLUE, ROOT, SPARK
 
 
 class Quote(NamedTuple):
@@ -235,9 +235,9 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     environ = spark.environment(SPARK, tmp_path_factory.mktemp("spark"), "http://127.0.0.1:9")
     rows = [{name: value for name, value in quote._asdict().items() if name != "asset_class"} for quote in QUOTES]
     run = subprocess.run(
-        [SPARK / "bin/python", Path(__file__).with_name("classify.py"), SCRIPT],
+        [SPARK / "bin/python", Path(__file__).with_name("classify.py")],
         input=json.dumps(rows),
-        env=environ,
+        env={**environ, "PYTHONPATH": str(GLUE)},
         cwd=ROOT,
         capture_output=True,
         text=True,

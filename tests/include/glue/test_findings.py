@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 
 from b3.quotes import cotahist
-from tests.include.glue.lake import METADATA, PRICES, ROOT, SCRIPT, Lake, quote, raw_file
-from tests.places import REAL_FILES
+from tests.include.glue.lake import METADATA, PRICES, SCRIPT, Lake, quote, raw_file
+from tests.places import REAL_FILES, ROOT
 
 ZERO = Decimal("0.00")
 POWERS = "1, 10, 100, 1000, 10000, 100000 or 1000000"
@@ -157,9 +157,9 @@ def real_cases(lake: Lake) -> dict[dt.date, list[str]]:
     for date in REAL_CASES if CASES.exists() else ():
         raw = io.BytesIO()
         cotahist.write_parquet(CASES / f"COTAHIST_D{date:%d%m%Y}.ZIP", raw, trade_date=date)
-        lake.put(lake.raw(f"case-{date}"), raw.getvalue(), METADATA)
+        lake.put(lake.raw(f"case-{date}", date), raw.getvalue(), METADATA)
         before = date - dt.timedelta(days=1)
-        runs[date] = lake.arguments(f"case-{date}", trade_date=str(date), previous_session=str(before))
+        runs[date] = lake.arguments(f"case-{date}", sessions=str(date), previous_session=str(before))
     return runs
 
 
@@ -279,11 +279,11 @@ def test_the_findings_say_what_they_were_made_from(lake: Lake, said: str) -> Non
     assert found["rows"] == str(told)
     assert found["source"] == METADATA["source"]
     assert found["raw-etag"] == lake.etag(lake.raw("odd")).strip('"')
-    assert f"{len(ODD)} rows from s3://lake/{lake.raw('odd')}, {told} findings" in said
+    assert f"{len(ODD)} rows from s3://lake/raw/odd/, {told} findings" in said
 
 
 @pytest.mark.skipif(not CASES.exists(), reason=f"no real rows in {CASES}: B3's data is not ours to ship")
 @pytest.mark.parametrize("date", REAL_CASES, ids=str)
 def test_of_an_odd_row_of_b3s_own_this_is_told(lake: Lake, said: str, date: dt.date) -> None:
-    told = lake.read(lake.findings(f"case-{date}")).read().to_pylist()
+    told = lake.read(lake.findings(f"case-{date}", date)).read().to_pylist()
     assert [(row["rule"], row["ticker"], row["file_line"]) for row in told] == REAL_CASES[date]

@@ -20,10 +20,10 @@ import pyarrow.parquet as pq
 
 from b3.airflow.period import Period
 from b3.calendar import sessions
-from b3.sectors import workbook
+from b3.indexes.sector_labels import split_label
 from local.commands import query
-from local.exchange.files import sector_workbook
-from local.exchange.market import indexes, trading_session
+from local.exchange.files import cotahist_file, sector_workbook
+from local.exchange.market import indexes
 from local.exchange.market import sectors as labels
 from tests.places import SQL
 
@@ -100,9 +100,9 @@ class Lab:
             self.put("index_stocks", of_ticker, str(day), ticker)
 
     def crawl(self) -> None:
-        for name in ("b3-raw", "b3-refined"):
+        for name in (self.outputs["RawCrawler"], self.outputs["RefinedCrawler"]):
             self.glue.start_crawler(Name=name)
-        for name in ("b3-raw", "b3-refined"):
+        for name in (self.outputs["RawCrawler"], self.outputs["RefinedCrawler"]):
             while (crawler := self.glue.get_crawler(Name=name)["Crawler"])["State"] != "READY":
                 time.sleep(0.05)
             assert crawler["LastCrawl"]["Status"] == "SUCCEEDED", crawler
@@ -159,7 +159,8 @@ class Lab:
                 return {"rows": rows[task_ids.partition(".")[0]]}
 
         environment = jinja2.Environment(undefined=jinja2.StrictUndefined, loader=jinja2.FileSystemLoader(SQL))
-        template = environment.get_template(f"validate/{name}.sql")
+        (path,) = (SQL / "validate").glob(f"*/{name}.sql")
+        template = environment.get_template(str(path.relative_to(SQL)))
         period = Period(day, last or day)
         return self.ask(
             template.render(trade_date=lambda run: day, period=lambda run, ti: period, dag_run=None, ti=TaskInstance())
@@ -192,7 +193,7 @@ def quotes(day: dt.date, roots: set[str], *, options: bool) -> list[dict[str, An
 
     They are of these roots, of a fifth of the others, and of a few BDRs and funds.
     """
-    columns = trading_session.session_columns(day)
+    columns = cotahist_file.session_columns(day)
     texts = {n: [v.decode("latin-1").strip() for v in c.tolist()] for n, c in columns.items() if c.dtype.kind == "S"}
     whole = {n: c.tolist() for n, c in columns.items() if c.dtype.kind == "i"}
     kinds = {"010", "017", "020"} | ({"070", "080"} if options else set())
@@ -244,7 +245,7 @@ def portfolio(index: str, day: dt.date) -> list[dict[str, Any]]:
     found = indexes.portfolio(index, day)
     rows = []
     for of in found.constituents:
-        sector, subsector = workbook.split_label(labels.label(of.sector, of.issuer))
+        sector, subsector = split_label(labels.label(of.sector, of.issuer))
         rows.append(
             {
                 "trade_date": day, "source_date": day, "index": index, "endpoint": "portfolio_day",

@@ -17,8 +17,8 @@ from tests.include.sql.lab import CLASSIFIED, DAYS, SQL, Failed, Lab, Market, in
 ACROSS = "quotes_agree_with_index_stocks"
 CHECKS = sorted(
     path.stem
-    for path in (SQL / "validate").glob("*.sql")
-    if path.stem.startswith(("index_", "sectors_")) or path.stem == ACROSS
+    for path in (SQL / "validate").glob("*/*.sql")
+    if path.parent.name in ("indexes", "sectors") or path.stem == ACROSS
 )
 Row = dict[str, Any]
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from infra.checkout import ROOT
 from infra.deploy.account import Account
-from infra.deploy.arguments import ROOT, Options
+from infra.deploy.arguments import Options
 from infra.deploy.deploying import Change, Deployment
 from local.aws import launch
 

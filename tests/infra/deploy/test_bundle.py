@@ -105,12 +105,22 @@ class TestConstraints:
             bundle.constraints(tmp_path, "3.0.6")
 
 
-def test_the_glue_script_has_a_key_by_its_content(checkout):
-    before = bundle.make(checkout).script_key
-    with (checkout / "include/glue/refine.py").open("a") as script:
-        script.write("# changed\n")
+@pytest.mark.parametrize(("file", "kind"), [("refine_job.py", "script_key"), ("refine/rules.py", "package_key")])
+def test_the_code_of_the_glue_job_has_keys_by_its_content(checkout, file, kind):
+    before = bundle.make(checkout).glue
+    with (checkout / "include/glue" / file).open("a") as code:
+        code.write("# changed\n")
 
-    assert bundle.make(checkout).script_key != before
+    after = bundle.make(checkout).glue
+
+    assert {name for name in ("script_key", "package_key") if getattr(after, name) != getattr(before, name)} == {kind}
+
+
+def test_the_package_of_the_glue_job_can_be_imported_from_its_archive(checkout):
+    archive = zipfile.ZipFile(io.BytesIO(bundle.make(checkout).glue.package))
+
+    assert {"refine/__init__.py", "refine/rules.py"} <= set(archive.namelist())
+    assert archive.read("refine/rules.py") == (checkout / "include/glue/refine/rules.py").read_bytes()
 
 
 def test_a_checkout_without_plugins_is_refused(checkout):

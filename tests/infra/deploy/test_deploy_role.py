@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import boto3
 import pytest
@@ -47,10 +48,15 @@ NEEDED = (
 
 
 @pytest.fixture(scope="module")
-def aws_server(tmp_path_factory) -> Iterator[launch.Server]:
+def recorded(tmp_path_factory) -> Path:
+    """The file that `aws_server` records calls in."""
+    return tmp_path_factory.mktemp("recorded") / "calls.jsonl"
+
+
+@pytest.fixture(scope="module")
+def aws_server(recorded) -> Iterator[launch.Server]:
     """One that records."""
-    folder = tmp_path_factory.mktemp("recorded")
-    with launch.start(folder / "home", record_calls=folder / "calls.jsonl") as server:
+    with launch.start(recorded.parent / "home", record_calls=recorded) as server:
         yield server
 
 
@@ -76,7 +82,7 @@ def allowed(options) -> list[Allowed]:
     ]
 
 
-def test_allows_what_deploys_call_and_nothing_else(account, options, checkout, allowed, aws_server):
+def test_allows_what_deploys_call_and_nothing_else(account, options, checkout, allowed, recorded):
     def deploy(**other) -> None:
         deployment = Deployment(account, replace(options, **other), lambda line: None)
         deployment.apply(deployment.plan())
@@ -88,11 +94,11 @@ def test_allows_what_deploys_call_and_nothing_else(account, options, checkout, a
     glue.delete_database(Name=options.stack)
     deploy()
     (checkout / "plugins/b3/lake/layout.py").write_text("# another\n")
-    (checkout / "include/glue/refine.py").write_text("# another\n")
-    (checkout / "include/sql/validate/key_is_unique.sql").unlink()
+    (checkout / "include/glue/refine/rules.py").write_text("# another\n")
+    (checkout / "include/sql/validate/quotes/key_is_unique.sql").unlink()
     deploy()
     assert smoke.test(account, replace(options, mwaa=False), lambda line: None)
 
-    recording = calls.read(aws_server.home.parent / "calls.jsonl")
+    recording = calls.read(recorded)
     callers = {"deploy": "DeployRole"}
     assert permissions.compare(recording, {"DeployRole": allowed}, callers=callers, needed=NEEDED) == []

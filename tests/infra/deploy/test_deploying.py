@@ -12,16 +12,17 @@ from dataclasses import dataclass, replace
 import pytest
 import yaml
 
+from infra.checkout import ROOT
 from infra.deploy import bundle, smoke
 from infra.deploy.account import Account
-from infra.deploy.arguments import ROOT, Options
+from infra.deploy.arguments import Options
 from infra.deploy.deploying import OWN, Change, Deployment
 from infra.deploy.errors import DeployError
 from infra.deploy.templates import parse
 from tests.infra.deploy.conftest import MWAA, copy_of_the_repository, options_of
 from tests.infra.deploy.stack_names import stack_names
 
-KEY = "include/sql/validate/key_is_unique.sql"
+KEY = "include/sql/validate/quotes/key_is_unique.sql"
 
 
 def versions(account: Account, bucket: str) -> list[tuple[str, str]]:
@@ -89,13 +90,13 @@ class TestALakeThatIsMade:
             if path.is_file()
         }
         archive = zipfile.ZipFile(io.BytesIO(body(made.account, made.options.code, "plugins.zip")))
-        assert archive.read("b3/lake.py") == (checkout / "plugins/b3/lake/layout.py").read_bytes()
+        assert archive.read("b3/lake/layout.py") == (checkout / "plugins/b3/lake/layout.py").read_bytes()
 
     def test_has_a_job_that_runs_the_script_of_the_checkout(self, made):
         account, options = made.account, made.options
         location = account.glue.get_job(JobName=f"{options.stack}-refine")["Job"]["Command"]["ScriptLocation"]
         content = body(account, options.bucket, location.removeprefix(f"s3://{options.bucket}/"))
-        assert content == (options.root / "include/glue/refine.py").read_bytes()
+        assert content == (options.root / "include/glue/refine_job.py").read_bytes()
 
     def test_has_a_query_of_each_file_saved_in_its_workgroup(self, made):
         account, options = made.account, made.options
@@ -209,17 +210,19 @@ class TestNextDeploy:
         assert not {f"dags/{KEY}", "dags/include/sql/views/latest.sql"} & left
         assert len(account.athena.list_named_queries(WorkGroup=options.stack)["NamedQueryIds"]) == 1
 
-    def test_of_a_changed_script_has_it_there_before_the_job_names_it(self, deploy, account, options, checkout):
+    @pytest.mark.parametrize("file", ["refine_job.py", "refine/rules.py"])
+    def test_of_changed_glue_code_has_it_there_before_the_job_names_it(self, deploy, account, options, checkout, file):
         deploy()
-        old = bundle.make(checkout).script_key
-        (checkout / "include/glue/refine.py").write_text("print('another')\n")
-        new = bundle.make(checkout).script_key
+        old = bundle.make(checkout).glue
+        (checkout / "include/glue" / file).write_text("print('another')\n")
+        new = bundle.make(checkout).glue
+        (added,), (gone,) = set(new.objects) - set(old.objects), set(old.objects) - set(new.objects)
 
         order = [str(change).splitlines()[0].partition("  ")[0] for change in deploy()]
 
-        assert order[:2] == [f"+ s3://{options.bucket}/{new}", f"~ stack {options.stack}"]
-        assert order[-1] == f"- s3://{options.bucket}/{old}"
-        assert keys(account, options.bucket) == {new}
+        assert order[:2] == [f"+ s3://{options.bucket}/{added}", f"~ stack {options.stack}"]
+        assert order[-1] == f"- s3://{options.bucket}/{gone}"
+        assert keys(account, options.bucket) == set(new.objects)
 
     def test_of_changed_plugins_tells_mwaa_before_the_dags_come(self, deploy, account, options, checkout, environ):
         deploy()
@@ -376,12 +379,13 @@ def options_without_mwaa(options):
 
 
 class TestSmokeTest:
-    def test_fails_where_the_script_is_gone(self, deploy, account, options, said):
+    @pytest.mark.parametrize("key", ["script_key", "package_key"])
+    def test_fails_where_the_glue_code_is_gone(self, deploy, account, options, said, key):
         deploy()
-        account.s3.delete_object(Bucket=options.bucket, Key=bundle.make(options.root).script_key)
+        account.s3.delete_object(Bucket=options.bucket, Key=getattr(bundle.make(options.root).glue, key))
 
         assert not smoke.test(account, options_without_mwaa(options), said.append)
-        assert "expected the script of job" in said[-1]
+        assert "expected the code of job" in said[-1]
 
     def test_fails_where_a_table_is_gone(self, deploy, account, options, said):
         deploy()

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
+from infra.checkout import ROOT
 from infra.deploy import destroying
 from infra.deploy.__main__ import main
-from infra.deploy.arguments import ROOT
 from infra.deploy.errors import DeployError
 from tests.infra.deploy.stack_names import stack_names
 

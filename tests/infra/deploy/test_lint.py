@@ -3,9 +3,10 @@ from dataclasses import replace
 
 import pytest
 
+from infra.checkout import ROOT
 from infra.deploy import lint
 from infra.deploy.__main__ import main
-from infra.deploy.arguments import ROOT, Options
+from infra.deploy.arguments import Options
 from infra.deploy.errors import DeployError
 
 

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
+from infra.checkout import ROOT
 from infra.deploy import queries
-from infra.deploy.arguments import ROOT
 from infra.deploy.errors import DeployError
 from tests.infra.deploy.stack_names import stack_names
 

@@ -107,6 +107,16 @@ class Aws:
         found = self.glue.get_partitions(DatabaseName=database, TableName=table, **more)["Partitions"]
         return sorted(partition["Values"] for partition in found)
 
+    def register(self, database: str, table: str, *values: str) -> None:
+        """Add a partition, with the table's schema, at its usual place."""
+        found = self.glue.get_table(DatabaseName=database, Name=table)["Table"]
+        folders = "/".join(f"{key['Name']}={value}" for key, value in zip(found["PartitionKeys"], values, strict=True))
+        storage = {**found["StorageDescriptor"], "Location": f"{found['StorageDescriptor']['Location']}{folders}/"}
+        self.glue.create_partition(
+            DatabaseName=database, TableName=table,
+            PartitionInput={"Values": list(values), "StorageDescriptor": storage},
+        )  # fmt: skip
+
     def crawler(self, name: str, database: str, *tables: str, **more: Any) -> None:
         self.glue.create_crawler(
             Name=name, Role=ACCOUNT_ROLE,

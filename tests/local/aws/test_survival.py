@@ -1,14 +1,15 @@
 """What is left after the server is killed as by a power cut."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import boto3
 import pytest
 
+from infra.checkout import ROOT
 from local.aws import launch
 from tests.local.aws.harness import Aws, parquet, quote, wait_until
+from tests.processes import cut_power
 
 SLEEP = "import subprocess, sys, time\nsubprocess.Popen(['sleep', '300'])\nprint('up', flush=True)\ntime.sleep(300)\n"
 TEMPLATE = """
@@ -63,7 +64,7 @@ def test_everything_outlives_kill_9(home: Path) -> None:
     wait_until(lambda: aws.glue.get_job_run(JobName="slow", RunId=cut)["JobRun"]["JobRunState"] == "RUNNING")
     wait_until(lambda: len(group_members(cut)) >= 2)
     query = aws.execute("SELECT ticker FROM quotes")
-    server.kill()
+    cut_power(server)
     assert group_members(cut), "the job was to outlive the server, or the test shows nothing"
 
     with launch.start(home) as again:
@@ -112,20 +113,11 @@ def test_a_torn_put_is_repaired_at_the_next_start(home: Path) -> None:
 def test_a_home_in_use_is_refused(home: Path) -> None:
     with launch.start(home) as server:
         second = subprocess.run(
-            [str(launch.REPOSITORY / ".venv-aws/bin/python"), "-m", "local.aws", "--home", str(home)],
-            cwd=launch.REPOSITORY, capture_output=True, text=True, check=False,
+            [str(launch.ENVIRONMENT / "bin/python"), "-m", "local.aws", "--home", str(home)],
+            cwd=ROOT, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert second.returncode == 1
         assert server.endpoint in second.stderr and "in use" in second.stderr
-
-
-def test_it_stops_with_the_process_it_is_tied_to(home: Path) -> None:
-    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
-    server = launch.start(home, stop_with=other.pid)
-    other.kill()
-    other.wait()
-    assert server.process.wait(10) == 0
-    server.stop()
 
 
 def test_stopping_ends_running_jobs(home: Path) -> None:
@@ -142,9 +134,11 @@ def test_stopping_ends_running_jobs(home: Path) -> None:
         assert Aws(again).glue.get_job_run(JobName="slow", RunId=run)["JobRun"]["JobRunState"] == "STOPPED"
 
 
-def test_start_says_what_is_missing(home: Path) -> None:
+def test_start_says_what_is_missing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "ENVIRONMENT", Path("/nowhere"))
+
     with pytest.raises(RuntimeError, match="make setup"):
-        launch.start(home, python=Path("/nowhere/python"))
+        launch.start(home)
 
 
 def test_regions_and_accounts_are_apart(aws: Aws) -> None:

@@ -10,18 +10,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local import locks
+from infra.checkout import ROOT
 from local.commands import clean
 from local.lake import home
-from local.lake.home import ROOT
+from local.processes import file_locks
 from tests.processes import working_on
 
 DATABASE = """
     import sys
     from pathlib import Path
-    from local import stack
+    from local.lake import servers
 
-    with stack.database(Path(sys.argv[1])):
+    with servers.database(Path(sys.argv[1])):
         print("up", flush=True)
         sys.stdin.readline()
 """
@@ -82,7 +82,7 @@ def test_files_of_others_beside_the_lakes_are_left_alone(lakes):
 
 
 def test_a_lake_in_use_stops_it_before_anything_is_removed(lakes, capsys):
-    with locks.exclusive(lakes / "real" / "aws.owner"):
+    with file_locks.exclusive(lakes / "real" / "aws.owner"):
         assert clean.main() == 1
 
     assert "a command still uses" in capsys.readouterr().err
@@ -106,7 +106,7 @@ def test_the_aws_of_a_killed_command_has_time_to_end(lakes):
     seen = []
 
     def serve() -> None:
-        with locks.exclusive(lakes / "real" / "aws" / "lock"):
+        with file_locks.exclusive(lakes / "real" / "aws" / "lock"):
             state.touch()
             holding.set()
             let_go.wait(1)

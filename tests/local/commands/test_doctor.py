@@ -8,10 +8,10 @@ import sys
 import pytest
 
 from b3.doctor.diagnosis import Diagnosis
+from infra.checkout import ROOT
 from local import setup
 from local.commands import doctor
 from local.doctor import machine
-from local.lake.home import ROOT
 from tests.plugins.b3.exchange import Answer, Exchange
 
 RIGHT = Diagnosis("Python", "3.12.1")
@@ -178,7 +178,7 @@ class TestBeforeSetUp:
 
 STANDARD_LIBRARY = """
 import json, sys
-from local import doctor
+from local.commands import doctor
 status = doctor.main(["--machine", "--exchange", "simulated"])
 print(json.dumps(sorted(name for name in sys.modules if name.startswith(("local.", "b3.")))))
 sys.exit(status)

@@ -2,10 +2,10 @@ import datetime as dt
 
 import pytest
 
+from infra.checkout import ROOT
 from local.commands import query
-from local.lake import home
 
-ANALYSES = sorted((home.ROOT / "include" / "sql" / "analysis").glob("*.sql"))
+ANALYSES = sorted((ROOT / "include" / "sql" / "analysis").glob("*.sql"))
 
 
 @pytest.mark.parametrize("path", ANALYSES, ids=lambda path: path.stem)

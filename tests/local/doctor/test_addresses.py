@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
+from infra.checkout import ROOT
 from local.doctor import addresses
 from local.lake import source
-from local.lake.home import ROOT
 from local.lake.source import Source
 from tests.plugins.b3.simulated import healthy
 

@@ -1,5 +1,6 @@
 import shutil
 import socket
+import subprocess
 import sys
 from collections import namedtuple
 from pathlib import Path
@@ -37,6 +38,18 @@ def index(monkeypatch):
     monkeypatch.setenv("UV_DEFAULT_INDEX", f"{server.url}/simple")
     yield server
     server.close()
+
+
+@pytest.fixture
+def pip(tmp_path, monkeypatch):
+    """A pip with no setting of this machine, as set-up makes one for itself; gives the path of its settings."""
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "with-pip"], check=True)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "with-pip" / "bin" / "python"))
+    for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    settings = tmp_path / "pip.conf"
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(settings))
+    return settings
 
 
 def found(subject, needs=None):
@@ -127,13 +140,26 @@ class TestThePackages:
         assert "secret" not in str(found("Python packages"))
         assert len(index.requests) == 1
 
-    def test_come_from_pypi_unless_another_index_is_named(self, monkeypatch):
-        for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"):
-            monkeypatch.delenv(name, raising=False)
-        assert machine._package_index() == "https://pypi.org/simple/"
+    def test_come_from_where_pip_is_set_to_unless_uv_is_set_to_another(self, pip, monkeypatch):
+        """By a file, by a variable of pip's, by one of uv's, each before the former."""
+        by_itself = machine._package_index()
+        assert by_itself and by_itself.startswith("http")
 
-        monkeypatch.setenv("PIP_INDEX_URL", "https://mirror.example/simple")
-        assert machine._package_index() == "https://mirror.example/simple"
+        pip.write_text("[global]\nindex-url = https://in-a-file.example/a-long-path-with-hyphens/simple\n")
+        assert machine._package_index() == "https://in-a-file.example/a-long-path-with-hyphens/simple"
+
+        monkeypatch.setenv("PIP_INDEX_URL", "https://me:secret@of-pip.example/simple")
+        assert machine._package_index() == "https://of-pip.example/simple"
+
+        monkeypatch.setenv("UV_DEFAULT_INDEX", "https://of-uv.example/simple")
+        assert machine._package_index() == "https://of-uv.example/simple"
+
+    def test_are_not_asked_for_where_nothing_names_their_index(self, environments, pip, monkeypatch):
+        monkeypatch.setattr(sys, "executable", "/bin/false")
+
+        assert found("Python packages").verdict == (
+            "as expected: from the index that pip is set to, which no pip here names"
+        )
 
 
 class TestTheDisk:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from local.exchange.market import trading_session
+from local.exchange.files import cotahist_file
 from local.exchange.server import ExchangeHTTPServer
 
 
@@ -82,7 +82,7 @@ def slice_record(line: str) -> Row:
 
 @cache
 def _rows(session: dt.date) -> list[Row]:
-    lines = trading_session.session_records(session).decode("latin-1").split("\r\n")
+    lines = cotahist_file.session_records(session).decode("latin-1").split("\r\n")
     return [slice_record(line) for line in lines[1:-2]]
 
 

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from b3.calendar import sessions
-from local.exchange.market import trading_days, trading_session
+from local.exchange.files import cotahist_file
+from local.exchange.market import trading_days
 from local.exchange.simulation import Simulation
 
 TODAY = dt.date(2021, 1, 12)
@@ -43,7 +44,7 @@ def text_of(archive):
 def test_the_daily_file_of_a_session_is_the_market_of_that_session(simulation):
     answer, body = ask(simulation, "D11012021")
     assert answer.status == 200
-    assert body == trading_session.session_file(dt.date(2021, 1, 11))
+    assert body == cotahist_file.session_file(dt.date(2021, 1, 11))
 
 
 def test_every_response_says_that_it_is_simulated(simulation, serving):
@@ -87,7 +88,7 @@ def test_monthly_and_annual_files_are_the_sessions_so_far_one_after_the_other(si
     answer, body = ask(simulation, name)
     lines = text_of(body).split(b"\r\n")
     days = sessions.sessions(dt.date(2021, 1, 1), TODAY)
-    expected = [line for day in days for line in trading_session.session_records(day).split(b"\r\n")[1:-2]]
+    expected = [line for day in days for line in cotahist_file.session_records(day).split(b"\r\n")[1:-2]]
     assert lines[1:-2] == expected
     assert lines[0].rstrip() == b"00COTAHIST.2021BOVESPA 20210112"
     assert lines[-2].rstrip() == b"99COTAHIST.2021BOVESPA 20210112" + b"%011d" % (len(expected) + 2)

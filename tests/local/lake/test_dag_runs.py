@@ -13,9 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from infra.checkout import ROOT
 from local import setup
 from local.lake import dag_runs
-from local.lake.home import ROOT, Home
+from local.lake.home import Home
 
 DATE = dt.date(2024, 3, 14)
 # What would run the DAG: it says that a task ended, notes who it is, and goes on.

@@ -1,5 +1,6 @@
 import pytest
 
+from infra.checkout import ROOT
 from local.lake import home
 
 
@@ -33,8 +34,8 @@ def test_a_home_has_its_folders():
 def test_lies_in_the_checkout_by_default(monkeypatch):
     monkeypatch.delenv("B3_LOCAL_HOME")
 
-    assert home.base() == home.ROOT / ".local"
-    assert (home.ROOT / "dags" / "b3_daily.py").exists()
+    assert home.base() == ROOT / ".local"
+    assert (ROOT / "dags" / "b3_daily.py").exists()
 
 
 def test_a_relative_folder_counts_from_where_the_command_runs(tmp_path, monkeypatch):

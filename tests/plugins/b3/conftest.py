@@ -1,12 +1,17 @@
+import hashlib
+import io
 import itertools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from airflow.sdk import Connection
 
+from b3.lake.landed import LandedFile
 from b3.lake.layout import Lake
 from b3.site.hook import B3Hook
 from local.aws import launch
@@ -59,3 +64,52 @@ def lake(s3: Any) -> Lake:
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "sa-east-1"})
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     return Lake(bucket)
+
+
+@pytest.fixture
+def body(s3: Any, lake: Lake) -> Callable[..., bytes]:
+    """The bytes of an object, by key; `VersionId` names a former version."""
+    return lambda key, **version: s3.get_object(Bucket=lake.bucket, Key=key, **version)["Body"].read()
+
+
+@pytest.fixture
+def table(body: Callable[[str], bytes]) -> Callable[[str], pa.Table]:
+    """The rows of a Parquet object, by key."""
+    return lambda key: pq.read_table(io.BytesIO(body(key)))
+
+
+@pytest.fixture
+def put_landed(s3: Any, lake: Lake) -> Callable[..., LandedFile]:
+    """Put bytes in landing/ as scrape does."""
+
+    def put(key: str, sent: bytes, source: str = "b3") -> LandedFile:
+        landed = LandedFile(lake.uri(key), f"https://b3.example/{key}", hashlib.sha256(sent).hexdigest(), source)
+        s3.put_object(Bucket=lake.bucket, Key=key, Body=sent, Metadata=landed.metadata())
+        return landed
+
+    return put
+
+
+@pytest.fixture
+def versions(s3: Any, lake: Lake) -> Callable[[], dict[str, list[str]]]:
+    """The version ids of every object of the lake, newest first, by key."""
+
+    def look() -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for version in s3.list_object_versions(Bucket=lake.bucket).get("Versions", []):
+            found.setdefault(version["Key"], []).append(version["VersionId"])
+        return found
+
+    return look
+
+
+@pytest.fixture
+def raw_versions(versions: Callable[[], dict[str, list[str]]]) -> Callable[[], dict[str, list[str]]]:
+    """As `versions`, of raw/."""
+    return lambda: {key: ids for key, ids in versions().items() if key.startswith("raw/")}
+
+
+@pytest.fixture
+def landed_versions(versions: Callable[[], dict[str, list[str]]]) -> Callable[[], dict[str, int]]:
+    """How many versions each object of the lake has, by key, but for those of landing/received/."""
+    return lambda: {key: len(ids) for key, ids in versions().items() if not key.startswith("landing/received/")}

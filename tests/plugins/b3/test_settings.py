@@ -28,6 +28,8 @@ def test_every_setting_can_be_given(prefix):
     names = {
         "LAKE_BUCKET": "lake",
         "GLUE_DATABASE": "markets",
+        "RAW_CRAWLER": "crawl-raw",
+        "REFINED_CRAWLER": "crawl-refined",
         "GLUE_JOB": "job",
         "ATHENA_WORKGROUP": "analysts",
         "INDEXES": "IBOV,SMLL",
@@ -37,7 +39,14 @@ def test_every_setting_can_be_given(prefix):
     found = settings.read({prefix + name: value for name, value in names.items()})
 
     assert found == settings.Settings(
-        "lake", "markets", "job", "analysts", ("IBOV", "SMLL"), "arn:aws:sns:sa-east-1:123456789012:alerts"
+        "lake",
+        "markets",
+        "crawl-raw",
+        "crawl-refined",
+        "job",
+        "analysts",
+        ("IBOV", "SMLL"),
+        "arn:aws:sns:sa-east-1:123456789012:alerts",
     )
 
 

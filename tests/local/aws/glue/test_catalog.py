@@ -66,10 +66,10 @@ def test_an_object_that_is_not_parquet_fails_the_crawl_by_name(aws: Aws) -> None
 def test_a_running_crawl_can_be_stopped_and_is_not_started_twice(aws: Aws) -> None:
     aws.database("long")
     aws.table("long", "t", keys=(("n", "int"),))
-    body = parquet([quote("PETR4", "1.00", 1)])
-    for n in range(300):
-        aws.put(f"long/t/n={n}/x.parquet", body)
-    aws.crawler("long", "long", "t")
+    for n in range(10):
+        aws.put(f"long/t/n={n}/x.parquet", parquet([quote("PETR4", "1.00", 1)]))
+    # The same table again and again, so that the crawl is still at it when it is stopped.
+    aws.crawler("long", "long", *["t"] * 100)
     aws.glue.start_crawler(Name="long")
     assert aws.glue.get_crawler(Name="long")["Crawler"]["State"] == "RUNNING"
     with pytest.raises(ClientError, match="CrawlerRunningException"):
@@ -78,26 +78,16 @@ def test_a_running_crawl_can_be_stopped_and_is_not_started_twice(aws: Aws) -> No
     wait_until(lambda: aws.glue.get_crawler(Name="long")["Crawler"]["State"] == "READY")
     assert aws.glue.get_crawler(Name="long")["Crawler"]["LastCrawl"]["Status"] == "CANCELLED"
     assert aws.crawl("long")["Status"] == "SUCCEEDED"
-    assert len(aws.partitions("long", "t")) == 300
+    assert len(aws.partitions("long", "t")) == 10
     with pytest.raises(ClientError, match="CrawlerNotRunningException"):
         aws.glue.stop_crawler(Name="long")
-
-
-def test_new_folders_only_leaves_the_known_ones_alone(aws: Aws) -> None:
-    aws.database("new")
-    aws.table("new", "t")
-    aws.crawler("new", "new", "t", RecrawlPolicy={"RecrawlBehavior": "CRAWL_NEW_FOLDERS_ONLY"})
-    aws.put("new/t/trade_date=2020-01-01/x.parquet", parquet([quote("PETR4", "1.00", 1)]))
-    assert aws.crawl("new")["Status"] == "SUCCEEDED"
-    aws.put("new/t/trade_date=2020-01-01/bad.parquet", b"not looked at")
-    aws.put("new/t/trade_date=2020-01-02/x.parquet", parquet([quote("PETR4", "1.00", 1)]))
-    assert aws.crawl("new")["Status"] == "SUCCEEDED"
-    assert aws.partitions("new", "t") == [["2020-01-01"], ["2020-01-02"]]
 
 
 def test_what_the_emulator_would_only_pretend_is_refused(aws: Aws) -> None:
     with pytest.raises(ClientError, match="does not do StartWorkflowRun"):
         aws.glue.start_workflow_run(Name="w")
+    with pytest.raises(ClientError, match="does not do ListCrawls"):
+        aws.glue.list_crawls(CrawlerName="c")
 
 
 def test_crawler_definitions_that_aws_refuses(aws: Aws) -> None:
@@ -106,25 +96,14 @@ def test_crawler_definitions_that_aws_refuses(aws: Aws) -> None:
         {"Targets": target, "SchemaChangePolicy": {"DeleteBehavior": "DELETE_FROM_DATABASE"}},
         {"Targets": {**target, "S3Targets": [{"Path": "s3://lake/"}]}},
         {"Targets": {}},
+        {"Targets": {"S3Targets": [{"Path": "s3://lake/"}]}},
         {"Targets": {"JdbcTargets": [{"ConnectionName": "x", "Path": "y"}]}},
+        {"Targets": target, "RecrawlPolicy": {"RecrawlBehavior": "CRAWL_NEW_FOLDERS_ONLY"}},
     ):
         with pytest.raises(ClientError, match="InvalidInputException"):
             aws.glue.create_crawler(Name="refused", Role="arn:aws:iam::000000000000:role/glue", **more)
     with pytest.raises(ClientError, match="EntityNotFoundException"):
         aws.glue.start_crawler(Name="nobody")
-
-
-def test_an_s3_target_makes_the_table(aws: Aws) -> None:
-    aws.database("found")
-    aws.put("found/raw/sales/day=1/x.parquet", parquet([quote("PETR4", "1.00", 1)]))
-    aws.glue.create_crawler(
-        Name="found", Role="arn:aws:iam::000000000000:role/glue", DatabaseName="found", TablePrefix="t_",
-        Targets={"S3Targets": [{"Path": "s3://lake/found/raw/"}]},
-    )  # fmt: skip
-    assert aws.crawl("found")["Status"] == "SUCCEEDED"
-    table = aws.glue.get_table(DatabaseName="found", Name="t_sales")["Table"]
-    assert {"Name": "close", "Type": "decimal(13,2)"} in table["StorageDescriptor"]["Columns"]
-    assert aws.partitions("found", "t_sales") == [["1"]]
 
 
 def test_partition_calls(aws: Aws) -> None:
@@ -138,11 +117,8 @@ def test_partition_calls(aws: Aws) -> None:
     assert made["Errors"] == []
     again = aws.glue.batch_create_partition(DatabaseName="parts", TableName="t", PartitionInputList=inputs[:1])
     assert again["Errors"][0]["ErrorDetail"]["ErrorCode"] == "AlreadyExistsException"
-    assert aws.partitions("parts", "t", Expression="trade_date >= '2020-01-11' AND n <> 12") == [["2020-01-11", "11"]]
-    assert aws.partitions("parts", "t", Expression="n in (9, 10) or n between 1 and 1") == [
-        ["2020-01-01", "1"], ["2020-01-09", "9"], ["2020-01-10", "10"]]  # fmt: skip
-    with pytest.raises(ClientError, match="InvalidInputException"):
-        aws.partitions("parts", "t", Expression="nobody = 1")
+    with pytest.raises(ClientError, match="ask without Expression"):
+        aws.partitions("parts", "t", Expression="n = 1")
     pages = aws.glue.get_paginator("get_partitions").paginate(
         DatabaseName="parts", TableName="t", PaginationConfig={"PageSize": 5}
     )

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from local.aws import launch
 from tests.local.aws.harness import ACCOUNT_ROLE, INHERIT, Aws, parquet, quote, wait_until
+from tests.processes import cut_power
 
 BODY = parquet([quote("PETR4", "1.00", 1)])
 EVENT_MODE = {"RecrawlBehavior": "CRAWL_EVENT_MODE"}
@@ -208,7 +209,7 @@ def test_after_a_kill_the_first_crawl_lists_since_the_last_events_may_be_lost(ho
     watched = _watched_at(server)
     watched.crawl()
     watched.put("a", 1)
-    server.kill()
+    cut_power(server)
     with launch.start(home) as server:
         again = _again_at(server)
 
@@ -229,7 +230,7 @@ def test_a_kill_in_the_middle_of_a_crawl_loses_no_partition(home: Path) -> None:
         watched.put("b", day)
     watched.aws.glue.start_crawler(Name="watched")
     wait_until(lambda: watched.days("a"))
-    server.kill()
+    cut_power(server)
     with launch.start(home) as server:
         again = _again_at(server)
 

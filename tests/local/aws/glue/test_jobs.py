@@ -1,4 +1,6 @@
+import io
 import textwrap
+import zipfile
 
 import pytest
 from botocore.exceptions import ClientError
@@ -79,10 +81,41 @@ def test_what_would_silently_do_nothing_is_refused(aws: Aws) -> None:
         aws.glue.get_job_run(JobName="plain", RunId="jr_x")
 
 
-def test_extra_py_files_can_be_imported(aws: Aws) -> None:
-    aws.put("code/helper_of_ours.py", b"VALUE = 42\n")
-    aws.job("helped", "import helper_of_ours\nassert helper_of_ours.VALUE == 42")
-    assert aws.run_job("helped", {"--extra-py-files": "s3://lake/code/helper_of_ours.py"})["JobRunState"] == "SUCCEEDED"
+def test_extra_py_files_can_be_imported_by_the_script_and_by_spark_s_workers(aws: Aws) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as package:
+        package.writestr("package_of_ours/__init__.py", "")
+        package.writestr("package_of_ours/doubling.py", "def double(number):\n    return 2 * number\n")
+    aws.put("code/package-0a1b.zip", archive.getvalue())
+    aws.put("code/helper_of_ours.py", b"def increment(number):\n    return number + 1\n")
+    script = """
+    import helper_of_ours
+    from package_of_ours.doubling import double
+    from pyspark.sql import SparkSession
+    numbers = SparkSession.builder.getOrCreate().sparkContext.parallelize([1, 2], 2)
+    found = numbers.map(double).map(helper_of_ours.increment).collect()
+    assert found == [3, 5], found
+    """
+    aws.job("helped", textwrap.dedent(script))
+    both = "s3://lake/code/package-0a1b.zip,s3://lake/code/helper_of_ours.py"
+
+    run = aws.run_job("helped", {"--extra-py-files": both})
+
+    assert run["JobRunState"] == "SUCCEEDED", aws.log("/aws-glue/jobs/error", run["Id"])
+
+
+def test_a_folder_is_no_extra_py_file(aws: Aws) -> None:
+    aws.job("folder", "print(1)")
+    for uri in ("s3://lake/code/", "s3://lake/code/package_of_ours"):
+        with pytest.raises(ClientError, match=r"takes single files of \.py, .*, found s3://lake/code/"):
+            aws.glue.start_job_run(JobName="folder", Arguments={"--extra-py-files": uri})
+
+
+def test_a_missing_extra_py_file_fails_the_run(aws: Aws) -> None:
+    aws.job("lonely", "print(1)")
+    run = aws.run_job("lonely", {"--extra-py-files": "s3://lake/code/gone.zip"})
+    assert run["JobRunState"] == "FAILED"
+    assert "expected the script or library s3://lake/code/gone.zip in S3, found nothing" in run["ErrorMessage"]
 
 
 SPARK = textwrap.dedent(

@@ -3,15 +3,14 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from local.exchange.files import cotahist_writer
-from local.exchange.market import trading_session
+from local.exchange.files import cotahist_file, cotahist_writer
 
 DAY = dt.date(2024, 3, 14)
 
 
 def columns(**changed):
     """Two records of a simulated session, with other values in some columns."""
-    found = {name: values[:2] for name, values in trading_session.session_columns(DAY).items()}
+    found = {name: values[:2] for name, values in cotahist_file.session_columns(DAY).items()}
     return found | {name: np.array(values) for name, values in changed.items()}
 
 

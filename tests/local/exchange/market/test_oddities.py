@@ -10,7 +10,8 @@ from functools import cache
 
 import pytest
 
-from local.exchange.market import oddities, session_rows, trading_days, trading_session
+from local.exchange.files import cotahist_file
+from local.exchange.market import oddities, session_rows, trading_days
 
 FIELDS = "fields_are_readable"
 KEY = "key_is_unique"
@@ -108,15 +109,15 @@ def expected_of(year):
 
 def text_of(file_name, days):
     out = io.BytesIO()
-    trading_session.write_archive(out, file_name, days)
+    cotahist_file.write_archive(out, file_name, days)
     with zipfile.ZipFile(out) as archive:
-        return archive.read(trading_session.member_name(file_name))
+        return archive.read(cotahist_file.member_name(file_name))
 
 
 @pytest.mark.parametrize("year", READ)
 def test_every_row_that_breaks_a_rule_was_planted(year):
     for session in sessions_to_read(year):
-        assert breaches(trading_session.session_quotes(session)) == planted_in(year)[session], session
+        assert breaches(cotahist_file.session_quotes(session)) == planted_in(year)[session], session
 
 
 @pytest.mark.parametrize("year", sorted(OUTSIDE_A_YEAR.keys() | OTHERS_A_YEAR.keys()))
@@ -128,7 +129,7 @@ def test_as_many_rows_are_planted_as_the_file_of_b3_has(year):
 @pytest.mark.parametrize("session", [dt.date(2001, 7, 30), dt.date(2020, 1, 30), dt.date(2020, 9, 1)], ids=str)
 def test_what_is_planted_on_a_day_of_another_year_is_all_that_is_odd_there(session):
     assert oddities.planted(session)
-    assert breaches(trading_session.session_quotes(session)) == oddities.planted(session)
+    assert breaches(cotahist_file.session_quotes(session)) == oddities.planted(session)
 
 
 @pytest.mark.parametrize("session", [dt.date(1989, 6, 1), dt.date(2004, 3, 15), dt.date(2012, 7, 2)], ids=str)
@@ -136,9 +137,9 @@ def test_years_without_odd_rows_are_as_they_are_drawn(session):
     assert session.year not in OUTSIDE_A_YEAR.keys() | OTHERS_A_YEAR.keys()
     assert oddities.planted(session) == []
     drawn = session_rows.draw(session)
-    for name, values in trading_session.session_columns(session).items():
+    for name, values in cotahist_file.session_columns(session).items():
         assert (values == drawn[name]).all()
-    assert breaches(trading_session.session_quotes(session)) == []
+    assert breaches(cotahist_file.session_quotes(session)) == []
 
 
 def test_a_day_without_session_has_nothing_planted():
@@ -162,7 +163,7 @@ def test_terms_of_1987_hold_the_control_characters_of_b3_as_bytes():
     found = set()
     for session in days_of(1987)[::4]:
         planted = planted_in(1987)[session]
-        records = trading_session.session_quotes(session).split(b"\r\n") if planted else []
+        records = cotahist_file.session_quotes(session).split(b"\r\n") if planted else []
         for of in planted:
             assert (of.market_type, of.forward_days, of.ticker[-1]) == ("020", None, "F")
             found.add(records[of.row][49:52])
@@ -203,7 +204,7 @@ def test_closes_of_the_spot_market_stay_as_the_indexes_have_them():
     for session in days_of(2005)[:40]:
         spot = [of.row for of in planted_in(2005)[session] if of.market_type == "010"]
         if spot:
-            published, drawn = trading_session.session_columns(session), session_rows.draw(session)
+            published, drawn = cotahist_file.session_columns(session), session_rows.draw(session)
             moved += int((published["open"] != drawn["open"])[spot].sum())
             assert (published["close"] == drawn["close"])[spot].all()
     assert moved > 5
@@ -217,10 +218,10 @@ def test_a_row_is_planted_for_one_rule_even_where_all_forwards_of_a_session_are_
     assert len({of.row for of in planted}) == len(planted) > 50
     assert {of.row for of in planted} > {
         row
-        for row, market_type in enumerate(trading_session.session_columns(session)["market_type"])
+        for row, market_type in enumerate(cotahist_file.session_columns(session)["market_type"])
         if market_type == b"030"
     }
-    assert breaches(trading_session.session_quotes(session)) == planted
+    assert breaches(cotahist_file.session_quotes(session)) == planted
 
 
 def test_odd_rows_are_spread_over_the_year():

@@ -8,7 +8,8 @@ from bisect import bisect_left, bisect_right
 import pytest
 
 from b3.calendar import sessions as calendar
-from local.exchange.market import indexes, trading_days, trading_session
+from local.exchange.files import cotahist_file
+from local.exchange.market import indexes, trading_days
 
 # Sessions in B3's annual files.
 REAL = {
@@ -119,4 +120,4 @@ def test_before_1986_nothing_is_known():
 def test_a_day_without_session_has_no_quotes(date):
     assert not trading_days.is_session(date)
     with pytest.raises(ValueError, match=f"no session on {date}"):
-        trading_session.session_columns(date)
+        cotahist_file.session_columns(date)

@@ -19,9 +19,9 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
 
 from b3.airflow.operators import CaptureQuotesOperator
-from b3.calendar import known_sessions
+from b3.calendar import known_sessions, publication
 from b3.errors import NotServed, Truncated
-from b3.quotes import land, late_files
+from b3.lake import landed
 from b3.site.hook import Download
 from local.aws import launch
 from tests.places import ROOT
@@ -60,14 +60,14 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.listeners import hookimpl
 from airflow.models.taskinstance import TaskInstance
 from airflow.sdk.listener import get_listener_manager
-from b3.quotes import late_files
+from b3.calendar import publication
 
 clock, step = dt.datetime.fromisoformat(sys.argv[1]), dt.timedelta(minutes=int(sys.argv[2]))
 def now():
     global clock
     clock, read = clock + step, clock
     return read
-late_files.now = now
+publication.now = now
 
 states, errors = [], []
 @event.listens_for(TaskInstance.state, "set")
@@ -246,7 +246,7 @@ def ask(monkeypatch, settings_of_a_task, exchange, ti):
         answer, at: str = EVENING, *, trade_date: str = "2020-04-30", run_type: str = "manual", **arguments: Any
     ) -> Any:
         exchange.answers, exchange.asked = [answer], 0
-        monkeypatch.setattr(late_files, "now", lambda: dt.datetime.fromisoformat(at))
+        monkeypatch.setattr(publication, "now", lambda: dt.datetime.fromisoformat(at))
         dag_run = SimpleNamespace(
             run_id="a",
             run_type=run_type,
@@ -302,7 +302,7 @@ class TestADayThatTurnsOutClosed:
         at = dt.datetime(2020, 4, 30, tzinfo=dt.UTC)
         download = Download("https://b3.example/", hashlib.sha256(sent).hexdigest(), len(sent), at, "b3")
         key = "landing/quotes/COTAHIST_A1990.ZIP"
-        land.keep(s3, lake, key, io.BytesIO(sent), download, **{"session-days": days})
+        landed.keep(s3, lake, key, io.BytesIO(sent), download, **{"session-days": days})
 
     @pytest.mark.parametrize("run_type", ["scheduled", "backfill"])
     def test_skips_a_run_that_nobody_asked_for_with_its_reason(self, ask, ti, run_type):

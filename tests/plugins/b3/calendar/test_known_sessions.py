@@ -8,6 +8,7 @@ import pytest
 
 from b3.calendar import known_sessions, sessions
 from b3.errors import ClosedDay
+from b3.lake import landed
 from b3.quotes import land
 from b3.site.hook import Download
 from tests.plugins.b3.exchange import Answer
@@ -50,7 +51,7 @@ def land_year(exchange, hook_to, s3, lake) -> Callable[..., None]:
 def put_by_hand(s3: Any, lake: Any, year: int, **metadata: str) -> None:
     key = f"landing/quotes/COTAHIST_A{year}.ZIP"
     download = Download("https://b3.example/", hashlib.sha256(b"").hexdigest(), 0, dt.datetime.now(dt.UTC), "b3")
-    land.keep(s3, lake, key, io.BytesIO(), download, **metadata)
+    landed.keep(s3, lake, key, io.BytesIO(), download, **metadata)
 
 
 class TestTheListInAFilesMetadata:

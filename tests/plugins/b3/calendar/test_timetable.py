@@ -7,8 +7,8 @@ import pendulum
 import pytest
 from airflow.timetables.base import DataInterval, TimeRestriction
 
+from b3.calendar import publication
 from b3.calendar.timetable import SessionTimetable
-from b3.quotes import late_files
 from tests.places import ROOT
 
 # Friday 1 May 2020 was closed.
@@ -47,7 +47,7 @@ def between(first: pendulum.DateTime, last: pendulum.DateTime) -> list:
 @pytest.fixture
 def at(monkeypatch):
     """Sets the present."""
-    return lambda instant: monkeypatch.setattr(late_files, "now", lambda: instant)
+    return lambda instant: monkeypatch.setattr(publication, "now", lambda: instant)
 
 
 class TestTheNextRun:

@@ -21,18 +21,16 @@ from b3.errors import (
     SourceError,
     TransientError,
     Truncated,
-    WrongDate,
 )
 from b3.indexes import land, raw
 from b3.indexes.land import CapturedPortfolios, LandedPortfolio
-from b3.quotes.land import LandedFile
+from b3.lake.landed import LandedFile
 from b3.site.addresses import INDEX_METHODS
 from local.exchange.server import ExchangeHTTPServer
 from local.exchange.simulation import Simulation
 from tests.places import PLUGINS
 from tests.plugins.b3.exchange import Answer
 from tests.plugins.b3.indexes import index_pages as pages
-from tests.plugins.b3.sectors.sector_workbook import ROWS, make_workbook
 
 DATE = dt.date(2026, 10, 5)
 NEXT = dt.date(2026, 10, 6)
@@ -78,32 +76,13 @@ def capture(exchange, hook_to, s3, lake):
     return run
 
 
-@pytest.fixture
-def versions(s3, lake):
-    """How many versions each object of the lake has, by key, but for those of landing/received/."""
-
-    def look():
-        found = {}
-        for version in s3.list_object_versions(Bucket=lake.bucket).get("Versions", []):
-            if not version["Key"].startswith("landing/received/"):
-                found[version["Key"]] = found.get(version["Key"], 0) + 1
-        return found
-
-    return look
-
-
-@pytest.fixture
-def body(s3, lake):
-    return lambda of: s3.get_object(Bucket=lake.bucket, Key=of)["Body"].read()
-
-
 class TestAPortfolioOfTheSession:
-    def test_lands_byte_for_byte_with_its_origin(self, capture, exchange, versions, body, s3, lake):
+    def test_lands_byte_for_byte_with_its_origin(self, capture, exchange, landed_versions, body, s3, lake):
         captured = capture(*WHOLE)
 
         landed = captured.landed
         assert captured.errors == []
-        assert versions() == dict.fromkeys(keys(), 1)
+        assert landed_versions() == dict.fromkeys(keys(), 1)
         assert [(of.index, of.endpoint) for of in landed] == [
             ("IBOV", "portfolio_day"),
             ("IBOV", "theoretical"),
@@ -127,14 +106,14 @@ class TestAPortfolioOfTheSession:
         assert CapturedPortfolios.of(sent) == captured
         assert all(type(of) is LandedPortfolio for of in CapturedPortfolios.of(sent).landed)
 
-    def test_captured_again_is_left_as_it_is(self, capture, versions):
+    def test_captured_again_is_left_as_it_is(self, capture, landed_versions):
         first = capture(*WHOLE)
 
         assert capture(*WHOLE) == first
 
-        assert versions() == dict.fromkeys(keys(), 1)
+        assert landed_versions() == dict.fromkeys(keys(), 1)
 
-    def test_corrected_by_b3_becomes_a_new_version(self, capture, versions, body):
+    def test_corrected_by_b3_becomes_a_new_version(self, capture, landed_versions, body):
         capture(*WHOLE)
         corrected = pages.day(header=pages.day_header(reductor="16.134.548,84098889"))
 
@@ -142,7 +121,7 @@ class TestAPortfolioOfTheSession:
 
         assert landed[0].file.sha256 == hashlib.sha256(corrected).hexdigest()
         assert body(key("portfolio_day")) == corrected
-        assert versions()[key("portfolio_day")] == 2
+        assert landed_versions()[key("portfolio_day")] == 2
 
     def test_of_several_pages_is_one_object_of_all_of_them(self, capture, exchange, body, s3, lake):
         day = [pages.as_bytes(page) for page in pages.documents(page_size=2)]
@@ -157,38 +136,38 @@ class TestAPortfolioOfTheSession:
         assert landed[0].file.sha256 == hashlib.sha256(joined).hexdigest()
         assert landed[0].file.url == exchange.url + exchange.requests[0].path
 
-    def test_has_no_preview_while_b3_has_none(self, capture, versions):
+    def test_has_no_preview_while_b3_has_none(self, capture, landed_versions):
         captured = capture(*WHOLE[:2], Answer(body=NO_ROWS))
 
         assert [of.endpoint for of in captured.landed] == ["portfolio_day", "theoretical"]
         assert captured.errors == []
-        assert versions() == dict.fromkeys(keys() - {key("preview")}, 1)
+        assert landed_versions() == dict.fromkeys(keys() - {key("preview")}, 1)
 
-    def test_is_taken_of_each_index_that_of_the_day_first(self, capture, exchange, versions):
+    def test_is_taken_of_each_index_that_of_the_day_first(self, capture, exchange, landed_versions):
         landed = capture(*of_each(WHOLE, WHOLE), indexes=("SMLL", "IBOV")).landed
 
         assert [asked(request.path)[:2] for request in exchange.requests] == [
             (method, index) for method in INDEX_METHODS.values() for index in ("SMLL", "IBOV")
         ]
         assert [of.index for of in landed] == ["SMLL"] * 3 + ["IBOV"] * 3
-        assert versions() == dict.fromkeys(keys() | keys(index="SMLL"), 1)
+        assert landed_versions() == dict.fromkeys(keys() | keys(index="SMLL"), 1)
 
 
 class TestAPortfolioOfAnotherSession:
     SERVED = (Answer(body=DAY_OF_NEXT), *WHOLE[1:])
 
-    def test_lands_under_its_own_and_the_run_has_none(self, capture, versions):
+    def test_lands_under_its_own_and_the_run_has_none(self, capture, landed_versions):
         with pytest.raises(OtherSession) as error:
             capture(*self.SERVED)
 
-        assert versions() == dict.fromkeys(keys(NEXT), 1)
+        assert landed_versions() == dict.fromkeys(keys(NEXT), 1)
         assert str(error.value) == (
             "B3's index portfolios: expected those of 2026-10-05; found IBOV of 2026-10-06, and no portfolio_day and "
             "no theoretical of 2026-10-05 in landing. B3 serves one portfolio at a time: for a session to come, run "
             "the task again on its day; one that has passed can't be had any more."
         )
 
-    def test_captured_the_day_before_is_used_on_its_day(self, capture, versions):
+    def test_captured_the_day_before_is_used_on_its_day(self, capture, landed_versions):
         with pytest.raises(OtherSession):
             capture(*self.SERVED)
 
@@ -203,7 +182,7 @@ class TestAPortfolioOfAnotherSession:
             key(endpoint, NEXT) for endpoint in ("portfolio_day", "theoretical", "preview")
         ]
         seventh = dt.date(2026, 10, 7)
-        assert versions() == dict.fromkeys(keys(NEXT) | (keys(seventh) - {key("preview", seventh)}), 1)
+        assert landed_versions() == dict.fromkeys(keys(NEXT) | (keys(seventh) - {key("preview", seventh)}), 1)
 
     def test_needs_no_preview_to_be_used(self, capture):
         capture(*WHOLE[:2], Answer(body=NO_ROWS))
@@ -250,13 +229,13 @@ UNSERVED = {
 class TestABadAnswer:
     @pytest.mark.parametrize(("sent", "kind", "found"), BAD_ANSWERS.values(), ids=BAD_ANSWERS)
     def test_for_the_day_is_kept_apart_and_nothing_lands(
-        self, capture, exchange, versions, body, lake, sent, kind, found
+        self, capture, exchange, landed_versions, body, lake, sent, kind, found
     ):
         with pytest.raises(kind) as error:
             capture(Answer(body=sent), *WHOLE[1:])
 
         kept = rejected(sent, "GetPortfolioDay.IBOV.json")
-        assert versions() == {kept: 1}
+        assert landed_versions() == {kept: 1}
         assert body(kept) == sent
         assert found in str(error.value)
         assert error.value.expected
@@ -265,38 +244,38 @@ class TestABadAnswer:
         assert error.value.__notes__ == [f"the {len(sent)} bytes that came from {url} are kept in {lake.uri(kept)}"]
 
     @pytest.mark.parametrize(("sent", "kind", "found"), list(BAD_ANSWERS.values())[:2], ids=list(BAD_ANSWERS)[:2])
-    def test_for_the_theoretical_portfolio_leaves_the_rest_landed(self, capture, versions, sent, kind, found):
+    def test_for_the_theoretical_portfolio_leaves_the_rest_landed(self, capture, landed_versions, sent, kind, found):
         with pytest.raises(kind, match=found):
             capture(WHOLE[0], Answer(body=sent), WHOLE[2])
 
         kept = rejected(sent, "GetTheoricalPortfolio.IBOV.json")
-        assert versions() == dict.fromkeys({kept} | keys() - {key("theoretical")}, 1)
+        assert landed_versions() == dict.fromkeys({kept} | keys() - {key("theoretical")}, 1)
 
     @pytest.mark.parametrize(("sent", "kind", "found"), list(BAD_ANSWERS.values())[:2], ids=list(BAD_ANSWERS)[:2])
-    def test_for_the_preview_leaves_the_rest_to_be_used(self, capture, versions, sent, kind, found):
+    def test_for_the_preview_leaves_the_rest_to_be_used(self, capture, landed_versions, sent, kind, found):
         captured = capture(*WHOLE[:2], Answer(body=sent))
 
         kept = rejected(sent, "GetQuartelyPreview.IBOV.json")
-        assert versions() == dict.fromkeys({kept} | keys() - {key("preview")}, 1)
+        assert landed_versions() == dict.fromkeys({kept} | keys() - {key("preview")}, 1)
         assert [of.endpoint for of in captured.landed] == ["portfolio_day", "theoretical"]
         with pytest.raises(SourceError, match=found):
             captured.check()
 
-    def test_among_the_pages_is_kept_by_its_number(self, capture, versions):
+    def test_among_the_pages_is_kept_by_its_number(self, capture, landed_versions):
         first = pages.as_bytes(pages.documents(page_size=3)[0])
 
         with pytest.raises(NotB3Data, match="a web page"):
             capture(Answer(body=first), Answer(body=HTML), *WHOLE[1:])
 
-        assert versions() == {rejected(HTML, "GetPortfolioDay.IBOV.page2.json"): 1}
+        assert landed_versions() == {rejected(HTML, "GetPortfolioDay.IBOV.page2.json"): 1}
 
-    def test_of_a_page_that_comes_twice_names_the_one_that_is_missing(self, capture, versions, body):
+    def test_of_a_page_that_comes_twice_names_the_one_that_is_missing(self, capture, landed_versions, body):
         first = pages.as_bytes(pages.documents(page_size=3)[0])
 
         with pytest.raises(Truncated, match="expected the pages 1 to 2; found no page 2"):
             capture(Answer(body=first), Answer(body=first), *WHOLE[1:])
 
-        (kept,) = versions()
+        (kept,) = landed_versions()
         assert kept == rejected(body(kept), "GetPortfolioDay.IBOV.json")
         assert json.loads(body(kept)) == [json.loads(first)] * 2
 
@@ -306,13 +285,13 @@ class TestABadAnswer:
 
         assert [asked(request.path)[0] for request in exchange.requests] == list(INDEX_METHODS.values())
 
-    def test_of_an_index_that_b3_does_not_know_says_so(self, capture, versions):
+    def test_of_an_index_that_b3_does_not_know_says_so(self, capture, landed_versions):
         with pytest.raises(NoPortfolio, match="an answer of no rows"):
             capture(Answer(body=NO_DAY), *WHOLE[1:])
 
-        assert versions() == {}
+        assert landed_versions() == {}
 
-    def test_is_an_error_where_the_session_has_landed_too(self, capture, versions):
+    def test_is_an_error_where_the_session_has_landed_too(self, capture, landed_versions):
         """Else a change of layout would be noticed only once nothing is left to go on with."""
         first = capture(*WHOLE)
 
@@ -321,7 +300,7 @@ class TestABadAnswer:
         assert captured.landed == first.landed
         with pytest.raises(SourceError, match="no theoricalQty and an unknown quantity"):
             captured.check()
-        assert versions() == dict.fromkeys({rejected(CHANGED_FIELD, "GetPortfolioDay.IBOV.json")} | keys(), 1)
+        assert landed_versions() == dict.fromkeys({rejected(CHANGED_FIELD, "GetPortfolioDay.IBOV.json")} | keys(), 1)
 
 
 def day_changed(**changes):
@@ -354,13 +333,13 @@ REFUSED = {
 class TestAnIndexOfWhichThePortfolioOfTheDayFails:
     @pytest.mark.parametrize(("sent", "message"), REFUSED.values(), ids=REFUSED)
     def test_leaves_the_others_to_be_used_and_keeps_the_bytes(
-        self, capture, exchange, versions, body, s3, lake, sent, message
+        self, capture, exchange, landed_versions, body, s3, lake, sent, message
     ):
         captured = capture(*of_each((Answer(body=sent), *WHOLE[1:]), WHOLE), indexes=BOTH)
 
         kept = rejected(sent, "GetPortfolioDay.IBOV.json")
         assert body(kept) == sent
-        assert versions() == dict.fromkeys({kept, key("theoretical"), key("preview")} | keys(index="SMLL"), 1)
+        assert landed_versions() == dict.fromkeys({kept, key("theoretical"), key("preview")} | keys(index="SMLL"), 1)
         (error,) = captured.errors
         assert error.startswith(f"{exchange.url}{exchange.requests[0].path}: expected ")
         assert re.search(message, error)
@@ -372,13 +351,13 @@ class TestAnIndexOfWhichThePortfolioOfTheDayFails:
         assert error in str(raised.value)
 
     @pytest.mark.parametrize("failing", [Answer(520), Answer(body=HTML), Answer(body=NO_DAY)])
-    def test_takes_the_session_that_the_others_name_for_its_other_endpoints(self, capture, versions, failing):
+    def test_takes_the_session_that_the_others_name_for_its_other_endpoints(self, capture, landed_versions, failing):
         served = (Answer(body=DAY_OF_NEXT), *WHOLE[1:])
 
         with pytest.raises(SourceError):
             capture(*of_each((failing, *WHOLE[1:]), served, served), indexes=(*BOTH, "IBXX"))
 
-        landed = {of for of in versions() if "rejected" not in of}
+        landed = {of for of in landed_versions() if "rejected" not in of}
         ibov = {key("theoretical", NEXT), key("preview", NEXT)}
         assert landed == ibov | keys(NEXT, "SMLL") | keys(NEXT, "IBXX")
 
@@ -388,7 +367,7 @@ class TestAnIndexOfWhichThePortfolioOfTheDayFails:
         ids=["there are no others", "the others name two sessions"],
     )
     def test_leaves_its_other_endpoints_where_they_came_if_nobody_names_their_session(
-        self, capture, exchange, versions, body, caplog, lake, others
+        self, capture, exchange, landed_versions, body, caplog, lake, others
     ):
         names = ("IBOV", "SMLL", "IBXX")[: 1 + len(others)]
 
@@ -403,7 +382,7 @@ class TestAnIndexOfWhichThePortfolioOfTheDayFails:
         assert [asked(request.path)[0] for request in exchange.requests if asked(request.path)[1] == "IBOV"] == list(
             INDEX_METHODS.values()
         )
-        assert not [of for of in versions() if "/IBOV/" in of]
+        assert not [of for of in landed_versions() if "/IBOV/" in of]
         for endpoint, sent in (("theoretical", THEORETICAL), ("preview", PREVIEW)):
             at = f"landing/received/{hashlib.sha256(sent).hexdigest()}/{INDEX_METHODS[endpoint]}.IBOV.json"
             assert body(at) == sent
@@ -420,42 +399,42 @@ class TestAnIndexOfWhichThePortfolioOfTheDayFails:
 
 class TestAnAnswerThatDoesNotCome:
     @pytest.mark.parametrize(("answer", "kind", "found"), UNSERVED.values(), ids=UNSERVED)
-    def test_is_an_error_that_names_what_was_asked_for(self, capture, versions, answer, kind, found):
+    def test_is_an_error_that_names_what_was_asked_for(self, capture, landed_versions, answer, kind, found):
         with pytest.raises(kind, match=found) as error:
             capture(answer, *WHOLE[1:])
 
         assert type(error.value) is kind
         assert error.value.__notes__ == ["asked for: GetPortfolioDay of IBOV, page 1"]
-        assert versions() == {}
+        assert landed_versions() == {}
 
-    def test_of_a_later_page_lands_nothing_of_the_portfolio(self, capture, versions):
+    def test_of_a_later_page_lands_nothing_of_the_portfolio(self, capture, landed_versions):
         first = pages.as_bytes(pages.documents(page_size=3)[0])
 
         with pytest.raises(TransientError) as error:
             capture(Answer(body=first), Answer(520), *WHOLE[1:])
 
         assert error.value.__notes__ == ["asked for: GetPortfolioDay of IBOV, page 2"]
-        assert versions() == {}
+        assert landed_versions() == {}
 
     @pytest.mark.parametrize("failing", [0, 1, 2])
     @pytest.mark.parametrize("answer", [Answer(520), Answer()], ids=["520", "an empty body"])
-    def test_is_taken_as_landed_for_the_session_before(self, capture, versions, caplog, failing, answer):
+    def test_is_taken_as_landed_for_the_session_before(self, capture, landed_versions, caplog, failing, answer):
         first = capture(*WHOLE)
 
         with caplog.at_level(logging.WARNING):
             assert capture(*WHOLE[:failing], answer, *WHOLE[failing + 1 :]) == first
 
-        assert versions() == dict.fromkeys(keys(), 1)
+        assert landed_versions() == dict.fromkeys(keys(), 1)
         assert "using what has landed of IBOV for 2026-10-05: http://127.0.0.1:" in caplog.text
 
-    def test_is_not_taken_for_a_preview_that_b3_does_not_have(self, capture, versions):
+    def test_is_not_taken_for_a_preview_that_b3_does_not_have(self, capture, landed_versions):
         for _ in range(2):
             with pytest.raises(SourceError, match="found status 520"):
                 capture(*WHOLE[:2], Answer(520)).check()
 
-        assert versions() == dict.fromkeys(keys() - {key("preview")}, 1)
+        assert landed_versions() == dict.fromkeys(keys() - {key("preview")}, 1)
 
-    def test_of_several_is_one_error_that_says_each(self, capture, versions, lake):
+    def test_of_several_is_one_error_that_says_each(self, capture, landed_versions, lake):
         ibov, smll = (WHOLE[0], Answer(520), Answer(body=HTML)), (*WHOLE[:2], Answer())
 
         captured = capture(*of_each(ibov, smll), indexes=("IBOV", "SMLL"))
@@ -464,7 +443,7 @@ class TestAnAnswerThatDoesNotCome:
         with pytest.raises(SourceError) as error:
             captured.check()
         kept = rejected(HTML, "GetQuartelyPreview.IBOV.json")
-        assert versions() == dict.fromkeys(
+        assert landed_versions() == dict.fromkeys(
             {key("portfolio_day"), kept, key("portfolio_day", index="SMLL"), key("theoretical", index="SMLL")}, 1
         )
         said = str(error.value)
@@ -480,11 +459,11 @@ class TestAnAnswerThatDoesNotCome:
         assert said.endswith("Run indexes.scrape again before the next session: B3 serves no past portfolio.")
         assert len(captured.errors) == 3
 
-    def test_of_every_index_is_one_error_where_nothing_of_the_session_has_landed(self, capture, versions):
+    def test_of_every_index_is_one_error_where_nothing_of_the_session_has_landed(self, capture, landed_versions):
         with pytest.raises(SourceError, match=r"found 4 that are not: \[1\] .*status 520.* \[4\] "):
             capture(*of_each((Answer(520), Answer(520), WHOLE[2]), (Answer(520), Answer(520), WHOLE[2])), indexes=BOTH)
 
-        assert versions() == {}
+        assert landed_versions() == {}
 
 
 CAPTURE = """
@@ -503,7 +482,7 @@ capture_portfolios(B3Hook(connection=connection), s3, Lake(bucket), dt.date(2026
 
 @pytest.mark.parametrize("answered", [1, 2])
 def test_a_capture_killed_between_endpoints_and_run_again_leaves_the_same_objects(
-    exchange, capture, versions, body, s3, lake, aws_server, answered
+    exchange, capture, landed_versions, body, s3, lake, aws_server, answered
 ):
     exchange.will(*WHOLE[:answered], Answer(fault="silence"))
     process = subprocess.Popen(
@@ -516,11 +495,11 @@ def test_a_capture_killed_between_endpoints_and_run_again_leaves_the_same_object
     process.kill()
     process.wait()
     assert len(exchange.requests) == answered + 1
-    assert versions() == {key(endpoint): 1 for endpoint in list(INDEX_METHODS)[:answered]}
+    assert landed_versions() == {key(endpoint): 1 for endpoint in list(INDEX_METHODS)[:answered]}
 
     capture(*WHOLE)
 
-    assert versions() == dict.fromkeys(keys(), 1)
+    assert landed_versions() == dict.fromkeys(keys(), 1)
     assert [body(key(endpoint)) for endpoint in INDEX_METHODS] == [DAY, THEORETICAL, PREVIEW]
 
 
@@ -545,157 +524,16 @@ class TestOnTheSimulatedExchange:
             server.shutdown()
             thread.join()
 
-    def test_what_is_served_on_a_sunday_and_a_holiday_lands_under_the_session_after_them(self, run, versions):
+    def test_what_is_served_on_a_sunday_and_a_holiday_lands_under_the_session_after_them(self, run, landed_versions):
         friday, sunday, holiday, tuesday = (dt.date(2026, 9, day) for day in (4, 6, 7, 8))
 
         for day in (sunday, holiday):
             with pytest.raises(OtherSession, match=r"IBOV of 2026-09-08, .*; SMLL of 2026-09-08, "):
                 run(day, friday)
-        assert versions() == dict.fromkeys(keys(tuesday) | keys(tuesday, "SMLL"), 1)
+        assert landed_versions() == dict.fromkeys(keys(tuesday) | keys(tuesday, "SMLL"), 1)
 
         landed = run(tuesday, tuesday)
 
-        assert versions() == dict.fromkeys(keys(tuesday) | keys(tuesday, "SMLL"), 1)
+        assert landed_versions() == dict.fromkeys(keys(tuesday) | keys(tuesday, "SMLL"), 1)
         assert {of.file.source for of in landed} == {"simulated"}
         assert run(dt.date(2026, 9, 9), tuesday) == landed
-
-
-class TestTheSectorClassification:
-    BOOK = make_workbook()
-    CHANGED = make_workbook(ROWS[:-4])
-    # Deflated, and said to be bzip2.
-    MISPACKED = BOOK.replace(b"\x08\x00", b"\x0c\x00")
-
-    @pytest.fixture
-    def capture(self, exchange, hook_to, s3, lake):
-        def run(answer, date=DATE, at=None, index="IBOV"):
-            portfolio = pages.day(header=pages.day_header(date=f"{at or date:%d/%m/%y}"))
-            exchange.will(Answer(body=portfolio), answer if isinstance(answer, Answer) else Answer(body=answer))
-            return land.capture_sectors(hook_to(exchange.url, attempts=1), s3, lake, date, index)
-
-        return run
-
-    def test_lands_under_the_session_with_its_origin(self, capture, exchange, versions, body, lake):
-        landed = capture(self.BOOK, index="SMLL")
-
-        assert landed == LandedFile(
-            lake.uri("landing/sectors/2026-10-05.xlsx"),
-            exchange.url + exchange.requests[1].path,
-            hashlib.sha256(self.BOOK).hexdigest(),
-            "b3",
-        )
-        assert asked(exchange.requests[0].path) == ("GetPortfolioDay", "SMLL", 1)
-        assert versions() == {"landing/sectors/2026-10-05.xlsx": 1}
-        assert body("landing/sectors/2026-10-05.xlsx") == self.BOOK
-
-    def test_that_is_unchanged_since_an_earlier_session_does_not_land(self, capture, versions):
-        capture(self.BOOK)
-
-        assert capture(self.BOOK, NEXT) is None
-        assert capture(self.BOOK, dt.date(2027, 3, 1)) is None
-
-        assert versions() == {"landing/sectors/2026-10-05.xlsx": 1}
-
-    def test_that_changed_lands_and_is_what_later_ones_are_compared_with(self, capture, versions):
-        capture(self.BOOK)
-
-        assert capture(self.CHANGED, NEXT).uri.endswith("/2026-10-06.xlsx")
-        assert capture(self.CHANGED, dt.date(2026, 10, 7)) is None
-        assert capture(self.BOOK, dt.date(2026, 10, 8)).uri.endswith("/2026-10-08.xlsx")
-
-        assert len(versions()) == 3
-
-    def test_captured_again_for_its_session_is_that_file(self, capture, versions):
-        first = capture(self.BOOK)
-
-        assert capture(self.BOOK) == first
-
-        assert versions() == {"landing/sectors/2026-10-05.xlsx": 1}
-
-    def test_corrected_within_its_session_becomes_a_new_version(self, capture, versions, body):
-        capture(self.BOOK)
-
-        assert capture(self.CHANGED).sha256 == hashlib.sha256(self.CHANGED).hexdigest()
-
-        assert versions() == {"landing/sectors/2026-10-05.xlsx": 2}
-        assert body("landing/sectors/2026-10-05.xlsx") == self.CHANGED
-
-    def test_is_not_compared_with_one_of_a_later_session(self, capture):
-        capture(self.BOOK, NEXT)
-
-        assert capture(self.BOOK).uri.endswith("/2026-10-05.xlsx")
-
-    @pytest.mark.parametrize("at", [NEXT, dt.date(2026, 10, 9)])
-    def test_is_not_taken_for_a_session_that_has_passed(self, capture, exchange, versions, at):
-        with pytest.raises(OtherSession, match=rf"expected that of {DATE}; found B3 at the session {at}"):
-            capture(self.BOOK, at=at)
-
-        assert versions() == {}
-        assert len(exchange.requests) == 1
-
-    @pytest.mark.parametrize("at", [dt.date(2026, 10, 4), dt.date(2099, 10, 5)], ids=["a Sunday", "2099"])
-    def test_is_not_taken_while_b3_names_no_session_that_it_can_be_at(self, capture, exchange, versions, at):
-        with pytest.raises(WrongDate, match=rf"the portfolio of a weekday within .* found that of {at:%A} {at}"):
-            capture(self.BOOK, at=at)
-
-        assert [re.sub("/[0-9a-f]{64}/", "/…/", of) for of in versions()] == [
-            "landing/rejected/…/GetPortfolioDay.IBOV.json"
-        ]
-        assert len(exchange.requests) == 1
-
-    def test_of_a_session_that_has_passed_is_the_one_that_landed(self, capture, versions):
-        first = capture(self.BOOK)
-
-        assert capture(self.CHANGED, at=NEXT) == first
-
-        assert versions() == {"landing/sectors/2026-10-05.xlsx": 1}
-
-    def test_whose_session_b3_does_not_tell_is_not_taken(self, capture, exchange, hook_to, s3, lake, versions):
-        exchange.will(Answer(body=HTML))
-
-        with pytest.raises(NotB3Data):
-            land.capture_sectors(hook_to(exchange.url, attempts=1), s3, lake, DATE, "IBOV")
-
-        assert versions() == {rejected(HTML, "GetPortfolioDay.IBOV.json"): 1}
-
-    def test_is_found_among_more_files_than_one_listing_gives(self, capture, s3, lake, monkeypatch):
-        capture(self.CHANGED, dt.date(2026, 1, 5))
-        capture(self.BOOK, dt.date(2026, 1, 6))
-        paginator = s3.get_paginator("list_objects_v2")
-        monkeypatch.setattr(
-            s3, "get_paginator", lambda _: type("One", (), {"paginate": lambda _, **k: paginator.paginate(
-                **k, PaginationConfig={"PageSize": 1})})()
-        )  # fmt: skip
-
-        assert capture(self.BOOK) is None
-
-    def test_lands_as_sent_where_b3_wraps_it(self, capture, body):
-        sent = b'"' + base64.b64encode(self.BOOK) + b'"'
-
-        capture(sent)
-
-        assert body("landing/sectors/2026-10-05.xlsx") == sent
-
-    @pytest.mark.parametrize(
-        ("sent", "kind"),
-        [(HTML, NotB3Data), (BOOK[:-30], Truncated), (make_workbook(ROWS[:4]), BadLayout), (MISPACKED, BadLayout)],
-        ids=["HTML page", "truncated workbook", "workbook without companies", "another compression"],
-    )
-    def test_that_is_something_else_is_kept_apart(self, capture, versions, body, lake, sent, kind):
-        with pytest.raises(kind) as error:
-            capture(sent)
-
-        kept = rejected(sent, "GetDownloadIndustryClassification.xlsx")
-        assert versions() == {kept: 1}
-        assert body(kept) == sent
-        assert body(kept.replace("rejected", "received")) == sent
-        assert error.value.__notes__[0].endswith(f"are kept in {lake.uri(kept)}")
-
-    def test_that_b3_fails_to_give_is_an_error_unless_it_has_landed_for_that_session(self, capture, versions):
-        first = capture(self.BOOK)
-
-        assert capture(Answer(520)) == first
-        with pytest.raises(TransientError):
-            capture(Answer(520), NEXT)
-
-        assert versions() == {"landing/sectors/2026-10-05.xlsx": 1}

@@ -13,7 +13,7 @@ from b3.indexes.portfolio import header_date, join_pages, page_count, read_table
 from tests.places import ROOT
 from tests.plugins.b3.indexes import index_pages as pages
 
-REFINE = ROOT / "include" / "glue" / "refine.py"
+REFINE = ROOT / "include" / "glue" / "refine" / "portfolio.py"
 SESSION = dt.date(2026, 10, 5)
 
 

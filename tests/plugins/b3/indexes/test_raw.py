@@ -1,25 +1,21 @@
 import datetime as dt
 import hashlib
-import io
 import json
 import random
 from decimal import Decimal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from b3.errors import SourceError, Truncated, WrongDate
+from b3.errors import SourceError, WrongDate
 from b3.indexes import portfolio, raw
 from b3.indexes.land import LandedPortfolio
-from b3.indexes.raw import RawIndexPortfolio, RawSectors
+from b3.indexes.raw import RawIndexPortfolio
 from b3.lake import layout
-from b3.quotes.land import LandedFile
 from b3.sectors import workbook
 from tests.places import ROOT
 from tests.plugins.b3.indexes import index_pages as pages
-from tests.plugins.b3.sectors.sector_workbook import ROWS, make_workbook
 
 TEMPLATE = ROOT / "infra" / "lake.yaml"
 DATE = dt.date(2026, 10, 5)
@@ -29,22 +25,9 @@ SENT = {"portfolio_day": pages.day(), "theoretical": pages.undated(), "preview":
 
 
 @pytest.fixture
-def land(s3, lake):
-    """Put bytes in landing/ as scrape does."""
-
-    def put(key, sent, source="b3"):
-        sha256 = hashlib.sha256(sent).hexdigest()
-        landed = LandedFile(lake.uri(key), f"https://b3.example/{key}", sha256, source)
-        s3.put_object(Bucket=lake.bucket, Key=key, Body=sent, Metadata=landed.metadata())
-        return landed
-
-    return put
-
-
-@pytest.fixture
-def land_portfolio(land):
+def land_portfolio(put_landed):
     def put(endpoint, sent=None, index="IBOV", source="b3"):
-        file = land(layout.landing_index_key(index, endpoint, DATE), sent or SENT[endpoint], source)
+        file = put_landed(layout.landing_index_key(index, endpoint, DATE), sent or SENT[endpoint], source)
         return LandedPortfolio(index, endpoint, file)
 
     return put
@@ -56,24 +39,6 @@ def landed(land_portfolio):
     return [land_portfolio(endpoint) for endpoint in SENT] + [
         land_portfolio(endpoint, index="SMLL") for endpoint in ("portfolio_day", "theoretical")
     ]
-
-
-@pytest.fixture
-def versions(s3, lake):
-    """The version ids of everything in raw/, newest first, by key."""
-
-    def look():
-        found = {}
-        for version in s3.list_object_versions(Bucket=lake.bucket, Prefix="raw/").get("Versions", []):
-            found.setdefault(version["Key"], []).append(version["VersionId"])
-        return found
-
-    return look
-
-
-@pytest.fixture
-def table(s3, lake):
-    return lambda key: pq.read_table(io.BytesIO(s3.get_object(Bucket=lake.bucket, Key=key)["Body"].read()))
 
 
 class _Template(yaml.SafeLoader):
@@ -105,7 +70,7 @@ def test_the_columns_are_those_of_the_table(resource, schema):
 
 
 class TestThePortfolios:
-    def test_are_one_object_of_every_row(self, landed, table, versions, s3, lake):
+    def test_are_one_object_of_every_row(self, landed, table, raw_versions, s3, lake):
         written = raw.write_portfolios(s3, lake, landed, DATE)
 
         assert written == RawIndexPortfolio(
@@ -116,7 +81,7 @@ class TestThePortfolios:
                 "SMLL": {"portfolio_day": 5, "theoretical": 5},
             },
         )
-        assert list(versions()) == [KEY]
+        assert list(raw_versions()) == [KEY]
         found = table(KEY)
         assert found.schema.names == raw.PORTFOLIO_SCHEMA.names
         rows = found.to_pylist()
@@ -167,15 +132,15 @@ class TestThePortfolios:
         metadata = s3.head_object(Bucket=lake.bucket, Key=KEY)["Metadata"]
         assert metadata["source-sha256"] == landed.file.sha256
 
-    def test_written_again_in_any_order_are_the_same_object(self, landed, versions, s3, lake):
+    def test_written_again_in_any_order_are_the_same_object(self, landed, raw_versions, s3, lake):
         first = raw.write_portfolios(s3, lake, landed, DATE)
-        before = versions()
+        before = raw_versions()
 
         for seed in range(3):
             shuffled = random.Random(seed).sample(landed, len(landed))
             assert raw.write_portfolios(s3, lake, shuffled, DATE) == first
 
-        assert versions() == before
+        assert raw_versions() == before
 
     def test_lost_and_written_again_have_the_same_bytes(self, landed, s3, lake):
         raw.write_portfolios(s3, lake, landed, DATE)
@@ -195,18 +160,18 @@ class TestThePortfolios:
         assert table(KEY)["ticker"].to_pylist() == [row["cod"] for row in pages.day_rows()]
 
     def test_of_another_date_are_refused_and_readers_see_the_former_ones(
-        self, landed, land_portfolio, versions, s3, lake
+        self, landed, land_portfolio, raw_versions, s3, lake
     ):
         raw.write_portfolios(s3, lake, landed, DATE)
-        before = versions()
+        before = raw_versions()
         other = land_portfolio("portfolio_day", pages.day(header=pages.day_header(date="06/10/26")))
 
         with pytest.raises(WrongDate, match=r"portfolio_day/2026-10-05\.json: expected the portfolio of 2026-10-05"):
             raw.write_portfolios(s3, lake, [other, *landed[1:]], DATE)
 
-        assert versions() == before
+        assert raw_versions() == before
 
-    def test_real_and_simulated_are_not_mixed(self, landed, land_portfolio, versions, s3, lake):
+    def test_real_and_simulated_are_not_mixed(self, landed, land_portfolio, raw_versions, s3, lake):
         simulated = land_portfolio("preview", index="SMLL", source="simulated")
 
         with pytest.raises(
@@ -214,47 +179,13 @@ class TestThePortfolios:
         ):
             raw.write_portfolios(s3, lake, [*landed, simulated], DATE)
 
-        assert versions() == {}
+        assert raw_versions() == {}
 
-    def test_that_were_tampered_with_are_refused(self, landed, versions, s3, lake):
+    def test_that_were_tampered_with_are_refused(self, landed, raw_versions, s3, lake):
         changed = json.dumps(json.loads(SENT["theoretical"]), indent=1).encode()
         s3.put_object(Bucket=lake.bucket, Key="landing/index/SMLL/theoretical/2026-10-05.json", Body=changed)
 
         with pytest.raises(SourceError, match=r"SMLL/theoretical/2026-10-05\.json: expected the bytes of sha256"):
             raw.write_portfolios(s3, lake, landed, DATE)
 
-        assert versions() == {}
-
-
-class TestTheSectorClassification:
-    LANDED_KEY = "landing/sectors/2026-10-05.xlsx"
-
-    def test_is_one_object_of_every_company(self, land, table, s3, lake):
-        landed = land(self.LANDED_KEY, make_workbook())
-
-        written = raw.write_sectors(s3, lake, landed, DATE)
-
-        assert written == RawSectors(f"s3://{lake.bucket}/{SECTORS_KEY}", 4)
-        assert table(SECTORS_KEY).to_pylist() == workbook.read_workbook(make_workbook()).to_pylist()
-        assert s3.head_object(Bucket=lake.bucket, Key=SECTORS_KEY)["Metadata"] == landed.metadata() | {"rows": "4"}
-
-    def test_written_again_is_the_same_object_and_corrected_a_new_version(self, land, versions, s3, lake):
-        for _ in range(2):
-            raw.write_sectors(s3, lake, land(self.LANDED_KEY, make_workbook()), DATE)
-        first = versions()
-        assert len(first[SECTORS_KEY]) == 1
-
-        written = raw.write_sectors(s3, lake, land(self.LANDED_KEY, make_workbook(ROWS[:-7])), DATE)
-
-        assert written.rows == 3
-        assert versions()[SECTORS_KEY][1:] == first[SECTORS_KEY]
-
-    def test_that_is_damaged_is_named_and_readers_see_the_former_one(self, land, versions, s3, lake):
-        raw.write_sectors(s3, lake, land(self.LANDED_KEY, make_workbook()), DATE)
-        before = versions()
-
-        with pytest.raises(Truncated) as error:
-            raw.write_sectors(s3, lake, land(self.LANDED_KEY, make_workbook()[:-30]), DATE)
-
-        assert error.value.source == lake.uri(self.LANDED_KEY)
-        assert versions() == before
+        assert raw_versions() == {}

@@ -16,8 +16,11 @@ import pytest
 from b3.errors import BadLayout, Truncated
 from b3.indexes import land, raw
 from b3.indexes.portfolio import header_date, read_table
+from b3.indexes.sector_labels import split_label
 from b3.quotes import cotahist
-from b3.sectors.workbook import read_workbook, root, split_label
+from b3.sectors import land as sector_land
+from b3.sectors import raw as sector_raw
+from b3.sectors.workbook import read_workbook, root
 from tests.places import REAL_FILES
 from tests.plugins.b3.exchange import Answer
 from tests.plugins.b3.indexes import index_pages as pages
@@ -146,8 +149,8 @@ def test_the_workbook_captured_and_written_to_raw_has_all_its_companies(exchange
     portfolio = pages.day(header=pages.day_header(date=f"{date:%d/%m/%y}"))
     exchange.will(Answer(body=portfolio), Answer(body=WORKBOOK.read_bytes()))
 
-    landed = land.capture_sectors(hook_to(exchange.url, attempts=1), s3, lake, date, "IBOV")
-    written = raw.write_sectors(s3, lake, landed, date)
+    landed = sector_land.capture_sectors(hook_to(exchange.url, attempts=1), s3, lake, date, "IBOV")
+    written = sector_raw.write_sectors(s3, lake, landed, date)
 
     key = written.uri.removeprefix(lake.uri(""))
     table = pq.read_table(io.BytesIO(s3.get_object(Bucket=lake.bucket, Key=key)["Body"].read()))

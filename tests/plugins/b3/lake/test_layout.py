@@ -17,16 +17,15 @@ def test_keys():
     assert layout.rejected_key("0123abcd", FILE) == f"landing/rejected/0123abcd/{FILE}"
     assert layout.raw_quotes_key(DATE) == "raw/quotes/trade_date=2020-04-30/quotes.parquet"
     assert layout.refined_quotes_key(DATE) == "refined/quotes/trade_date=2020-04-30/quotes.parquet"
-    assert layout.refine_staging_prefix(DATE) == "staging/refine/trade_date=2020-04-30/"
 
 
 def test_uris():
     here = layout.Lake("b3-lake")
 
     assert here.uri("landing/quotes/x") == "s3://b3-lake/landing/quotes/x"
-    assert here.raw_quotes(DATE) == "s3://b3-lake/raw/quotes/trade_date=2020-04-30/quotes.parquet"
-    assert here.refined_quotes(DATE) == "s3://b3-lake/refined/quotes/trade_date=2020-04-30/quotes.parquet"
-    assert here.refine_staging(DATE) == "s3://b3-lake/staging/refine/trade_date=2020-04-30/"
+    assert here.all_raw_quotes == "s3://b3-lake/raw/quotes/"
+    assert here.all_refined_quotes == "s3://b3-lake/refined/quotes/"
+    assert here.all_findings == "s3://b3-lake/refined/findings/"
 
 
 def test_tables():

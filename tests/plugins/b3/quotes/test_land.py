@@ -1,9 +1,5 @@
 import datetime as dt
 import hashlib
-import io
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
@@ -20,9 +16,10 @@ from b3.errors import (
     Unreadable,
     WrongDate,
 )
+from b3.lake import landed as landed_files
+from b3.lake.landed import LandedFile
 from b3.quotes import land
-from b3.quotes.land import LandedFile
-from b3.site.hook import Download
+from tests.plugins.b3.downloads import downloaded
 from tests.plugins.b3.exchange import Answer
 from tests.plugins.b3.quotes.cotahist.cotahist_lines import build_file, build_zip, record
 
@@ -45,24 +42,9 @@ def capture(exchange, hook_to, s3, lake):
 
 
 @pytest.fixture
-def versions(s3, lake):
-    """Version ids of every object of the lake, newest first, by key."""
-
-    def look() -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for version in s3.list_object_versions(Bucket=lake.bucket).get("Versions", []):
-            found.setdefault(version["Key"], []).append(version["VersionId"])
-        return found
-
-    return look
-
-
-@pytest.fixture
-def body(s3, lake):
-    def read(key: str, **version: str) -> bytes:
-        return s3.get_object(Bucket=lake.bucket, Key=key, **version)["Body"].read()
-
-    return read
+def asked(exchange):
+    """The file names the exchange was asked for."""
+    return lambda: [request.path.rpartition("/")[2] for request in exchange.requests]
 
 
 class TestAFileOfTheSession:
@@ -209,53 +191,7 @@ class TestABadAnswer:
 
 
 class TestAFailureThatNobodyForesaw:
-    """While a downloaded file is read."""
-
-    @pytest.fixture
-    def fail(self, s3, lake):
-        def run(error, client=s3):
-            with land.rejecting(client, lake, "x.json", *downloaded(b"[[[")):
-                raise error
-
-        return run
-
-    KEPT = f"landing/rejected/{hashlib.sha256(b'[[[').hexdigest()}/x.json"
-
-    @pytest.mark.parametrize(
-        "cause", [RecursionError("too deep"), MemoryError(), AttributeError("x"), UnicodeError("x")], ids=repr
-    )
-    def test_is_an_error_of_the_source_and_its_bytes_are_kept(self, fail, body, lake, cause):
-        with pytest.raises(Unreadable) as error:
-            fail(cause)
-
-        assert error.value.source == "https://b3.example/"
-        assert error.value.found.startswith(type(cause).__name__)
-        assert error.value.__cause__ is cause
-        assert body(self.KEPT) == b"[[["
-        assert error.value.__notes__ == [
-            f"the 3 bytes that came from https://b3.example/ are kept in {lake.uri(self.KEPT)}"
-        ]
-
-    @pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
-    def test_that_ends_the_process_does_so_and_its_bytes_are_kept(self, fail, body, end):
-        with pytest.raises(end):
-            fail(end())
-
-        assert body(self.KEPT) == b"[[["
-
-    def test_is_still_said_where_its_bytes_cannot_be_kept(self, fail, s3):
-        class Failing:
-            exceptions = s3.exceptions
-
-            def head_object(self, **_: str) -> Any:
-                raise ConnectionError("S3 is away")
-
-        for cause in (RecursionError("too deep"), Truncated(source="x", expected="y", found="z", hint="w")):
-            with pytest.raises(SourceError, match=r"too deep|expected y; found z") as error:
-                fail(cause, Failing())
-            assert error.value.__notes__[0].endswith("could not be kept: ConnectionError: S3 is away")
-
-    def test_of_a_session_s_file_is_kept_and_said(self, capture, versions):
+    def test_is_kept_and_said(self, capture, versions):
         """A member that is deflated and said to be bzip2: its codec raises an OSError."""
         sent = SENT.replace(b"\x08\x00", b"\x0c\x00")
 
@@ -265,20 +201,6 @@ class TestAFailureThatNobodyForesaw:
             capture(Answer(body=sent))
 
         assert list(versions()) == [f"landing/rejected/{hashlib.sha256(sent).hexdigest()}/{NAME}"]
-
-
-class TestAnAnswerThatIsReceived:
-    def test_lies_there_with_its_origin_and_is_put_once(self, s3, lake, versions, body):
-        key = f"landing/received/{hashlib.sha256(b'{}').hexdigest()}/x.json"
-        first = land.receive(s3, lake, "x.json", *downloaded(b"{}"))
-
-        assert land.receive(s3, lake, "x.json", *downloaded(b"{}", dt.datetime(2100, 1, 1, tzinfo=dt.UTC))) == first
-
-        assert first.uri == lake.uri(key)
-        assert body(key) == b"{}"
-        assert [len(found) for found in versions().values()] == [1]
-        metadata = s3.head_object(Bucket=lake.bucket, Key=key)["Metadata"]
-        assert metadata.keys() == {"source", "source-url", "source-sha256", "fetched-at"}
 
 
 class TestAClosedDay:
@@ -312,11 +234,6 @@ class TestADayBefore2000:
             return land.capture_quotes(hook_to(exchange.url, attempts=1), s3, lake, date)
 
         return run
-
-    @pytest.fixture
-    def asked(self, exchange):
-        """The file names the exchange was asked for."""
-        return lambda: [request.path.rpartition("/")[2] for request in exchange.requests]
 
     @pytest.fixture
     def land_year(self, exchange, hook_to, s3, lake):
@@ -413,28 +330,6 @@ class TestADayBefore2000:
         assert asked() == []
 
 
-class TestOpeningALandedFile:
-    def test_gives_its_bytes_from_the_beginning(self, capture, s3, lake):
-        sink = io.BytesIO()
-
-        land.open_landed(s3, lake, capture(Answer(body=SENT)), sink)
-
-        assert sink.tell() == 0
-        assert sink.read() == SENT
-
-    def test_fails_if_the_object_is_not_the_one_that_landed(self, capture, s3, lake):
-        landed = capture(Answer(body=SENT))
-        s3.put_object(Bucket=lake.bucket, Key=KEY, Body=CORRECTED)
-
-        with pytest.raises(
-            SourceError, match=rf"{KEY}: expected the bytes of sha256 {landed.sha256}.*found sha256"
-        ) as error:
-            land.open_landed(s3, lake, landed, io.BytesIO())
-
-        assert hashlib.sha256(CORRECTED).hexdigest() in error.value.found
-        assert "run scrape again" in error.value.hint
-
-
 BEFORE, AFTER = dt.date(2020, 4, 29), dt.date(2020, 5, 4)
 MONTH, YEAR = "COTAHIST_M042020.ZIP", "COTAHIST_A2020.ZIP"
 
@@ -454,11 +349,6 @@ class TestASessionWhoseDailyFileIsGone:
             return land.capture_quotes(hook_to(exchange.url, attempts=1), s3, lake, DATE)
 
         return run
-
-    @pytest.fixture
-    def asked(self, exchange):
-        """The file names the exchange was asked for."""
-        return lambda: [request.path.rpartition("/")[2] for request in exchange.requests]
 
     @pytest.mark.parametrize(
         "gone", [Answer(404), Answer(200, b""), Answer(200, b"<html>")], ids=["404", "empty 200", "web page"]
@@ -499,7 +389,9 @@ class TestASessionWhoseDailyFileIsGone:
         assert asked() == [NAME]
 
     def test_a_landed_month_that_ends_before_it_is_fetched_again(self, capture, asked, s3, lake, body):
-        land.keep(s3, lake, f"landing/quotes/{MONTH}", *downloaded(of_days(BEFORE)), **{"last-session": str(BEFORE)})
+        landed_files.keep(
+            s3, lake, f"landing/quotes/{MONTH}", *downloaded(of_days(BEFORE)), **{"last-session": str(BEFORE)}
+        )
 
         capture(Answer(404), Answer(body=of_days(BEFORE, DATE)))
 
@@ -544,144 +436,28 @@ class TestASessionWhoseDailyFileIsGone:
         assert list(versions()) == [f"landing/rejected/{hashlib.sha256(sent).hexdigest()}/{MONTH}"]
 
 
-class TestRunsThatLandTheSameFileAtOnce:
-    @pytest.mark.parametrize("there", [None, b"the former"], ids=["for the first time", "in place of another"])
-    def test_store_it_once(self, s3, lake, versions, there):
-        key, runs = f"landing/quotes/{YEAR}", 4
-        if there:
-            land.keep(s3, lake, key, *downloaded(there))
-        looked = threading.Barrier(runs)
-
-        class Meeting:
-            """S3 as each run sees it: all have looked what is there before the first one puts."""
-
-            exceptions = s3.exceptions
-
-            def __init__(self) -> None:
-                self.met = False
-
-            def head_object(self, **arguments: str) -> Any:
-                try:
-                    return s3.head_object(**arguments)
-                finally:
-                    if not self.met:
-                        self.met = True
-                        looked.wait(10)
-
-            def put_object(self, **arguments: Any) -> Any:
-                return s3.put_object(**arguments)
-
-        with ThreadPoolExecutor(runs) as pool:
-            kept = [pool.submit(land.keep, Meeting(), lake, key, *downloaded(SENT)) for _ in range(runs)]
-
-        assert len({one.result() for one in kept}) == 1
-        assert len(versions()[key]) == (2 if there else 1)
-
-
-class TestAFileThatWasFetchedLaterByAnotherRun:
-    LATER = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
-
-    def test_is_not_replaced_by_the_older(self, s3, lake, body):
-        key = f"landing/quotes/{YEAR}"
-        newer = land.keep(s3, lake, key, *downloaded(b"newer", self.LATER))
-
-        assert land.keep(s3, lake, key, *downloaded(b"older")) == newer
-        assert body(key) == b"newer"
-
-    def test_and_deleted_since_does_not_stand_in_the_way(self, s3, lake, body):
-        """Somebody follows an error's hint between a run's look at what is there and its PUT."""
-        key = f"landing/quotes/{YEAR}"
-        land.keep(s3, lake, key, *downloaded(b"former"))
-
-        class Meanwhile:
-            exceptions = s3.exceptions
-
-            def head_object(self, **arguments: str) -> Any:
-                head = s3.head_object(**arguments)
-                s3.delete_object(**arguments)
-                return head
-
-            def put_object(self, **arguments: Any) -> Any:
-                return s3.put_object(**arguments)
-
-        land.keep(Meanwhile(), lake, key, *downloaded(SENT))
-
-        assert body(key) == SENT
-
-
 class TestASessionThatIsInSeveralLandedFiles:
-    @pytest.fixture
-    def land(self, s3, lake):
-        """A file in landing/ as if it had come on this day of January 2021."""
-
-        def put(name: str, sent: bytes, day: int, last: dt.date | None = None) -> LandedFile:
-            download = downloaded(sent, dt.datetime(2021, 1, day, 12, tzinfo=dt.UTC))
-            return land.keep(
-                s3, lake, f"landing/quotes/{name}", *download, **({"last-session": str(last)} if last else {})
-            )
-
-        return put
-
-    @pytest.mark.parametrize("longer", [MONTH, YEAR])
-    @pytest.mark.parametrize("answer", [Answer(404), Answer(body=SENT)], ids=["404", "the daily file as before"])
-    def test_is_taken_from_the_longer_one_that_came_after_the_daily_one(self, land, capture, versions, longer, answer):
-        land(NAME, SENT, 4)
-        after = land(longer, of_days(BEFORE, DATE, AFTER), 5, AFTER)
+    def test_of_a_daily_file_that_b3_serves_as_before_nothing_is_put(self, capture, s3, lake, versions):
+        daily = capture(Answer(body=SENT))
+        landed_files.keep(s3, lake, f"landing/quotes/{YEAR}", *downloaded(of_days(DATE)), **{"last-session": str(DATE)})
         before = versions()
 
-        assert [capture(answer), capture(answer)] == [after, after]
-
+        assert capture(Answer(body=SENT)) == daily
         assert versions() == before
 
-    @pytest.mark.parametrize("answer", [Answer(404), Answer(body=SENT)], ids=["404", "the daily file as before"])
-    def test_is_taken_from_the_daily_one_that_came_after_the_longer_ones(self, land, capture, answer):
-        land(YEAR, of_days(BEFORE, DATE, AFTER), 3, AFTER)
-        land(MONTH, of_days(BEFORE, DATE), 4, DATE)
-        daily = land(NAME, SENT, 5)
+    def test_is_found_there_where_b3_has_no_daily_file(self, capture, asked, s3, lake):
+        key = f"landing/quotes/{YEAR}"
+        year = landed_files.keep(s3, lake, key, *downloaded(of_days(DATE)), **{"last-session": str(DATE)})
 
-        assert capture(answer) == daily
+        assert capture(Answer(404)) == year
+        assert asked() == [NAME]
 
-    def test_is_taken_from_the_daily_one_that_b3_corrected_after_the_year(self, land, capture):
-        land(NAME, SENT, 4)
-        land(YEAR, of_days(BEFORE, DATE, AFTER), 5, AFTER)
-
-        corrected = capture(Answer(body=CORRECTED))
-
-        assert corrected.sha256 == hashlib.sha256(CORRECTED).hexdigest()
-        assert capture(Answer(body=CORRECTED)) == capture(Answer(404)) == corrected
-
-    @pytest.mark.parametrize("answer", [Answer(404), Answer(body=SENT)], ids=["404", "the daily file as before"])
-    def test_is_not_taken_from_a_year_that_came_later_and_ends_before_it(self, land, capture, answer):
-        daily = land(NAME, SENT, 4)
-        land(YEAR, of_days(BEFORE), 5, BEFORE)
-
-        assert capture(answer) == daily
-
-    @pytest.mark.parametrize(("month", "year", "newest"), [(4, 5, YEAR), (5, 4, MONTH)])
-    def test_without_a_daily_one_is_taken_from_the_newest(self, land, capture, month, year, newest):
-        land(MONTH, of_days(BEFORE, DATE), month, DATE)
-        land(YEAR, of_days(BEFORE, DATE, AFTER), year, AFTER)
-
-        assert capture(Answer(404)).uri.endswith(newest)
-
-    def test_is_not_taken_from_any_where_b3s_answer_is_no_404(self, land, capture):
-        land(NAME, SENT, 4)
-        land(YEAR, of_days(BEFORE, DATE, AFTER), 5, AFTER)
+    def test_is_not_taken_from_any_where_b3s_answer_is_no_404(self, capture, s3, lake):
+        capture(Answer(body=SENT))
+        landed_files.keep(s3, lake, f"landing/quotes/{YEAR}", *downloaded(of_days(DATE)), **{"last-session": str(DATE)})
 
         with pytest.raises(NotPublished):
             capture(Answer(200, b""))
-
-    def test_put_by_hand_came_when_it_was_put(self, land, capture, s3, lake):
-        land(YEAR, of_days(BEFORE, DATE, AFTER), 5, AFTER)
-        origin = LandedFile(lake.uri(KEY), "https://b3.example/", hashlib.sha256(SENT).hexdigest(), "b3")
-        s3.put_object(Bucket=lake.bucket, Key=KEY, Body=SENT, Metadata=origin.metadata())
-
-        assert capture(Answer(404)) == origin
-
-
-def downloaded(sent: bytes, at: dt.datetime | None = None) -> tuple[io.BytesIO, Download]:
-    at = at or dt.datetime.now(dt.UTC)
-    return io.BytesIO(sent), Download("https://b3.example/", hashlib.sha256(sent).hexdigest(), len(sent), at, "b3")
 
 
 class TestAYear:

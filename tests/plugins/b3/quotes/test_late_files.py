@@ -3,13 +3,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from b3.calendar import publication
 from b3.errors import BadLayout, NotB3Data, NotPublished, NotServed, SourceError, TransientError, Truncated, WrongDate
 from b3.quotes import late_files
 from b3.quotes.late_files import Answer, DeadlineOver
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 SESSION = dt.date(2020, 4, 30)
-UNTIL = late_files.deadline(SESSION)
+UNTIL = publication.deadline(SESSION)
 
 
 def sao_paulo(text: str) -> dt.datetime:
@@ -21,23 +22,7 @@ def error(kind: type[SourceError], found: str = "status 404 Not Found") -> Sourc
 
 
 def wait(given: SourceError, at: str, earlier: list[Answer] | None = None) -> list[Answer]:
-    return late_files.wait(given, earlier or [], SESSION, until=UNTIL, at=sao_paulo(at))
-
-
-def test_a_session_is_published_by_half_past_ten_in_the_evening():
-    assert late_files.due(SESSION) == dt.datetime(2020, 5, 1, 1, 30, tzinfo=dt.UTC)
-
-
-@pytest.mark.parametrize(
-    ("hours", "when"),
-    [(36, "2020-05-01T12:00"), (24, "2020-05-01T00:00"), (0, "2020-04-30T00:00"), (84, "2020-05-03T12:00")],
-)
-def test_the_deadline_counts_from_the_beginning_of_the_day(hours, when):
-    assert late_files.deadline(SESSION, hours) == sao_paulo(when)
-
-
-def test_the_deadline_is_noon_of_the_next_day_even_when_clocks_change():
-    assert late_files.deadline(dt.date(2018, 11, 3)) == sao_paulo("2018-11-04T12:00")
+    return late_files.record_answer(given, earlier or [], SESSION, until=UNTIL, at=sao_paulo(at))
 
 
 class TestBeforeTheDeadline:
@@ -109,22 +94,3 @@ class TestFromTheDeadlineOn:
             "Clear the task once B3 gives the file: see whether it announces a delay."
         )
         assert raised.value.__cause__ is last
-
-
-def test_the_present_is_aware():
-    assert late_files.now().tzinfo is dt.UTC
-
-
-class TestTheLastSessionOfWhichAllIsPublished:
-    @pytest.mark.parametrize(
-        ("now", "session"),
-        [
-            ("2024-03-14T22:45", "2024-03-14"),
-            ("2024-03-14T22:44", "2024-03-13"),
-            ("2024-03-16T12:00", "2024-03-15"),
-            ("2020-05-01T23:00", "2020-04-30"),
-        ],
-        ids=["all is there", "the year's file is to come", "Saturday", "holiday"],
-    )
-    def test_goes_by_sao_paulos_clock(self, now, session):
-        assert late_files.last_published(sao_paulo(now).astimezone(dt.UTC)) == dt.date.fromisoformat(session)

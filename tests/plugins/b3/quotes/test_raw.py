@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from b3.errors import CalendarDiffers, NotPublished, SourceError, Truncated, WrongDate
+from b3.lake.landed import LandedFile
 from b3.quotes import cotahist, land, raw
-from b3.quotes.land import LandedFile
 from b3.quotes.raw import RawPartition
 from tests.plugins.b3.exchange import Answer
 from tests.plugins.b3.quotes.cotahist.cotahist_lines import build_file, build_zip, record
@@ -58,11 +58,13 @@ def table(s3, lake):
 
 
 def test_the_partition_holds_every_row_and_cent(put_landed, table, s3, lake):
-    written = raw.write_quotes(s3, lake, put_landed(SENT), DATE)
+    put_landed(SENT)
+    written = raw.write_quotes(s3, lake, DATE)
 
     (partition,) = written.partitions
-    assert partition == RawPartition("2020-04-30", f"s3://{lake.bucket}/{KEY}", 3, "10000000000035020.00")
-    assert written.source_records == 3
+    assert partition == RawPartition(
+        "2020-04-30", f"s3://{lake.bucket}/{KEY}", f"s3://{lake.bucket}/{LANDED_KEY}", 3, "10000000000035020.00"
+    )
     found = table()
     assert found.schema.names == cotahist.RAW_SCHEMA.names
     assert found.schema.names[0] == "source_date"
@@ -78,7 +80,7 @@ def test_the_partition_holds_every_row_and_cent(put_landed, table, s3, lake):
 def test_the_object_says_where_its_rows_came_from(put_landed, s3, lake):
     landed = put_landed(SENT)
 
-    raw.write_quotes(s3, lake, landed, DATE)
+    raw.write_quotes(s3, lake, DATE)
 
     assert s3.head_object(Bucket=lake.bucket, Key=KEY)["Metadata"] == {
         "source": "b3",
@@ -89,30 +91,36 @@ def test_the_object_says_where_its_rows_came_from(put_landed, s3, lake):
 
 
 def test_written_again_it_is_the_same_object(put_landed, partition, s3, lake):
-    first = raw.write_quotes(s3, lake, put_landed(SENT), DATE)
+    put_landed(SENT)
+    first = raw.write_quotes(s3, lake, DATE)
     etag, before = s3.head_object(Bucket=lake.bucket, Key=KEY)["ETag"], partition()
 
-    assert raw.write_quotes(s3, lake, put_landed(SENT), DATE) == first
+    put_landed(SENT)
+    assert raw.write_quotes(s3, lake, DATE) == first
 
     assert partition() == before
     assert s3.head_object(Bucket=lake.bucket, Key=KEY)["ETag"] == etag
 
 
 def test_lost_and_written_again_it_has_the_same_bytes(put_landed, s3, lake):
-    raw.write_quotes(s3, lake, put_landed(SENT), DATE)
+    put_landed(SENT)
+    raw.write_quotes(s3, lake, DATE)
     etag = s3.head_object(Bucket=lake.bucket, Key=KEY)["ETag"]
     s3.delete_object(Bucket=lake.bucket, Key=KEY)
 
-    raw.write_quotes(s3, lake, put_landed(SENT), DATE)
+    put_landed(SENT)
+    raw.write_quotes(s3, lake, DATE)
 
     assert s3.head_object(Bucket=lake.bucket, Key=KEY)["ETag"] == etag
 
 
 def test_of_a_corrected_file_it_becomes_a_new_version(put_landed, partition, table, s3, lake):
-    raw.write_quotes(s3, lake, put_landed(SENT), DATE)
+    put_landed(SENT)
+    raw.write_quotes(s3, lake, DATE)
     former = partition()
 
-    written = raw.write_quotes(s3, lake, put_landed(CORRECTED), DATE)
+    put_landed(CORRECTED)
+    written = raw.write_quotes(s3, lake, DATE)
 
     assert written.partitions[0].financial_volume == "105060.00"
     assert table()["financial_volume"].to_pylist() == [Decimal("35020.00")] * 3
@@ -125,7 +133,7 @@ def test_a_landed_file_that_was_tampered_with_is_refused(put_landed, partition, 
     s3.put_object(Bucket=lake.bucket, Key=LANDED_KEY, Body=CORRECTED, Metadata=landed.metadata())
 
     with pytest.raises(SourceError, match=rf"{LANDED_KEY}: expected the bytes of sha256 {landed.sha256}"):
-        raw.write_quotes(s3, lake, landed, DATE)
+        raw.write_quotes(s3, lake, DATE)
 
     assert partition() == []
 
@@ -141,11 +149,13 @@ def test_a_landed_file_that_was_tampered_with_is_refused(put_landed, partition, 
 def test_a_landed_file_that_is_wrong_is_named_and_readers_see_the_former_partition(
     put_landed, partition, s3, lake, sent, error
 ):
-    raw.write_quotes(s3, lake, put_landed(CORRECTED), DATE)
+    put_landed(CORRECTED)
+    raw.write_quotes(s3, lake, DATE)
     before = partition()
 
     with pytest.raises(error) as raised:
-        raw.write_quotes(s3, lake, put_landed(sent), DATE)
+        put_landed(sent)
+        raw.write_quotes(s3, lake, DATE)
 
     assert raised.value.source == f"s3://{lake.bucket}/{LANDED_KEY}"
     assert partition() == before
@@ -185,23 +195,27 @@ class TestAFileOfManySessions:
         )
 
     def test_leaves_alone_what_the_daily_file_gave(self, put_landed, partition, request, s3, lake):
-        raw.write_quotes(s3, lake, put_landed(SENT), DATE)
+        put_landed(SENT)
+        raw.write_quotes(s3, lake, DATE)
         before, origin = partition(), s3.head_object(Bucket=lake.bucket, Key=KEY)["Metadata"]
 
-        raw.write_quotes(s3, lake, request.getfixturevalue("landed"), DATE)
+        request.getfixturevalue("landed")
+        raw.write_quotes(s3, lake, DATE)
 
         assert partition() == before
         assert s3.head_object(Bucket=lake.bucket, Key=KEY)["Metadata"] == origin
 
     def test_gives_the_one_session_asked_for(self, landed, etags, s3, lake):
-        written = raw.write_quotes(s3, lake, landed, AFTER)
+        written = raw.write_quotes(s3, lake, AFTER)
 
         assert [part.trade_date for part in written.partitions] == ["2020-05-04"]
         assert list(etags()) == ["raw/quotes/trade_date=2020-05-04/quotes.parquet"]
 
     def test_without_the_session_asked_for_is_refused(self, landed, etags, s3, lake):
-        with pytest.raises(NotPublished, match=r"COTAHIST_A2020\.ZIP: expected the session 2020-05-05; found none"):
-            raw.write_quotes(s3, lake, landed, dt.date(2020, 5, 5))
+        with pytest.raises(
+            NotPublished, match=r"COTAHIST_D05052020\.ZIP: expected a file that holds 2020-05-05 in landing/; found no"
+        ):
+            raw.write_quotes(s3, lake, dt.date(2020, 5, 5))
 
         assert etags() == {}
 
@@ -225,32 +239,34 @@ class TestAYear:
     ]
 
     def test_becomes_a_partition_for_each_session(self, etags, s3, lake):
-        written = raw.write_year(s3, lake, put_file(s3, lake, self.NAME, self.RECORDS))
+        put_file(s3, lake, self.NAME, self.RECORDS)
+        written = raw.write_year(s3, lake, 2020)
 
         assert [(part.trade_date, part.rows, part.financial_volume) for part in written.partitions] == [
             ("2020-01-02", 1, "0.22"),
             ("2020-01-03", 3, "10000000000035020.00"),
             ("2020-01-06", 2, "0.44"),
         ]
-        assert written.source_records == 6
         assert sorted(etags()) == [
             f"raw/quotes/trade_date={date}/quotes.parquet" for date in (self.FIRST, self.SECOND, self.THIRD)
         ]
 
     def test_gives_the_bytes_that_the_daily_file_gives(self, etags, s3, lake):
-        raw.write_year(s3, lake, put_file(s3, lake, self.NAME, self.RECORDS))
+        put_file(s3, lake, self.NAME, self.RECORDS)
+        raw.write_year(s3, lake, 2020)
         key = f"raw/quotes/trade_date={self.SECOND}/quotes.parquet"
         of_the_year = etags()[key]
         s3.delete_object(Bucket=lake.bucket, Key=key)
 
-        daily = put_file(s3, lake, "COTAHIST_D03012020.ZIP", [line for line in self.RECORDS if b"20200103" in line])
-        raw.write_quotes(s3, lake, daily, self.SECOND)
+        put_file(s3, lake, "COTAHIST_D03012020.ZIP", [line for line in self.RECORDS if b"20200103" in line])
+        raw.write_quotes(s3, lake, self.SECOND)
 
         assert etags()[key] == of_the_year
 
     def test_that_is_damaged_writes_nothing(self, etags, s3, lake):
         with pytest.raises(Truncated):
-            raw.write_year(s3, lake, put_file(s3, lake, self.NAME, self.RECORDS, trailer_records=9))
+            put_file(s3, lake, self.NAME, self.RECORDS, trailer_records=9)
+            raw.write_year(s3, lake, 2020)
 
         assert etags() == {}
 
@@ -263,28 +279,29 @@ class TestAYear:
         ids=["a session is missing", "a session on a closed day"],
     )
     def test_with_other_sessions_than_the_calendar_is_refused(self, etags, s3, lake, dates, found):
-        landed = put_file(s3, lake, self.NAME, [record(DATPRE=date) for date in dates])
+        put_file(s3, lake, self.NAME, [record(DATPRE=date) for date in dates])
 
         with pytest.raises(CalendarDiffers) as raised:
-            raw.write_year(s3, lake, landed)
+            raw.write_year(s3, lake, 2020)
 
         assert found in str(raised.value)
         assert etags() == {}
 
     def test_without_a_session_is_refused(self, etags, s3, lake):
         with pytest.raises(NotPublished, match=r"COTAHIST_A2020\.ZIP: expected the sessions of a year; found not one"):
-            raw.write_year(s3, lake, put_file(s3, lake, self.NAME, []))
+            put_file(s3, lake, self.NAME, [])
+            raw.write_year(s3, lake, 2020)
 
         assert etags() == {}
 
     def test_of_which_the_calendar_is_not_sure_is_taken_with_a_warning(self, etags, s3, lake, caplog):
         dates = [dt.date(1990, 1, 2), dt.date(1990, 1, 4)]
-        landed = put_file(s3, lake, "COTAHIST_A1990.ZIP", [record(DATPRE=date) for date in dates])
+        put_file(s3, lake, "COTAHIST_A1990.ZIP", [record(DATPRE=date) for date in dates])
 
-        raw.write_year(s3, lake, landed)
+        raw.write_year(s3, lake, 1990)
 
         assert len(etags()) == 2
-        assert "COTAHIST_A1990.ZIP is not as the calendar" in caplog.text
+        assert "COTAHIST_A1990.ZIP differs from the calendar" in caplog.text
 
 
 class TestWhatTheYearsFileCorrected:
@@ -295,12 +312,12 @@ class TestWhatTheYearsFileCorrected:
     def corrected(self, s3, lake):
         """The daily file has the session, then a year's file with another volume; returns the two."""
         daily = put_file(s3, lake, "COTAHIST_D02012020.ZIP", [self.OLD], {"fetched-at": "2020-01-02T22:30:00+00:00"})
-        raw.write_quotes(s3, lake, daily, self.FIRST)
+        raw.write_quotes(s3, lake, self.FIRST)
         year = put_file(
             s3, lake, "COTAHIST_A2020.ZIP", [self.NEW, record(DATPRE=self.SECOND)],
             {"fetched-at": "2020-01-03T22:30:00+00:00", "last-session": str(self.SECOND)},
         )  # fmt: skip
-        raw.write_year(s3, lake, year)
+        raw.write_year(s3, lake, 2020)
         return daily, year
 
     @pytest.fixture
@@ -317,51 +334,50 @@ class TestWhatTheYearsFileCorrected:
         sent = s3.get_object(Bucket=lake.bucket, Key=daily.uri.removeprefix(lake.uri("")))["Body"].read()
         exchange.will(Answer(body=sent) if served else Answer(404))
 
-        landed = land.capture_quotes(hook_to(exchange.url, attempts=1), s3, lake, self.FIRST)
-        written = raw.write_quotes(s3, lake, landed, self.FIRST)
+        land.capture_quotes(hook_to(exchange.url, attempts=1), s3, lake, self.FIRST)
+        written = raw.write_quotes(s3, lake, self.FIRST)
 
         assert volume() == [Decimal("0.22")]
         assert [part.financial_volume for part in written.partitions] == ["0.22"]
         assert etags() == before
 
     def test_an_upload_alone_does_not_undo(self, corrected, volume, s3, lake):
-        """It still has the daily file from the scrape of the time."""
-        daily, _ = corrected
+        _daily, _ = corrected
 
-        written = raw.write_quotes(s3, lake, daily, self.FIRST)
+        written = raw.write_quotes(s3, lake, self.FIRST)
 
         assert [part.financial_volume for part in written.partitions] == ["0.22"]
         assert volume() == [Decimal("0.22")]
 
     def test_a_year_that_was_fetched_again_since_its_scrape_is_read_as_it_is_now(self, corrected, volume, s3, lake):
-        _, year = corrected
+        _, _year = corrected
         newer = record(DATPRE=self.FIRST, VOLTOT=33)
         put_file(
             s3, lake, "COTAHIST_A2020.ZIP", [newer, record(DATPRE=self.SECOND)],
             {"fetched-at": "2020-01-04T22:30:00+00:00", "last-session": str(self.SECOND)},
         )  # fmt: skip
 
-        raw.write_year(s3, lake, year)
+        raw.write_year(s3, lake, 2020)
 
         assert volume() == [Decimal("0.33")]
 
     def test_the_year_does_not_undo_a_daily_file_that_b3_corrected_after_it(self, corrected, volume, s3, lake):
-        _, year = corrected
+        _, _year = corrected
         newer = record(DATPRE=self.FIRST, VOLTOT=33)
         put_file(s3, lake, "COTAHIST_D02012020.ZIP", [newer], {"fetched-at": "2020-01-04T22:30:00+00:00"})
 
-        written = raw.write_year(s3, lake, year)
+        written = raw.write_year(s3, lake, 2020)
 
         assert volume() == [Decimal("0.33")]
         assert [part.trade_date for part in written.partitions] == [str(self.FIRST), str(self.SECOND)]
 
     def test_a_session_that_the_later_year_lacks_is_taken_from_its_daily_file(self, corrected, volume, s3, lake):
-        daily, _ = corrected
+        _daily, _ = corrected
         put_file(
             s3, lake, "COTAHIST_A2020.ZIP", [record(DATPRE=self.SECOND)],
             {"fetched-at": "2020-01-04T22:30:00+00:00", "last-session": str(self.SECOND)},
         )  # fmt: skip
 
-        raw.write_quotes(s3, lake, daily, self.FIRST)
+        raw.write_quotes(s3, lake, self.FIRST)
 
         assert volume() == [Decimal("0.11")]

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from b3.errors import Flood, RecordsLost, SourceError
+from b3.lake.landed import LandedFile
 from b3.quotes import cotahist, raw
 from b3.quotes.accepted import Accepted
-from b3.quotes.land import LandedFile
 from tests.plugins.b3.quotes.cotahist.cotahist_lines import build_file, build_zip, record
 
 FIRST, SECOND, THIRD = dt.date(2020, 1, 2), dt.date(2020, 1, 3), dt.date(2020, 1, 6)
@@ -62,11 +62,13 @@ def look(s3, lake):
 
 
 def test_a_correction_says_what_it_replaced_and_how_it_differs(land, look, s3, lake):
-    raw.write_quotes(s3, lake, land(quotes(FIRST)), FIRST)
+    land(quotes(FIRST))
+    raw.write_quotes(s3, lake, FIRST)
     assert "correction" not in look()[1]
 
     corrected = [*quotes(FIRST)[1:-1], record(DATPRE=FIRST, CODNEG="SINT29", VOLTOT=3502001), record(DATPRE=FIRST)]
-    raw.write_quotes(s3, lake, land(corrected), FIRST)
+    land(corrected)
+    raw.write_quotes(s3, lake, FIRST)
 
     table, metadata = look()
     assert table.num_rows == 30
@@ -77,41 +79,43 @@ def test_a_correction_says_what_it_replaced_and_how_it_differs(land, look, s3, l
 
 
 def test_a_correction_is_told_as_long_as_its_rows_are_there(land, look, s3, lake):
-    raw.write_quotes(s3, lake, land(quotes(FIRST)), FIRST)
-    corrected = land(quotes(FIRST, VOLTOT=3502001))
-    raw.write_quotes(s3, lake, corrected, FIRST)
+    land(quotes(FIRST))
+    raw.write_quotes(s3, lake, FIRST)
+    land(quotes(FIRST, VOLTOT=3502001))
+    raw.write_quotes(s3, lake, FIRST)
     told = look()[1]["correction"]
 
-    raw.write_quotes(s3, lake, corrected, FIRST)
+    raw.write_quotes(s3, lake, FIRST)
     assert look()[1]["correction"] == told
     assert len(s3.list_object_versions(Bucket=lake.bucket, Prefix="raw/")["Versions"]) == 2
 
     # The same rows in another order are other bytes, and nothing new.
-    raw.write_quotes(s3, lake, land(quotes(FIRST, VOLTOT=3502001)[::-1]), FIRST)
+    land(quotes(FIRST, VOLTOT=3502001)[::-1])
+    raw.write_quotes(s3, lake, FIRST)
     assert look()[0]["ticker"][0].as_py() == "SINT29"
     assert look()[1]["correction"] == told
 
 
 def test_raw_quotes_without_the_newest_column_are_written_again_and_are_no_correction(land, look, s3, lake):
-    landed = land(quotes(FIRST))
-    raw.write_quotes(s3, lake, landed, FIRST)
+    land(quotes(FIRST))
+    raw.write_quotes(s3, lake, FIRST)
     older, metadata = look()
     body = io.BytesIO()
     pq.write_table(older.drop_columns([cotahist.UNREADABLE]), body)
     s3.put_object(Bucket=lake.bucket, Key=key(FIRST), Body=body.getvalue(), Metadata=metadata)
 
-    raw.write_quotes(s3, lake, landed, FIRST)
+    raw.write_quotes(s3, lake, FIRST)
 
     assert look()[0].schema.names == cotahist.RAW_SCHEMA.names
     assert "correction" not in look()[1]
 
 
 def test_a_damaged_raw_object_is_replaced(land, look, s3, lake):
-    landed = land(quotes(FIRST))
-    raw.write_quotes(s3, lake, landed, FIRST)
+    land(quotes(FIRST))
+    raw.write_quotes(s3, lake, FIRST)
     s3.put_object(Bucket=lake.bucket, Key=key(FIRST), Body=b"PAR1 and nothing else", Metadata=look_metadata(s3, lake))
 
-    raw.write_quotes(s3, lake, landed, FIRST)
+    raw.write_quotes(s3, lake, FIRST)
 
     assert look()[0].num_rows == 30
 
@@ -121,46 +125,50 @@ def look_metadata(s3, lake) -> dict[str, str]:
 
 
 def test_a_correction_that_loses_many_records_waits_until_it_is_accepted(land, look, s3, lake):
-    raw.write_quotes(s3, lake, land(quotes(FIRST)), FIRST)
+    land(quotes(FIRST))
+    raw.write_quotes(s3, lake, FIRST)
     former = look()
-    landed = land(quotes(FIRST, 26))
+    land(quotes(FIRST, 26))
 
     with pytest.raises(
         RecordsLost, match="expected most of the 30 quotes that 2020-01-02 has, 90 % at least; found 26"
     ):
-        raw.write_quotes(s3, lake, landed, FIRST)
+        raw.write_quotes(s3, lake, FIRST)
     assert look() == former
     with pytest.raises(RecordsLost):
-        raw.write_quotes(s3, lake, landed, FIRST, Accepted(flood=True))
+        raw.write_quotes(s3, lake, FIRST, Accepted(flood=True))
 
-    raw.write_quotes(s3, lake, landed, FIRST, Accepted(loss=True))
+    raw.write_quotes(s3, lake, FIRST, Accepted(loss=True))
     assert look()[0].num_rows == 26
     assert "0 added, 4 gone, 0 changed" in look()[1]["correction"]
 
 
 def test_a_correction_that_loses_few_records_is_published(land, look, s3, lake):
-    raw.write_quotes(s3, lake, land(quotes(FIRST)), FIRST)
-    raw.write_quotes(s3, lake, land(quotes(FIRST, 27)), FIRST)
+    land(quotes(FIRST))
+    raw.write_quotes(s3, lake, FIRST)
+    land(quotes(FIRST, 27))
+    raw.write_quotes(s3, lake, FIRST)
     assert look()[0].num_rows == 27
 
 
 def test_rows_of_which_most_break_a_rule_wait_until_they_are_accepted(land, look, s3, lake):
-    raw.write_quotes(s3, lake, land(quotes(FIRST, 100, odd=40)), FIRST)
+    land(quotes(FIRST, 100, odd=40))
+    raw.write_quotes(s3, lake, FIRST)
     former = look()
-    landed = land(quotes(FIRST, 100, odd=60))
+    land(quotes(FIRST, 100, odd=60))
 
     with pytest.raises(Flood, match="found 60 that break prices_lie_within_low_and_high"):
-        raw.write_quotes(s3, lake, landed, FIRST)
+        raw.write_quotes(s3, lake, FIRST)
     assert look() == former
     with pytest.raises(Flood):
-        raw.write_quotes(s3, lake, landed, FIRST, Accepted(loss=True))
+        raw.write_quotes(s3, lake, FIRST, Accepted(loss=True))
 
-    raw.write_quotes(s3, lake, landed, FIRST, Accepted(flood=True))
+    raw.write_quotes(s3, lake, FIRST, Accepted(flood=True))
     assert look()[0].num_rows == 100
 
     # What readers see has been accepted: running again is safe.
     before = look()
-    raw.write_quotes(s3, lake, landed, FIRST)
+    raw.write_quotes(s3, lake, FIRST)
     assert look() == before
 
 
@@ -182,13 +190,15 @@ class Meddling:
 @pytest.mark.parametrize("replaces", [False, True], ids=["the first upload", "a later upload"])
 def test_an_upload_that_is_held_up_does_not_undo_a_correction(land, look, s3, lake, replaces):
     if replaces:
-        raw.write_quotes(s3, lake, land(quotes(FIRST, VOLTOT=3502000)), FIRST)
-    old = land(quotes(FIRST, VOLTOT=3502001))
+        land(quotes(FIRST, VOLTOT=3502000))
+        raw.write_quotes(s3, lake, FIRST)
+    land(quotes(FIRST, VOLTOT=3502001))
 
     def correct() -> None:
-        raw.write_quotes(s3, lake, land(quotes(FIRST, VOLTOT=3502002)), FIRST)
+        land(quotes(FIRST, VOLTOT=3502002))
+        raw.write_quotes(s3, lake, FIRST)
 
-    written = raw.write_quotes(Meddling(s3, correct), lake, old, FIRST)
+    written = raw.write_quotes(Meddling(s3, correct), lake, FIRST)
 
     assert set(look()[0]["financial_volume"].to_pylist()) == {written_volume(35020.02)}
     assert written.partitions[0].financial_volume == "1050600.60"
@@ -199,23 +209,25 @@ def written_volume(value: float) -> Any:
 
 
 def test_an_upload_that_is_overtaken_again_and_again_says_so(land, s3, lake):
-    others = iter([b"one", b"another", b"a third"])
+    others = iter([b"one", b"two", b"three", b"four", b"five"])
 
     def replace() -> None:
         s3.put_object(Bucket=lake.bucket, Key=key(FIRST), Body=next(others))
 
-    with pytest.raises(SourceError, match="found that others replaced the object 3 times in the meantime") as caught:
-        raw.write_quotes(Meddling(s3, replace, replace, replace), lake, land(quotes(FIRST)), FIRST)
-    assert "Clear upload" in caught.value.hint
+    with pytest.raises(SourceError, match="found that others replaced it 5 times in the meantime") as caught:
+        land(quotes(FIRST))
+        raw.write_quotes(Meddling(s3, *[replace] * 5), lake, FIRST)
+    assert "Clear the task" in caught.value.hint
 
 
 def test_a_year_that_is_held_up_does_not_undo_a_correction_of_one_session(land, look, s3, lake):
-    year = land([*quotes(FIRST), *quotes(SECOND)], "COTAHIST_A2020.ZIP")
+    land([*quotes(FIRST), *quotes(SECOND)], "COTAHIST_A2020.ZIP")
 
     def correct() -> None:
-        raw.write_quotes(s3, lake, land(quotes(FIRST, VOLTOT=3502002)), FIRST)
+        land(quotes(FIRST, VOLTOT=3502002))
+        raw.write_quotes(s3, lake, FIRST)
 
-    raw.write_year(Meddling(s3, correct), lake, year)
+    raw.write_year(Meddling(s3, correct), lake, FIRST.year)
 
     assert set(look(FIRST)[0]["financial_volume"].to_pylist()) == {written_volume(35020.02)}
     assert look(SECOND)[0].num_rows == 30
@@ -225,74 +237,82 @@ class TestAYear:
     NAME = "COTAHIST_A2020.ZIP"
 
     def test_with_a_session_of_odd_rows_writes_nothing_until_it_is_accepted(self, land, look, s3, lake):
-        year = land([*quotes(FIRST), *quotes(SECOND, 50, odd=40)], self.NAME)
+        land([*quotes(FIRST), *quotes(SECOND, 50, odd=40)], self.NAME)
 
         with pytest.raises(Flood, match="at most half of the 50 quotes of 2020-01-03"):
-            raw.write_year(s3, lake, year)
+            raw.write_year(s3, lake, FIRST.year)
         assert "Contents" not in s3.list_objects_v2(Bucket=lake.bucket, Prefix="raw/")
 
-        assert len(raw.write_year(s3, lake, year, Accepted(flood=True)).partitions) == 2
+        assert len(raw.write_year(s3, lake, FIRST.year, Accepted(flood=True)).partitions) == 2
 
     def test_that_loses_records_of_a_session_writes_nothing_until_it_is_accepted(self, land, look, s3, lake):
-        raw.write_year(s3, lake, land([*quotes(FIRST), *quotes(SECOND)], self.NAME))
-        shorter = land([*quotes(FIRST, VOLTOT=3502001), *quotes(SECOND, 20)], self.NAME)
+        land([*quotes(FIRST), *quotes(SECOND)], self.NAME)
+        raw.write_year(s3, lake, FIRST.year)
+        land([*quotes(FIRST, VOLTOT=3502001), *quotes(SECOND, 20)], self.NAME)
 
         with pytest.raises(RecordsLost, match="the 30 quotes that 2020-01-03 has"):
-            raw.write_year(s3, lake, shorter)
+            raw.write_year(s3, lake, FIRST.year)
         assert "correction" not in look(FIRST)[1]
 
-        raw.write_year(s3, lake, shorter, Accepted(loss=True))
+        raw.write_year(s3, lake, FIRST.year, Accepted(loss=True))
         assert look(SECOND)[0].num_rows == 20
         assert "0 added, 0 gone, 30 changed" in look(FIRST)[1]["correction"]
 
     def test_that_loses_a_session_waits_until_it_is_accepted_and_the_session_stays(self, land, look, s3, lake):
-        raw.write_year(s3, lake, land([*quotes(FIRST), *quotes(SECOND)], self.NAME))
-        shorter = land(quotes(FIRST), self.NAME)
+        land([*quotes(FIRST), *quotes(SECOND)], self.NAME)
+        raw.write_year(s3, lake, FIRST.year)
+        land(quotes(FIRST), self.NAME)
 
         with pytest.raises(RecordsLost) as caught:
-            raw.write_year(s3, lake, shorter)
+            raw.write_year(s3, lake, FIRST.year)
         assert caught.value.expected == "every session that a COTAHIST_A2020.ZIP had before"
         assert caught.value.found == "1 of them gone: 2020-01-03"
 
-        written = raw.write_year(s3, lake, shorter, Accepted(loss=True))
+        written = raw.write_year(s3, lake, FIRST.year, Accepted(loss=True))
         assert [part.trade_date for part in written.partitions] == [str(FIRST)]
         assert written.kept == [str(SECOND)]
         assert look(SECOND)[0].num_rows == 30
 
         # Accepted once is accepted, until another file lacks it.
-        assert raw.write_year(s3, lake, shorter) == written
+        assert raw.write_year(s3, lake, FIRST.year) == written
         with pytest.raises(RecordsLost):
-            raw.write_year(s3, lake, land(quotes(FIRST, VOLTOT=3502001), self.NAME))
+            land(quotes(FIRST, VOLTOT=3502001), self.NAME)
+            raw.write_year(s3, lake, FIRST.year)
 
     def test_that_loses_a_session_in_its_middle_is_no_riddle_of_the_calendar(self, land, s3, lake):
-        raw.write_year(s3, lake, land([*quotes(FIRST), *quotes(SECOND), *quotes(THIRD)], self.NAME))
-        shorter = land([*quotes(FIRST), *quotes(THIRD)], self.NAME)
+        land([*quotes(FIRST), *quotes(SECOND), *quotes(THIRD)], self.NAME)
+        raw.write_year(s3, lake, FIRST.year)
+        land([*quotes(FIRST), *quotes(THIRD)], self.NAME)
 
         with pytest.raises(RecordsLost, match="1 of them gone: 2020-01-03"):
-            raw.write_year(s3, lake, shorter)
-        assert raw.write_year(s3, lake, shorter, Accepted(loss=True)).kept == [str(SECOND)]
+            raw.write_year(s3, lake, FIRST.year)
+        assert raw.write_year(s3, lake, FIRST.year, Accepted(loss=True)).kept == [str(SECOND)]
 
     def test_of_which_a_newer_daily_file_waits_for_a_person_writes_nothing(self, land, s3, lake):
-        year = land([*quotes(FIRST), *quotes(SECOND)], self.NAME)
+        land([*quotes(FIRST), *quotes(SECOND)], self.NAME)
         land(quotes(SECOND, 50, odd=40), f"COTAHIST_D{SECOND:%d%m%Y}.ZIP")
 
         with pytest.raises(Flood, match="at most half of the 50 quotes of 2020-01-03"):
-            raw.write_year(s3, lake, year)
+            raw.write_year(s3, lake, FIRST.year)
 
         assert "Contents" not in s3.list_objects_v2(Bucket=lake.bucket, Prefix="raw/")
 
     def test_does_not_lose_a_session_that_only_its_daily_file_had(self, land, s3, lake):
-        raw.write_quotes(s3, lake, land(quotes(SECOND), f"COTAHIST_D{SECOND:%d%m%Y}.ZIP"), SECOND)
-        assert len(raw.write_year(s3, lake, land(quotes(FIRST), self.NAME)).partitions) == 1
+        land(quotes(SECOND), f"COTAHIST_D{SECOND:%d%m%Y}.ZIP")
+        raw.write_quotes(s3, lake, SECOND)
+        land(quotes(FIRST), self.NAME)
+        assert len(raw.write_year(s3, lake, FIRST.year).partitions) == 1
 
     def test_has_the_bytes_of_the_daily_files_where_fields_cannot_be_read(self, land, look, s3, lake):
         of_first = [*quotes(FIRST, 5), record(DATPRE=FIRST, CODNEG="ODD3F", TPMERC="020", PRAZOT="\x00\x0f ")]
-        raw.write_quotes(s3, lake, land(of_first), FIRST)
+        land(of_first)
+        raw.write_quotes(s3, lake, FIRST)
         etag = s3.head_object(Bucket=lake.bucket, Key=key(FIRST))["ETag"]
         s3.delete_object(Bucket=lake.bucket, Key=key(FIRST))
 
         mixed = [line for pair in zip(of_first, quotes(SECOND, 6, PRAZOT="\x9c\x0f "), strict=True) for line in pair]
-        raw.write_year(s3, lake, land(mixed, self.NAME))
+        land(mixed, self.NAME)
+        raw.write_year(s3, lake, FIRST.year)
 
         assert s3.head_object(Bucket=lake.bucket, Key=key(FIRST))["ETag"] == etag
         assert look(FIRST)[0][cotahist.UNREADABLE].to_pylist() == [None] * 5 + ["forward_days 000f20"]

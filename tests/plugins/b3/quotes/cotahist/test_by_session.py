@@ -6,7 +6,7 @@ import pytest
 from b3.calendar import sessions
 from b3.errors import Truncated
 from b3.quotes import cotahist
-from local.exchange.market import trading_session
+from local.exchange.files import cotahist_file
 from tests.places import REAL_FILES
 from tests.plugins.b3.quotes.cotahist.cotahist_lines import build_file, record
 
@@ -18,7 +18,7 @@ DAYS = sessions.sessions(dt.date(2024, 3, 11), dt.date(2024, 3, 13))
 def archive() -> bytes:
     """Three simulated sessions in one file."""
     out = io.BytesIO()
-    trading_session.write_archive(out, "COTAHIST_M032024.ZIP", DAYS)
+    cotahist_file.write_archive(out, "COTAHIST_M032024.ZIP", DAYS)
     return out.getvalue()
 
 
@@ -33,7 +33,7 @@ def test_each_session_is_written_with_the_bytes_of_its_daily_file(archive):
         assert found.dates() == DAYS
         for day in DAYS:
             of_the_day = io.BytesIO()
-            cotahist.write_parquet(trading_session.session_file(day), of_the_day, trade_date=day)
+            cotahist.write_parquet(cotahist_file.session_file(day), of_the_day, trade_date=day)
             assert parquet_of(found, day) == of_the_day.getvalue()
 
 

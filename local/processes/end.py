@@ -1,0 +1,18 @@
+"""End processes that this one started."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+
+def end(process: subprocess.Popen[Any], seconds: float) -> None:
+    """End a process, if it has not ended: by SIGTERM, and after `seconds` by SIGKILL. Returns once it is gone."""
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,31 @@
+"""The task of b3_doctor."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from typing import Any
+
+from airflow.sdk import task
+
+from b3 import settings
+from b3.airflow.operators import for_good
+
+log = logging.getLogger(__name__)
+
+
+@task
+def examine(ti: Any) -> str:
+    """Ask each of B3's addresses once, and fail if an answer is not what its parser expects."""
+    from b3.calendar import publication
+    from b3.doctor import checkup, diagnosis
+    from b3.site.hook import B3Hook
+
+    diagnoses = checkup.examine(B3Hook(), settings.read().indexes, publication.now())
+    ti.xcom_push("addresses", [asdict(each) for each in diagnoses])
+    for line in diagnosis.table(diagnoses, checkup.HEADING).splitlines():
+        log.info(line)
+    try:
+        return checkup.judge(diagnoses)
+    except checkup.AddressesDiffer as error:
+        raise for_good(error) from error

@@ -1,0 +1,39 @@
+"""Tasks that bring the sector classification to landing/ and to raw/, when it changed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from airflow.sdk import task
+
+from b3 import settings
+from b3.airflow import aws, run_dates
+from b3.airflow.skipping import skip
+
+
+@task
+def scrape(dag_run: Any, ti: Any) -> dict[str, Any]:
+    """Bring the sector classification to landing/; skip if it did not change, or B3 is at another session."""
+    from b3.errors import OtherSession
+    from b3.sectors import land
+    from b3.site.hook import B3Hook
+
+    chosen, trade_date = settings.read(), run_dates.trade_date(dag_run)
+    try:
+        landed = land.capture_sectors(B3Hook(), aws.s3_client(), chosen.lake, trade_date, chosen.indexes[0])
+    except OtherSession as reason:
+        raise skip(reason, ti) from reason
+    if landed is None:
+        raise skip("the sector classification is the one that was landed last", ti)
+    return asdict(landed)
+
+
+@task
+def upload(landed: dict[str, str], dag_run: Any) -> dict[str, Any]:
+    """Write the raw partition of the sector classification that landed."""
+    from b3.lake.landed import LandedFile
+    from b3.sectors import raw
+
+    trade_date = run_dates.trade_date(dag_run)
+    return asdict(raw.write_sectors(aws.s3_client(), settings.read().lake, LandedFile(**landed), trade_date))

@@ -1,0 +1,76 @@
+"""The fields of the trigger form, and what a run's conf says in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Param
+
+from b3.airflow.run_dates import BY_LOGICAL_DATE
+from b3.calendar.sessions import FIRST_YEAR
+from b3.quotes.accepted import CONF, NOTHING, Accepted
+
+# Title and description, by the fields of Accepted.
+_ACCEPT = {
+    "flood": (
+        "Accept odd rows",
+        "Publish a session in which most rows break a rule. Compare the file with B3's layout before.",
+    ),
+    "loss": (
+        "Accept lost records",
+        "Publish a correction that lacks more than a tenth of a session's records, or whole sessions.",
+    ),
+}
+
+
+def _accept() -> dict[str, Param]:
+    return {
+        CONF[name]: Param(False, type="boolean", title=title, description=description)
+        for name, (title, description) in _ACCEPT.items()
+    }
+
+
+def daily() -> dict[str, Param]:
+    """Return the fields of b3_daily: the trade date, and what to accept."""
+    return {
+        "trade_date": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="Trade date",
+            description="The session to run, as 2020-04-30. Left empty, it is the day of the logical date.",
+        ),
+        **_accept(),
+    }
+
+
+def history() -> dict[str, Param]:
+    """Return the fields of b3_history: the year, and what to accept."""
+    return {
+        "year": Param(
+            None,
+            type=["null", "integer"],
+            minimum=FIRST_YEAR,
+            title="Year",
+            description=f"{FIRST_YEAR} or later. Left empty, it is the year of the logical date.",
+        ),
+        **_accept(),
+    }
+
+
+def accepted(dag_run: Any) -> Accepted:
+    """Return what the conf of a DAG run accepts; scheduled and backfilled runs accept nothing.
+
+    Raises:
+        ValueError: `accept_flood` or `accept_loss` of the conf is neither true nor false.
+    """
+    if dag_run.run_type in BY_LOGICAL_DATE:
+        return NOTHING
+    return Accepted(**{name: _flag(dag_run, key) for name, key in CONF.items()})
+
+
+def _flag(dag_run: Any, name: str) -> bool:
+    given = (dag_run.conf or {}).get(name)
+    if given not in (None, True, False):
+        raise ValueError(f"expected {name} in the run's conf as true or false, found {given!r}: trigger it again")
+    return bool(given)

@@ -1,0 +1,79 @@
+"""From B3 to landing/sectors/: the sector classification, kept as sent once it is checked, when it changed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import logging
+from typing import TYPE_CHECKING, Any
+
+from b3.errors import OtherSession, SourceError, reading
+from b3.indexes.answers import current_session
+from b3.lake import layout
+from b3.lake.landed import LandedFile, find, keep, receive, rejecting
+from b3.lake.layout import Lake
+from b3.sectors import workbook
+
+if TYPE_CHECKING:
+    from b3.site.hook import B3Hook
+
+log = logging.getLogger(__name__)
+
+_FILE_NAME = "GetDownloadIndustryClassification.xlsx"
+
+
+def capture_sectors(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, index: str) -> LandedFile | None:
+    """Bring the sector classification to landing/sectors/ if it differs from the newest there up to `trade_date`.
+
+    The workbook has no date, and B3 serves the current one only. So it is fetched only while B3's portfolios are those
+    of `trade_date`. Later, and if B3 fails to answer, the file that landed for that session is used.
+
+    Args:
+        hook: where to fetch from.
+        s3: a boto3 S3 client.
+        lake: the lake.
+        trade_date: the session.
+        index: B3's code of an index; its portfolio names the session that B3 is at.
+
+    Returns:
+        The file of that session; None if the classification equals the newest landed one.
+
+    Raises:
+        OtherSession: B3 is at another session, and nothing has landed for `trade_date`.
+        SourceError: and its subclasses: B3's answer is missing, or no sector classification; what came is kept in
+            landing/rejected/.
+    """
+    key = layout.landing_sectors_key(trade_date)
+    newest = _newest_sectors_key(s3, lake, key)
+    former = find(s3, lake, newest) if newest else None
+    landed = former if newest == key else None
+    try:
+        current = current_session(hook, s3, lake, trade_date, index)
+        if current != trade_date:
+            raise OtherSession(
+                source="B3's sector classification",
+                expected=f"that of {trade_date}",
+                found=f"B3 at the session {current}",
+                hint="The newest one that landed up to a session is that session's.",
+            )
+        with reading("B3's sector classification"):
+            body, download = hook.download_sector_workbook()
+    except SourceError as error:
+        if landed is None:
+            raise
+        log.warning("using %s as landed: %s", landed.uri, error)
+        return landed
+    receive(s3, lake, _FILE_NAME, io.BytesIO(body), download)
+    with rejecting(s3, lake, _FILE_NAME, io.BytesIO(body), download):
+        workbook.read_workbook(body, source=download.url)
+    if former is not None and landed is None and former.sha256 == download.sha256:
+        log.info("the sector classification is still that of %s", former.uri)
+        return None
+    return keep(s3, lake, key, io.BytesIO(body), download)
+
+
+def _newest_sectors_key(s3: Any, lake: Lake, last: str) -> str | None:
+    """Return the key of the newest workbook up to key `last`; dates in keys sort as text."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=lake.bucket, Prefix=layout.LANDING_SECTORS_PREFIX)
+    keys = (found["Key"] for page in pages for found in page.get("Contents", []))
+    return max((key for key in keys if key <= last and key.endswith(".xlsx")), default=None)

@@ -1,0 +1,64 @@
+"""The lake's stack on the local AWS: made, followed, and mended after a failure."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+from infra.checkout import template
+from infra.deploy import templates
+from local.aws import calls, launch
+from local.lake import provision
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Path:
+    """The file that calls are recorded in."""
+    return tmp_path / "calls.jsonl"
+
+
+@pytest.fixture
+def endpoint(tmp_path: Path, recorded: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An AWS of its own: the stack has a fixed name."""
+    with launch.start(tmp_path / "aws", record_calls=recorded) as server:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        yield server.endpoint
+
+
+def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str) -> None:
+    """Have the stack made from a template in which `old` is `new`."""
+    text = template("lake").read_text()
+    assert text.count(old) == 1
+    (tmp_path / "lake.yaml").write_text(text.replace(old, new))
+    monkeypatch.setattr(provision, "template", lambda name: tmp_path / f"{name}.yaml")
+
+
+def test_a_stack_that_failed_names_the_resource_and_is_made_by_the_next_command(endpoint):
+    glue = boto3.client("glue")
+    glue.create_database(DatabaseInput={"Name": "b3"})
+    with pytest.raises(RuntimeError, match=r"expected stack b3-lake .* GlueDatabase: .*exists"):
+        provision.provision(endpoint, "lake")
+    assert provision.outputs(endpoint) is None
+    glue.delete_database(Name="b3")
+
+    assert provision.provision(endpoint, "lake")["GlueDatabase"] == "b3"
+
+
+def test_a_default_that_the_template_changed_reaches_the_lake(endpoint, tmp_path, monkeypatch):
+    made = provision.provision(endpoint, "lake")
+    (default,) = {templates.parse(template("lake").read_text())["Parameters"]["GlueTimeoutMinutes"]["Default"]}
+    changed(tmp_path, monkeypatch, f"Default: {default}\n    MinValue: 5", "Default: 7\n    MinValue: 5")
+
+    assert provision.provision(endpoint, "lake") == made
+    assert int(boto3.client("glue").get_job(JobName=made["GlueJob"])["Job"]["Timeout"]) == 7
+
+
+def test_a_stack_that_is_as_it_should_be_is_not_updated(endpoint, recorded):
+    provision.provision(endpoint, "lake")
+    provision.provision(endpoint, "lake")
+
+    operations = [call.operation for call in calls.read(recorded)]
+    assert "CreateStack" in operations
+    assert "UpdateStack" not in operations

@@ -1,0 +1,113 @@
+"""The documents name what is there: files, commands, headings, columns."""
+
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.infra.templates import LAKE, load
+from tests.makefile import TARGETS
+from tests.places import ROOT
+
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "local/exchange/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+FOLDERS = ("bench", "dags", "docker", "docs", "include", "infra", "local", "plugins", "tests", ".github")
+# A path from the top of the checkout; what follows a placeholder as <name> is not looked at.
+PATH = re.compile(rf"(?<![\w/.-])(?:{'|'.join(map(re.escape, FOLDERS))})/[\w./*-]*")
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+
+
+def links(document: Path) -> list[tuple[str, str]]:
+    """The links of a document to files, each as the file and the heading, which may be empty."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", document.read_text())
+    return [(file, anchor) for file, _, anchor in (target.partition("#") for target in targets if ":" not in target)]
+
+
+def anchors(document: Path) -> set[str]:
+    """The headings of a document, as GitHub makes anchors of them."""
+    outside_code = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", outside_code, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@each_document
+def test_every_path_is_there(document):
+    named = {path.rstrip(".") for path in PATH.findall(document.read_text())}
+
+    assert [path for path in sorted(named) if not list(ROOT.glob(path.rstrip("/")))] == []
+
+
+def test_paths_are_found_in_the_documents():
+    """Else the test above would pass over anything."""
+    named = set(itertools.chain.from_iterable(PATH.findall(document.read_text()) for document in DOCUMENTS))
+
+    assert {"infra/lake.yaml", "plugins/b3/sectors/", "include/sql/analysis/top_stocks.sql"} <= named
+
+
+@each_document
+def test_every_file_of_the_top_folder_is_there(document):
+    named = re.findall(r"`([\w.-]+\.(?:md|toml|yaml|yml))`", document.read_text())
+
+    assert [name for name in named if not [*ROOT.glob(name), *ROOT.glob(f"infra/**/{name}")]] == []
+
+
+@each_document
+def test_every_link_leads_to_a_file_and_a_heading(document):
+    for file, anchor in links(document):
+        target = (document.parent / file).resolve() if file else document
+        assert target.exists(), file
+        assert not anchor or anchor in anchors(target), f"{file}#{anchor}"
+
+
+@each_document
+def test_every_make_target_is_in_the_makefile(document):
+    named = set(re.findall(r"(?:`|^ {4}|\$ )make ([a-z-]+)", document.read_text(), re.MULTILINE))
+
+    assert named <= TARGETS
+
+
+def test_the_documents_of_docs_are_linked_from_the_readme_or_from_each_other():
+    linked = {(document.parent / file).resolve() for document in DOCUMENTS for file, _ in links(document) if file}
+
+    assert [path.name for path in DOCUMENTS if path not in linked and path.name != "README.md"] == []
+
+
+class TestTheTables:
+    TEXT = (ROOT / "docs" / "tables.md").read_text()
+
+    @pytest.mark.parametrize(
+        "table",
+        [
+            resource["Properties"]["TableInput"]
+            for resource in load(LAKE)["Resources"].values()
+            if resource["Type"] == "AWS::Glue::Table"
+        ],
+        ids=lambda table: table["Name"],
+    )
+    def test_are_described_with_every_column(self, table):
+        name = table["Name"]
+        section = re.search(rf"^## {name}\n(.*?)(?=^## |\Z)", self.TEXT, re.MULTILINE | re.DOTALL)
+        assert section, name
+        columns = [column["Name"] for column in table["StorageDescriptor"]["Columns"]]
+        cells = " ".join(re.findall(r"^\| ([^|]+) \|", self.inherited(section[1]), re.MULTILINE))
+        described = set(re.findall(r"\w+", cells))
+        for first, last in re.findall(r"(\w+) … (\w+)", cells):
+            described |= set(columns[columns.index(first) : columns.index(last) + 1])
+
+        assert [column for column in columns if column not in described] == []
+
+    def inherited(self, section: str) -> str:
+        """A section, after the one of the table whose columns it begins with."""
+        former = re.match(r"\s*The columns of (\w+), and:", section)
+        before = re.search(rf"^## {former[1]}\n(.*?)(?=^## )", self.TEXT, re.MULTILINE | re.DOTALL) if former else None
+        return f"{before[1] if before else ''}\n{section}"
+
+
+def test_the_changelog_has_a_section_for_what_is_not_released():
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+    assert headings[0] == "[Unreleased]"
+    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d{2}-\d{2}", heading) for heading in headings[1:])
