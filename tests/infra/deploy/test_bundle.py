@@ -30,14 +30,14 @@ class TestPluginsZip:
         one, two = (bundle.plugins_zip(tmp_path / name / "plugins") for name in ("one", "two"))
 
         assert one == two
-        assert (tmp_path / "one/plugins/b3/lake.py").stat().st_mode != (
-            tmp_path / "two/plugins/b3/lake.py"
+        assert (tmp_path / "one/plugins/b3/lake/layout.py").stat().st_mode != (
+            tmp_path / "two/plugins/b3/lake/layout.py"
         ).stat().st_mode
 
     def test_holds_the_contents_of_plugins_without_an_outer_folder(self, checkout):
         archive = zipfile.ZipFile(io.BytesIO(bundle.plugins_zip(checkout / "plugins")))
 
-        assert archive.read("b3/lake.py") == (checkout / "plugins/b3/lake/layout.py").read_bytes()
+        assert archive.read("b3/lake/layout.py") == (checkout / "plugins/b3/lake/layout.py").read_bytes()
         assert {"b3/__init__.py", ".airflowignore"} <= set(archive.namelist())
         assert archive.namelist() == sorted(archive.namelist())
 
