@@ -31,7 +31,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from b3.airflow.period import Period
+from b3.airflow.run_dates import Period
 from b3.calendar import sessions
 from b3.lake import layout
 from infra.checkout import ROOT

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from b3.airflow.period import Period
+from b3.airflow.run_dates import Period
 from b3.quotes import cotahist
 from b3.site import addresses
 from local.aws import calls

@@ -15,6 +15,7 @@ from refine.arguments import parse_arguments
 from refine.commit import knows_conditions
 from refine.errors import SparkFailed
 from refine.index_stocks import commit_index_stocks
+from refine.raw import MAX_TASKS
 from refine.run import Run
 from refine.s3 import S3Path
 from refine.sessions import commit_sessions
@@ -29,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         SparkSession.builder.appName(f"refine {len(args.sessions)} sessions from {next(iter(args.sessions))}")
         .config("spark.sql.ansi.enabled", "true")  # a number too large is an error, not a null
         .config("spark.sql.shuffle.partitions", "1")
+        # Spark looks for each raw object in a task of its own, which takes longer than the look.
+        .config("spark.sql.sources.parallelPartitionDiscovery.parallelism", str(MAX_TASKS))
         .getOrCreate()
     )
     try:

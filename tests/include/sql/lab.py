@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from b3.airflow.period import Period
+from b3.airflow.run_dates import Period
 from b3.calendar import sessions
 from b3.indexes.sector_labels import split_label
 from local.commands import query
