@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra import checkout
 from infra.deploy.errors import DeployError
 
 # What tools leave behind; everything else below a folder is deployed.
