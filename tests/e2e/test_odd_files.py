@@ -31,9 +31,10 @@ TICKER = indexes.portfolio("SMLL", DATE).constituents[0].ticker
 
 
 def zip_of(text: bytes, name: str = f"COTAHIST_D{DATE:%d%m%Y}.TXT") -> bytes:
+    """A ZIP of the same bytes each time: another one would be a correction."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(name, text)
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 
