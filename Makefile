@@ -53,7 +53,7 @@ airflow: export B3_ARGS = $(ARGS)
 doctor: ## What this machine lacks, and whether B3's addresses are as the parsers expect: [EXCHANGE=…]
 	@PYTHONPATH=plugins $(PYTHON3) -m local.commands.doctor --exchange "$(EXCHANGE)"
 
-test: setup lint ## Linters, then every test but those of test-compose and test-mwaa: [TESTS=tests/plugins]
+test: lint ## Linters, then every test but those of test-compose and test-mwaa: [TESTS=tests/plugins]
 	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-dags: setup ## Whether the DAGs import and are wired as they should be, and nothing else
@@ -74,12 +74,12 @@ bench: setup ## The parser against others, as ratios; what one more day costs in
 	@$(PYTHON) -m bench
 	@$(PYTHON) -m bench.growth
 
-lint: setup ## Linters, formatting, types, templates
+lint: ## Linters, formatting, types, templates
+	@$(PYTHON3) -m local.setup airflow aws spark checkov
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/cfn-lint infra/*.yaml infra/deploy/code.yaml
-	@$(PYTHON3) -m local.setup checkov
 	@.venv-checkov/bin/checkov --directory infra --framework cloudformation --skip-download --compact --quiet
 
 structure: ## Draw what imports what, from the code, into docs/architecture.md

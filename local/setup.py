@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,17 +73,21 @@ ENVIRONMENTS = {environment.name: environment for environment in (*DEFAULT, CHEC
 
 def main(names: list[str]) -> int:
     """Make the named environments, by default those that a DAG run needs; what is up to date is left alone."""
-    for environment in [ENVIRONMENTS[name] for name in names] or DEFAULT:
-        make(environment)
+    make(*([ENVIRONMENTS[name] for name in names] or DEFAULT))
     return 0
 
 
-def make(environment: Environment) -> None:
-    """Make `environment` from its lock file, unless it is there and made from just that; one command at a time does."""
+def make(*environments: Environment) -> None:
+    """Make environments from their lock files side by side, but those that are up to date; one command at a time does.
+
+    Side by side, because one waits for the network while another unpacks or compiles.
+    """
     with _alone():
-        _make(environment)
-        if environment is SPARK:
-            _prepare_spark()
+        if not all(map(is_made, environments)):
+            _find_uv()
+        with ThreadPoolExecutor() as pool:
+            for making in [pool.submit(_make, environment) for environment in environments]:
+                making.result()
 
 
 def _alone() -> AbstractContextManager[bool]:
@@ -90,8 +95,13 @@ def _alone() -> AbstractContextManager[bool]:
 
 
 def _make(environment: Environment) -> None:
-    if is_made(environment):
-        return
+    if not is_made(environment):
+        _install(environment)
+    if environment is SPARK:
+        _prepare_spark()
+
+
+def _install(environment: Environment) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
         requirements.write(requirements_of(environment))
         requirements.flush()

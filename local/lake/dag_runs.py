@@ -19,6 +19,8 @@ from local import setup
 from local.lake.home import Home
 from local.processes import tether
 
+# The module of the process of a run.
+RUNNER = "local.lake.dag_runner"
 _STOP_SECONDS = 10
 
 
@@ -52,7 +54,7 @@ class DagRun:
         self.succeeded = False
         # Somebody waits before it: a file that is not there yet is a failure, not a wait until noon.
         self._environ = {**environ, "B3_PUBLICATION_DEADLINE_HOURS": "0"}
-        self._command = [str(setup.AIRFLOW.python), "-m", "local.lake.dag_runner", dag, date.isoformat(), str(self.log)]
+        self._command = [str(setup.AIRFLOW.python), "-m", RUNNER, dag, date.isoformat(), str(self.log)]
         self._command.append(json.dumps(dict(conf or {})))
 
     def __enter__(self) -> Self:

@@ -169,7 +169,7 @@ def test_airflow_has_the_pinned_version_and_our_files_where_mwaa_has_them(up: Pr
     pinned = re.search(r"^apache-airflow==(\S+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
 
     assert up.api("/api/v2/version")["version"] == pinned[1]
-    for path in ("dags/b3_daily.py", "dags/include/sql/validate/key_is_unique.sql", "plugins/b3/lake/layout.py"):
+    for path in ("dags/b3_daily.py", "dags/include/sql/validate/quotes/key_is_unique.sql", "plugins/b3/lake/layout.py"):
         up.inside("scheduler", "test", "-f", f"/usr/local/airflow/{path}")
 
 

@@ -1,8 +1,14 @@
-"""One local lake for all end-to-end tests: the AWS server stays up, each run is the one `make run` does."""
+"""One local lake for the end-to-end tests that replay files; each run is the one `make run` or `make history` does.
 
+A test file takes trade dates of its own, so that no file sees what another one left in the lake.
+"""
+
+import contextlib
 import datetime as dt
+import io
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +16,7 @@ import boto3
 import pytest
 
 from b3.site import addresses
-from local.commands import run
+from local.commands import history, run
 from local.exchange.answers import Answer
 from local.exchange.files import cotahist_file
 from local.exchange.simulation import Simulation
@@ -20,31 +26,73 @@ from local.lake.source import Source
 
 @dataclass
 class Outcome:
-    """What a run returned and printed."""
+    """What a command returned and printed."""
 
     status: int
     printed: str
 
+    @classmethod
+    def of(cls, command: Callable[[], int]) -> "Outcome":
+        """Run a command and keep what it prints; a fixture of a whole file cannot ask capsys for it."""
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            status = command()
+        return cls(status, printed.getvalue())
+
     def state(self, task: str) -> str | None:
-        """State of a task, None if it did not run."""
+        """Return the state of a task, None if it did not run."""
         found = re.search(rf"^  (\w+) +{re.escape(task)} ", self.printed, re.MULTILINE)
         return found[1] if found else None
 
 
 class Lab:
+    """A running lake, and what readers see of it."""
+
+    def __init__(self, lake: servers.Lake) -> None:
+        self.lake = lake
+        self.s3 = boto3.client("s3", endpoint_url=lake.endpoint)
+
+    def query(self, sql: str) -> list[list[str | None]]:
+        """Return the rows of a query on the lake."""
+        return query_client.query(self.lake, sql).rows
+
+    def objects(self, prefix: str = "", *, of: str = "") -> dict[str, str]:
+        """Return ETags by key, of what B3's data became (not query results or code).
+
+        Args:
+            prefix: where the keys begin.
+            of: what the keys contain, as a trade date.
+        """
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.lake.home.bucket, Prefix=prefix)
+        found = {entry["Key"]: entry["ETag"] for page in pages for entry in page.get("Contents", [])}
+        return {key: etag for key, etag in found.items() if of in key and not key.startswith(("athena/", "code/"))}
+
+    def versions(self, of: str) -> set[tuple[str, str]]:
+        """Return key and version of all that was ever put under the keys that contain `of`."""
+        pages = self.s3.get_paginator("list_object_versions").paginate(Bucket=self.lake.home.bucket)
+        return {
+            (entry["Key"], entry["VersionId"])
+            for page in pages
+            for entry in page.get("Versions", []) + page.get("DeleteMarkers", [])
+            if of in entry["Key"] and not entry["Key"].startswith(("athena/", "staging/"))
+        }
+
+
+class Replay(Lab):
     """A lake of real data kind, fed from a folder that the test fills."""
 
-    def __init__(self, lake: servers.Lake, exchange: Path, capture: pytest.CaptureFixture[str] | None = None) -> None:
-        self.lake = lake
+    def __init__(self, lake: servers.Lake, exchange: Path) -> None:
+        super().__init__(lake)
         self.exchange = exchange
-        self.capture = capture
-        self.s3 = boto3.client("s3", endpoint_url=lake.endpoint)
 
     def publish(self, date: dt.date, content: bytes | None = None) -> None:
         """Let the exchange have `content` as the daily file of `date`; by default the simulated session's."""
         (self.exchange / f"COTAHIST_D{date:%d%m%Y}.ZIP").write_bytes(
             cotahist_file.session_file(date) if content is None else content
         )
+
+    def publish_year(self, year: int, content: bytes) -> None:
+        """Let the exchange have `content` as the file of the year."""
+        (self.exchange / f"COTAHIST_A{year}.ZIP").write_bytes(content)
 
     def publish_indexes(self, date: dt.date, index: str = "IBOV") -> None:
         """Let the exchange have the simulated one's answers of `date` about an index, sectors and holidays."""
@@ -69,42 +117,27 @@ class Lab:
 
     def run(self, date: dt.date, *, script: Path = provision.REFINE_SCRIPT, accept: str = "") -> Outcome:
         """Run the daily DAG for `date`."""
-        assert self.capture
-        self.capture.readouterr()
-        status = run.run(Source("replay", self.exchange), date, conf=dag_runs.accepted(accept), script=script)
-        return Outcome(status, self.capture.readouterr().out)
+        conf = dag_runs.accepted(accept)
+        return Outcome.of(lambda: run.run(Source("replay", self.exchange), date, conf=conf, script=script))
 
-    def query(self, sql: str) -> list[list[str | None]]:
-        """Rows of a query on the lake."""
-        return query_client.query(self.lake, sql).rows
-
-    def objects(self, prefix: str = "") -> dict[str, str]:
-        """ETags by key, of what B3's data became (not query results or code)."""
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.lake.home.bucket, Prefix=prefix)
-        found = {entry["Key"]: entry["ETag"] for page in pages for entry in page.get("Contents", [])}
-        return {key: etag for key, etag in found.items() if not key.startswith(("athena/", "code/"))}
+    def run_year(self, year: int) -> Outcome:
+        """Run the DAG of whole years for one."""
+        return Outcome.of(lambda: history.run(Source("replay", self.exchange), year, year))
 
 
 @pytest.fixture(scope="session")
-def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the calls of all runs on the lake are noted."""
-    return tmp_path_factory.mktemp("calls") / "calls.jsonl"
-
-
-@pytest.fixture(scope="session")
-def running_lake(tmp_path_factory: pytest.TempPathFactory, recording: Path) -> Iterator[servers.Lake]:
+def lakes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of all lakes that commands in this process use, whose DAG runs share what they import."""
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("B3_LOCAL_HOME", str(tmp_path_factory.mktemp("lakes")))
-        environment.setenv("B3_AWS_CALLS", str(recording))
-        with servers.lake(home.find(home.REAL)) as lake:
-            yield lake
+        folder = tmp_path_factory.mktemp("lakes")
+        environment.setenv("B3_LOCAL_HOME", str(folder))
+        environment.setenv("TEST_PROCESS", str(os.getpid()))
+        environment.setattr(dag_runs, "RUNNER", "tests.e2e.warm_runner")
+        yield folder
 
 
 @pytest.fixture(scope="session")
-def shared_exchange(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("exchange")
-
-
-@pytest.fixture
-def lab(running_lake: servers.Lake, shared_exchange: Path, capsys: pytest.CaptureFixture[str]) -> Lab:
-    return Lab(running_lake, shared_exchange, capsys)
+def lab(lakes: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
+    """The lake that replays files. Its AWS stays up between runs."""
+    with servers.lake(home.find(home.REAL)) as lake:
+        yield Replay(lake, tmp_path_factory.mktemp("exchange"))

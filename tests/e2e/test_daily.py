@@ -1,9 +1,10 @@
-"""The daily DAG, run by Airflow for real on the simulated exchange's files: green, repeatable, red where it must be."""
+"""The daily DAG on the simulated exchange, which `make run` takes where B3 does not answer: green and repeatable."""
 
 import datetime as dt
 import io
+import json
 import re
-import zipfile
+from dataclasses import dataclass
 from decimal import Decimal
 from types import SimpleNamespace
 
@@ -14,152 +15,200 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from b3.airflow.run_dates import Period
 from b3.quotes import cotahist
-from infra.checkout import ROOT
+from b3.site import addresses
+from local.aws import calls
 from local.commands import run
 from local.exchange.files import cotahist_file
-from local.lake import home, query_client
+from local.exchange.market import indexes
+from local.exchange.simulation import Simulation
+from local.lake import home, query_client, servers
+from tests.e2e.conftest import Lab, Outcome
+from tests.infra import permissions
+from tests.places import SQL
 
-DATE = dt.date(2024, 3, 14)
-BEFORE = dt.date(2024, 3, 13)
-TASKS = ("scrape", "upload", "crawl_raw", "refine", "crawl_refined")
+DATE = dt.date(2024, 5, 16)
+QUOTES = ("scrape", "upload", "crawl_raw", "refine", "crawl_refined", "validate.raw_and_refined_agree")
+BESIDE = ("indexes.scrape", "indexes.upload", "indexes.complete", "sectors.scrape", "sectors.upload", "calendar_agrees")
+
+
+@dataclass
+class Ran:
+    """A run, and what the lake holds after it."""
+
+    outcome: Outcome
+    objects: dict[str, str]
+    versions: set[tuple[str, str]]
 
 
 @pytest.fixture(scope="module")
-def expected():
+def recording(tmp_path_factory):
+    """Where each call of the runs is noted."""
+    return tmp_path_factory.mktemp("calls") / "calls.jsonl"
+
+
+@pytest.fixture(scope="module")
+def lab(lakes, recording):
+    """The lake of simulated data, with nothing in it."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("B3_AWS_CALLS", str(recording))
+        environment.setattr("local.lake.source.why_out_of_reach", lambda: "no network here")
+        with servers.lake(home.find(home.SIMULATED)) as lake:
+            yield Lab(lake)
+
+
+def run_daily(lab):
+    outcome = Outcome.of(lambda: run.main(["--date", DATE.isoformat()]))
+    return Ran(outcome, lab.objects(), lab.versions(str(DATE)))
+
+
+@pytest.fixture(scope="module")
+def first(lab):
+    """The first run for DATE."""
+    ran = run_daily(lab)
+    assert ran.outcome.status == 0, ran.outcome.printed
+    return ran
+
+
+@pytest.fixture(scope="module")
+def again(lab, first):
+    """Another run for DATE."""
+    return run_daily(lab)
+
+
+@pytest.fixture(scope="module")
+def quotes():
     return cotahist.read_table(cotahist_file.session_file(DATE))
 
 
-@pytest.fixture
-def green(lab):
-    """The lake with DATE in it."""
-    if not lab.objects(f"refined/quotes/trade_date={DATE}/"):
-        lab.publish(DATE)
-        outcome = lab.run(DATE)
-        assert outcome.status == 0, outcome.printed
-    return lab
+@pytest.fixture(scope="module")
+def portfolio():
+    return indexes.portfolio("IBOV", DATE)
 
 
-def former_partition(lab):
-    """What readers see of DATE."""
-    rows = lab.query(f"SELECT count(*), sum(financial_volume) FROM quotes WHERE trade_date = date '{DATE}'")
-    return rows, lab.objects("refined/"), lab.objects("raw/")
+def test_without_b3_the_simulated_exchange_is_used_loudly_and_in_a_lake_of_its_own(lab, first):
+    assert "B3 does not answer from here (no network here)" in first.outcome.printed
+    assert "SIMULATED" in first.outcome.printed
+    assert home.last_used() == home.find(home.SIMULATED) == lab.lake.home
+    assert lab.lake.home.bucket == "b3-lake-simulated"
+    for key in first.objects:
+        if key.startswith(("landing/", "raw/", "refined/")):
+            head = lab.s3.head_object(Bucket=lab.lake.home.bucket, Key=key)
+            assert head["Metadata"]["source"] == "simulated", key
 
 
-def test_a_session_runs_green_and_keeps_every_row_and_cent(lab, expected):
-    lab.publish(DATE)
+def test_every_task_succeeds(first):
+    assert {task: first.outcome.state(task) for task in (*QUOTES, *BESIDE)} == dict.fromkeys(
+        (*QUOTES, *BESIDE), "success"
+    )
+    checks = re.findall(r"^  (\w+) +validate\.", first.outcome.printed, re.MULTILINE)
+    assert checks == ["success"] * len(list((SQL / "validate").glob("**/*.sql")))
 
-    outcome = lab.run(DATE)
 
-    assert outcome.status == 0, outcome.printed
-    assert [outcome.state(task) for task in TASKS] == ["success"] * len(TASKS)
-    assert len(re.findall(r"^  success +validate\.", outcome.printed, re.MULTILINE)) >= 8
-    volume = sum(expected["financial_volume"].to_pylist(), Decimal(0))
+def test_every_row_and_cent_arrives(lab, first, quotes):
+    volume = sum(quotes["financial_volume"].to_pylist(), Decimal(0))
     for table in ("raw_quotes", "quotes"):
         rows = lab.query(f"SELECT count(*), sum(financial_volume) FROM {table} WHERE trade_date = date '{DATE}'")
-        assert rows == [[str(expected.num_rows), str(volume)]]
-    assert sorted(lab.objects()) == [
-        f"landing/quotes/COTAHIST_D{DATE:%d%m%Y}.ZIP",
-        f"raw/quotes/trade_date={DATE}/quotes.parquet",
-        f"refined/findings/trade_date={DATE}/findings.parquet",
-        f"refined/quotes/trade_date={DATE}/quotes.parquet",
-    ]
+        assert rows == [[str(quotes.num_rows), str(volume)]]
 
 
-def test_the_source_bytes_are_kept_as_sent_with_their_origin(green):
-    answer = green.s3.get_object(Bucket=green.lake.home.bucket, Key=f"landing/quotes/COTAHIST_D{DATE:%d%m%Y}.ZIP")
+def test_the_file_of_quotes_is_kept_as_sent_with_its_origin(lab, first):
+    answer = lab.s3.get_object(Bucket=lab.lake.home.bucket, Key=f"landing/quotes/COTAHIST_D{DATE:%d%m%Y}.ZIP")
 
     assert answer["Body"].read() == cotahist_file.session_file(DATE)
     assert set(answer["Metadata"]) == {"source", "source-url", "source-sha256", "fetched-at"}
 
 
-def test_running_again_leaves_the_same_objects_with_the_same_bytes_and_no_new_version(green):
-    before = green.objects()
-
-    outcome = green.run(DATE)
-
-    assert outcome.status == 0, outcome.printed
-    assert green.objects() == before
-    versions = green.s3.list_object_versions(Bucket=green.lake.home.bucket)["Versions"]
-    assert sorted(v["Key"] for v in versions if v["Key"] in before) == sorted(before)
-
-
-def zip_of(text: bytes) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(f"COTAHIST_D{DATE:%d%m%Y}.TXT", text)
-    return buffer.getvalue()
+def test_the_answers_about_the_index_are_kept_as_sent(lab, first):
+    simulation = Simulation(lambda: DATE)
+    for endpoint, method in addresses.INDEX_METHODS.items():
+        parameters = addresses.index_path(method, index="IBOV").rpartition("/")[2]
+        sent = simulation.index_call(method, parameters).body
+        kept = lab.s3.get_object(Bucket=lab.lake.home.bucket, Key=f"landing/index/IBOV/{endpoint}/{DATE}.json")
+        assert json.loads(kept["Body"].read()) == json.loads(sent)
+    simulation.close()
 
 
-def without_records() -> bytes:
-    lines = cotahist_file.session_records(DATE).splitlines(keepends=True)
-    return zip_of(lines[0] + lines[-1][:31] + b"00000000002" + lines[-1][42:])
+def test_the_session_has_its_portfolios_and_constituents(lab, first, portfolio):
+    portfolios = [
+        ("portfolio_day", portfolio),
+        ("preview", indexes.preview("IBOV", DATE)),
+        ("theoretical", indexes.theoretical("IBOV", DATE)),
+    ]
+    assert lab.query(
+        "SELECT endpoint, count(*), sum(theoretical_quantity) FROM raw_index_portfolio "
+        f"WHERE trade_date = date '{DATE}' GROUP BY endpoint ORDER BY endpoint"
+    ) == [[endpoint, str(len(of.constituents)), str(of.quantity)] for endpoint, of in portfolios]
+    assert lab.query(
+        f"SELECT ticker, weight_pct, theoretical_quantity FROM index_stocks WHERE trade_date = date '{DATE}' "
+        "ORDER BY ticker"
+    ) == [
+        [one.ticker, str(Decimal(one.weight).scaleb(-3)), str(one.quantity)]
+        for one in sorted(portfolio.constituents, key=lambda one: one.ticker)
+    ]
 
 
-@pytest.mark.parametrize(
-    ("answer", "task", "message"),
-    [
-        (cotahist_file.session_file(DATE)[:-4000], "scrape", r"Truncated: .*expected .*found"),
-        (b"<html><title>Manuten\xe7\xe3o</title></html>", "scrape", r"NotB3Data: .*expected .*found .*Manuten"),
-        (b"", "scrape", r"NotPublished: .*expected a ZIP file; found status 200 and not one byte"),
-        (cotahist_file.session_file(BEFORE), "scrape", rf"WrongDate: .*expected .*{DATE}.*found .*{BEFORE}"),
-        (without_records(), "scrape", rf"NoRecords: .*expected the quotes of {DATE}; found a header and a trailer"),
-    ],
-    ids=["truncated ZIP", "HTML page with status 200", "empty 200", "file of another date", "file without records"],
-)
-def test_a_bad_answer_fails_its_task_with_expected_and_found_and_readers_see_the_former_partition(
-    green, answer, task, message
-):
-    before = former_partition(green)
-    green.publish(DATE, answer)
-    try:
-        outcome = green.run(DATE)
-    finally:
-        green.publish(DATE)
+def test_the_volume_of_a_constituent_is_that_of_its_three_markets(lab, first, portfolio, quotes):
+    traded = quotes.select(["ticker", "market_type", "financial_volume"]).to_pylist()
+    by_key = {(row["ticker"], row["market_type"]): row["financial_volume"] for row in traded}
+    expected = []
+    for one in sorted(portfolio.constituents, key=lambda one: one.ticker):
+        lots = ((one.ticker, "010"), (one.ticker + "F", "020"), (one.ticker + "L", "017"))
+        volumes = [by_key[lot] for lot in lots if lot in by_key]
+        expected.append([one.ticker, str(sum(volumes)) if volumes else None, str(len(volumes))])
 
-    assert outcome.status == 1
-    assert outcome.state(task) == "failed"
-    assert re.search(message, outcome.printed), outcome.printed
-    assert former_partition(green) == before
+    assert expected == lab.query(
+        "SELECT ticker, total_financial_volume, market_count FROM index_stocks "
+        f"WHERE trade_date = date '{DATE}' ORDER BY ticker"
+    )
 
 
-def test_a_glue_script_that_raises_fails_refine_and_readers_see_the_former_partition(green, tmp_path):
-    before = former_partition(green)
-    script = tmp_path / "refine_job.py"
-    script.write_text("raise ValueError('expected a working script, found this one')\n")
-
-    outcome = green.run(DATE, script=script)
-
-    assert outcome.status == 1
-    assert outcome.state("refine") == "failed"
-    assert "expected a working script, found this one" in outcome.printed
-    assert former_partition(green)[:2] == before[:2]
+def test_run_again_it_leaves_the_same_objects_without_a_new_version(first, again):
+    assert again.outcome.status == 0, again.outcome.printed
+    assert again.objects == first.objects
+    assert again.versions == first.versions
 
 
-def test_a_violated_check_fails_with_a_sentence_and_figures(green):
+def test_the_report_ends_with_the_heaviest_constituents(lab, again):
+    by_volume, by_weight = re.split(r"top constituents of .* by weight", again.outcome.printed)
+    assert f"top stocks of {DATE} by financial volume" in by_volume
+    heaviest = lab.query(
+        f"SELECT ticker FROM stock_ranking WHERE trade_date = date '{DATE}' AND weight_rank <= 10 ORDER BY weight_rank"
+    )
+    assert len(heaviest) >= 10
+    assert re.findall(r"^IBOV +\d+ +(\w+)", by_weight, re.MULTILINE) == [row[0] for row in heaviest]
+
+
+def test_all_that_was_called_is_allowed_and_no_role_of_the_template_allows_more(lab, again, recording):
+    """A session captured with its indexes, and run again."""
+    assert permissions.compare(calls.read(recording), permissions.roles(lab.lake.endpoint)) == []
+
+
+def test_a_violated_check_fails_with_a_sentence_and_figures(lab, again):
     """The published object is replaced behind the pipeline's back; its checks, run alone, see it."""
     key = f"refined/quotes/trade_date={DATE}/quotes.parquet"
-    bucket = green.lake.home.bucket
-    good = green.s3.get_object(Bucket=bucket, Key=key)
+    bucket = lab.lake.home.bucket
+    good = lab.s3.get_object(Bucket=bucket, Key=key)
     body = good["Body"].read()
     table = pq.read_table(io.BytesIO(body))
     spoiled = pa.concat_tables([table, table.slice(0, 1)])
     sink = io.BytesIO()
     pq.write_table(spoiled, sink)
-    green.s3.put_object(Bucket=bucket, Key=key, Body=sink.getvalue())
+    lab.s3.put_object(Bucket=bucket, Key=key, Body=sink.getvalue())
     try:
         with pytest.raises(AssertionError, match=r"2 quotes share their key with another, as .*, found 0"):
-            run_check(green, "key_is_unique")
+            run_check(lab, "key_is_unique")
         with pytest.raises(AssertionError, match=r"expected the same of quotes, found"):
-            run_check(green, "raw_and_refined_agree")
+            run_check(lab, "raw_and_refined_agree")
     finally:
-        green.s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata=good["Metadata"])
-    run_check(green, "key_is_unique")
+        lab.s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata=good["Metadata"])
+    run_check(lab, "key_is_unique")
 
 
 def run_check(lab, name):
     """Run one check of include/sql/validate as the DAG renders it; its failure is an AssertionError."""
-    templates = Environment(loader=FileSystemLoader(ROOT / "include" / "sql"), undefined=StrictUndefined)
-    sql = templates.get_template(f"validate/{name}.sql").render(
+    (path,) = (SQL / "validate").glob(f"**/{name}.sql")
+    templates = Environment(loader=FileSystemLoader(SQL), undefined=StrictUndefined)
+    sql = templates.get_template(str(path.relative_to(SQL))).render(
         trade_date=lambda run: DATE, period=lambda run, ti: Period(DATE, DATE), dag_run=SimpleNamespace(), ti=None
     )
     try:
@@ -171,26 +220,11 @@ def run_check(lab, name):
 def test_a_closed_day_is_refused_with_the_sessions_around_it_and_writes_nothing(lab, capsys):
     before = lab.objects()
 
-    status = run.main(["--date", "2020-05-01", "--exchange", str(lab.exchange)])
+    status = run.main(["--date", "2020-05-01", "--exchange", "simulated"])
 
     said = capsys.readouterr().err
     assert status == 2
     assert "2020-05-01" in said
     assert "2020-04-30" in said
     assert "2020-05-04" in said
-    assert lab.objects() == before
-
-
-def test_without_b3_the_simulated_exchange_is_used_loudly_and_in_a_lake_of_its_own(lab, capsys, monkeypatch):
-    monkeypatch.setattr("local.lake.source.why_out_of_reach", lambda: "no network here")
-    monkeypatch.delenv("B3_AWS_CALLS")  # the recording is of the other lake
-    before = lab.objects()
-
-    status = run.main(["--date", DATE.isoformat()])
-
-    printed = capsys.readouterr().out
-    assert status == 0, printed
-    assert "B3 does not answer from here (no network here)" in printed
-    assert "SIMULATED" in printed
-    assert home.last_used() == home.find(home.SIMULATED)
     assert lab.objects() == before

@@ -25,8 +25,10 @@ from local.exchange.files import cotahist_file
 from local.lake.source import Source
 from tests.processes import working_on
 
-TRIGGERED = dt.date(2024, 3, 20)
-BACKFILLED = (dt.date(2024, 3, 21), dt.date(2024, 3, 22))
+# A Thursday, and a Friday with the weekend after it.
+TRIGGERED = dt.date(2024, 3, 21)
+BACKFILLED, SUNDAY = dt.date(2024, 3, 22), dt.date(2024, 3, 24)
+DATES = (TRIGGERED, BACKFILLED)
 START_SECONDS = 240
 RUN_SECONDS = 600
 STOP_SECONDS = 60
@@ -110,7 +112,7 @@ def lakes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ui-exchange")
-    for date in (TRIGGERED, *BACKFILLED):
+    for date in DATES:
         (folder / f"COTAHIST_D{date:%d%m%Y}.ZIP").write_bytes(cotahist_file.session_file(date))
     return folder
 
@@ -150,32 +152,27 @@ def keys() -> dict[str, str]:
     }
 
 
-def test_a_run_triggered_through_the_rest_api_goes_green(ui, lakes):
-    ui.trigger(TRIGGERED)
-
-    assert ui.wait_for_runs(1) == {str(TRIGGERED): "success"}
-    expected = len(cotahist_file.session_records(TRIGGERED).splitlines()) - 2
-    assert rows_of(lakes, TRIGGERED) == str(expected)
-
-
-def test_airflows_own_backfill_killed_in_the_middle_goes_on_to_all_sessions(ui, lakes, exchange, monkeypatch):
+def test_a_run_of_the_rest_api_and_airflows_own_backfill_killed_in_the_middle_go_on(ui, lakes, exchange, monkeypatch):
+    """A backfill makes a run for each session, and none for the days between them."""
     monkeypatch.setenv("B3_LOCAL_HOME", str(lakes))
-    first, last = BACKFILLED
     # In São Paulo's time, as the schedule is: its 22:30 is the next day in UTC.
-    backfill = f"backfill create --dag-id b3_daily --from-date {first}T00:00:00-03:00 --to-date {last}T23:00:00-03:00"
+    period = f"--from-date {BACKFILLED}T00:00:00-03:00 --to-date {SUNDAY}T23:00:00-03:00"
+    backfill = f"backfill create --dag-id b3_daily {period} --max-active-runs 2"
 
-    status = airflow.run(Source("replay", exchange), [*backfill.split(), "--max-active-runs", "2"])
+    ui.trigger(TRIGGERED)
+    status = airflow.run(Source("replay", exchange), backfill.split())
     assert status == 0
     deadline = time.monotonic() + RUN_SECONDS
     while not {"refine", "validate.key_is_unique"} & ui.tasks_under_way() and time.monotonic() < deadline:
         time.sleep(0.5)
-    assert set(ui.runs().values()) == {"success", "running"}
+    under_way = ui.runs()
+    assert under_way.keys() == {str(date) for date in DATES}
+    assert "running" in under_way.values()
     ui.kill()
     ui.start()
 
-    runs = ui.wait_for_runs(3)
-    assert [state for day, state in sorted(runs.items())] == ["success"] * 3, runs
-    for date in BACKFILLED:
+    assert ui.wait_for_runs(len(DATES)) == {str(date): "success" for date in DATES}
+    for date in DATES:
         expected = len(cotahist_file.session_records(date).splitlines()) - 2
         assert rows_of(lakes, date) == str(expected)
 

@@ -1,3 +1,4 @@
+import dataclasses
 import fcntl
 import os
 import sys
@@ -102,6 +103,30 @@ class TestMake:
         assert install.startswith("pip install ")
         assert f"--python {environment.python} --constraint {environment.constraints} " in install
         assert (uv / "installed").read_text() == "pyarrow==25.0.1\npytest\n"
+
+    def test_makes_several_side_by_side(self, uv, environment, calls):
+        """The installation of one goes on only while that of the other has begun."""
+        script(
+            uv / ".venv-uv" / "bin" / "uv",
+            f"""
+            test "$1" != --version || {{ echo uv {setup.UV_VERSION}; exit; }}
+            for last; do :; done
+            test "$1" != venv || {{ mkdir -p "$last"; exit; }}
+            echo "$1" >> {uv}/calls
+            for second in 1 2 3 4 5 6 7 8 9 10; do
+              test "$(wc -l < {uv}/calls)" = 2 && exit 0
+              sleep 1
+            done
+            exit 1
+            """,
+        )
+        other = dataclasses.replace(environment, name="other", folder=uv / ".venv-other")
+
+        setup.make(environment, other)
+
+        assert calls() == ["pip", "pip"]
+        assert setup.is_made(environment)
+        assert setup.is_made(other)
 
     def test_does_nothing_the_second_time(self, uv, environment, calls, capfd):
         setup.make(environment)

@@ -57,21 +57,24 @@ def told(rule: str, ticker: str) -> Row:
 @pytest.fixture(scope="module")
 def days(lab: Lab) -> dict[str, dt.date]:
     """Sessions by name: plain, of odd quotes that are told, and of findings that lack one or have one too many."""
-    made: dict[str, tuple[list[Row], list[Row]]] = {"plain": ([{}], [])}
+    made: dict[str, tuple[list[Row], list[Row]]] = {
+        "plain": ([{}], []),
+        "told": (
+            [{}, *(columns for odd in ODD.values() for columns in odd)],
+            [told(rule, f"ODDA{n}") for n, rule in enumerate((rule for rule in ODD for _ in range(2)), 1)],
+        ),
+    }
     for rule, odd in ODD.items():
-        of_both = [told(rule, f"ODDA{n}") for n in range(2)]
-        made[f"{rule} told"] = ([{}, *odd], of_both)
-        made[f"{rule} hushed up"] = ([{}, *odd], of_both[:1])
-        made[f"{rule} made up"] = ([{}], of_both[:1])
+        made[f"{rule} hushed up"] = ([{}, *odd], [told(rule, "ODDA1")])
+        made[f"{rule} made up"] = ([{}], [told(rule, "ODDA0")])
     correction = {"rule": "correction", "table_name": "quotes", "expected": "1 rows", "found": "1 rows"}
     made["corrected"] = ([{}], [correction])
     found = dict(zip(made, DAYS, strict=False))
     for name, day in found.items():
         changes, findings = made[name]
         rows = [quote(day, **{"ticker": f"ODDA{n}", **columns}) for n, columns in enumerate(changes)]
-        broken = next((rule for rule in ODD if name.startswith(rule)), None)
         for row, columns in zip(rows, changes, strict=True):
-            row["finding_count"] = int(bool(columns) and broken is not None)
+            row["finding_count"] = int(bool(columns))
         lab.put("raw_quotes", rows, str(day))
         lab.put("quotes", rows, str(day))
         lab.put("findings", findings, str(day))
@@ -113,21 +116,19 @@ def test_a_plain_session_passes_and_so_does_one_that_was_corrected(lab: Lab, day
         assert lab.check(check, days[name]).rows == [{check: "1"}]
 
 
-@pytest.mark.parametrize("rule", ODD)
 @pytest.mark.parametrize("check", [*ODD, *OTHER_CHECKS])
-def test_odd_quotes_that_are_told_pass_every_check(lab: Lab, days: dict[str, dt.date], rule: str, check: str):
-    assert lab.check(check, days[f"{rule} told"]).rows == [{check: "1"}]
+def test_odd_quotes_that_are_told_pass_every_check(lab: Lab, days: dict[str, dt.date], check: str):
+    """Two of each rule: a check that counted those of another rule, or findings of another one, would fail."""
+    assert lab.check(check, days["told"]).rows == [{check: "1"}]
 
 
 @pytest.mark.parametrize("rule", ODD)
-def test_what_is_odd_and_not_told_fails_its_check_alone(lab: Lab, days: dict[str, dt.date], rule: str):
+def test_what_is_odd_and_not_told_fails_its_check(lab: Lab, days: dict[str, dt.date], rule: str):
     day = days[f"{rule} hushed up"]
     with pytest.raises(Failed) as caught:
         lab.check(rule, day)
     assert f"findings of {day} does not match the odd rows on 1 sessions, as on {day}: 2 " in str(caught.value)
     assert f"; expected as many rows of rule {rule}, found 1; run refine again" in str(caught.value)
-    for other in ODD.keys() - {rule}:
-        assert lab.check(other, day).rows == [{other: "1"}]
 
 
 @pytest.mark.parametrize("rule", ODD)

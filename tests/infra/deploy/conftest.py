@@ -11,6 +11,7 @@ from infra.checkout import ROOT
 from infra.deploy.account import Account
 from infra.deploy.arguments import Options
 from infra.deploy.deploying import Change, Deployment
+from local.aws import launch
 
 # The local AWS has no MWAA. In its place, what MWAA would be told; the parameters are those of the real template.
 MWAA = """
@@ -59,8 +60,15 @@ def checkout(tmp_path: Path) -> Path:
     return copy_of_the_repository(tmp_path / "checkout")
 
 
-@pytest.fixture(scope="module")
-def environ(aws_server) -> Iterator[dict[str, str]]:
+@pytest.fixture(scope="class")
+def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[launch.Server]:
+    """A local AWS for each class. It saves all its stacks at each call, so it gets slower with every lake."""
+    with launch.start(tmp_path_factory.mktemp("aws")) as server:
+        yield server
+
+
+@pytest.fixture(scope="class")
+def environ(aws_server: launch.Server) -> Iterator[dict[str, str]]:
     """The environment in which boto3 talks to the local AWS, set for this process."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in aws_server.environment().items():
@@ -68,16 +76,21 @@ def environ(aws_server) -> Iterator[dict[str, str]]:
         yield dict(os.environ)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def account(environ) -> Account:
     return Account()
+
+
+def options_of(checkout: Path) -> Options:
+    """Return the options of a deploy to a lake that there is not yet."""
+    name = f"lake{next(_numbers)}"
+    return Options(stack=name, bucket=f"bucket-of-{name}", parameters={"Database": name}, root=checkout)
 
 
 @pytest.fixture
 def options(checkout: Path) -> Options:
     """A lake of its own for every test."""
-    name = f"lake{next(_numbers)}"
-    return Options(stack=name, bucket=f"bucket-of-{name}", parameters={"Database": name}, root=checkout)
+    return options_of(checkout)
 
 
 @pytest.fixture

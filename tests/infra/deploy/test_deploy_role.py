@@ -60,7 +60,7 @@ def aws_server(recorded) -> Iterator[launch.Server]:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def account(environ) -> Account:
     return Account(boto3.Session(aws_access_key_id="deploy", aws_secret_access_key="-"))
 

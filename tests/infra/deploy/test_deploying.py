@@ -1,10 +1,13 @@
 import hashlib
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import pytest
 import yaml
@@ -12,10 +15,11 @@ import yaml
 from infra.checkout import ROOT
 from infra.deploy import bundle, smoke
 from infra.deploy.account import Account
-from infra.deploy.deploying import OWN, Deployment
+from infra.deploy.arguments import Options
+from infra.deploy.deploying import OWN, Change, Deployment
 from infra.deploy.errors import DeployError
 from infra.deploy.templates import parse
-from tests.infra.deploy.conftest import MWAA
+from tests.infra.deploy.conftest import MWAA, copy_of_the_repository, options_of
 from tests.infra.deploy.stack_names import stack_names
 
 KEY = "include/sql/validate/quotes/key_is_unique.sql"
@@ -46,12 +50,38 @@ def told(account: Account, options, environ) -> dict[str, str]:
     return {item["ParameterKey"]: item["ParameterValue"] for item in stack["Parameters"]}
 
 
-class TestFirstDeploy:
-    def test_makes_all_of_it_and_it_works(self, deploy, account, options, checkout, said):
-        deploy()
+@pytest.fixture(scope="class")
+def made(account, tmp_path_factory):
+    """A lake that was deployed once, for tests that leave it as it is."""
+    said: list[str] = []
+    options = options_of(copy_of_the_repository(tmp_path_factory.mktemp("made") / "checkout"))
 
-        assert smoke.test(account, options_without_mwaa(options), said.append), said
-        code = keys(account, options.code)
+    def deploy(**other: object) -> list[Change]:
+        deployment = Deployment(account, replace(options, **other), said.append)
+        planned = deployment.plan()
+        deployment.apply(planned)
+        return [change for _, changes in planned for change in changes]
+
+    deploy()
+    return Made(account, options, said, deploy)
+
+
+@dataclass(frozen=True)
+class Made:
+    account: Account
+    options: Options
+    said: list[str]
+    deploy: Callable[..., list[Change]]
+
+
+class TestALakeThatIsMade:
+    def test_works(self, made):
+        said: list[str] = []
+        assert smoke.test(made.account, options_without_mwaa(made.options), said.append), said
+
+    def test_has_its_code_where_mwaa_takes_it_from(self, made):
+        checkout = made.options.root
+        code = keys(made.account, made.options.code)
         constraints = f"dags/{bundle.make(checkout).constraints}"
         assert {"plugins.zip", "requirements.txt", constraints, "dags/b3_daily.py"} <= code
         assert {key for key in code if key.startswith("dags/include/")} == {
@@ -59,19 +89,17 @@ class TestFirstDeploy:
             for path in (checkout / "include").rglob("*")
             if path.is_file()
         }
-        archive = zipfile.ZipFile(io.BytesIO(body(account, options.code, "plugins.zip")))
+        archive = zipfile.ZipFile(io.BytesIO(body(made.account, made.options.code, "plugins.zip")))
         assert archive.read("b3/lake/layout.py") == (checkout / "plugins/b3/lake/layout.py").read_bytes()
 
-    def test_the_job_runs_the_script_of_the_checkout(self, deploy, account, options, checkout):
-        deploy()
-
+    def test_has_a_job_that_runs_the_script_of_the_checkout(self, made):
+        account, options = made.account, made.options
         location = account.glue.get_job(JobName=f"{options.stack}-refine")["Job"]["Command"]["ScriptLocation"]
         content = body(account, options.bucket, location.removeprefix(f"s3://{options.bucket}/"))
-        assert content == (checkout / "include/glue/refine_job.py").read_bytes()
+        assert content == (options.root / "include/glue/refine_job.py").read_bytes()
 
-    def test_saves_a_query_of_each_file_in_the_lake_s_workgroup(self, deploy, account, options):
-        deploy()
-
+    def test_has_a_query_of_each_file_saved_in_its_workgroup(self, made):
+        account, options = made.account, made.options
         found = account.athena.list_named_queries(WorkGroup=options.stack)["NamedQueryIds"]
         saved = [account.athena.get_named_query(NamedQueryId=one)["NamedQuery"] for one in found]
         assert {query["Name"]: query["Description"] for query in saved} == {
@@ -80,27 +108,46 @@ class TestFirstDeploy:
         }
         assert {query["Database"] for query in saved} == {options.stack}
 
-    def test_tells_mwaa_the_versions_of_what_it_uploaded(self, deploy, account, options, environ):
-        deploy()
-
-        parameters = told(account, options, environ)
+    def test_told_mwaa_the_versions_of_what_was_uploaded(self, made, environ):
+        parameters = told(made.account, made.options, environ)
         for name, key in (("RequirementsVersion", "requirements.txt"), ("PluginsVersion", "plugins.zip")):
-            assert parameters[name] == account.s3.head_object(Bucket=options.code, Key=key)["VersionId"]
+            assert parameters[name] == made.account.s3.head_object(Bucket=made.options.code, Key=key)["VersionId"]
         assert parameters["AirflowVersion"] == "3.3.1"
 
-    def test_says_in_the_end_where_airflows_ui_is(self, deploy, options, said):
-        deploy()
+    def test_says_in_the_end_where_airflows_ui_is(self, made):
+        assert made.said[-1] == f"Airflow's UI: https://ui-of-{made.options.mwaa_stack}"
 
-        assert said[-1] == f"Airflow's UI: https://ui-of-{options.mwaa_stack}"
+    def test_keeps_code_in_a_bucket_that_is_versioned_and_that_the_public_cannot_reach(self, made):
+        s3, bucket = made.account.s3, made.options.code
+        assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+        assert set(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values()) == {True}
 
-    def test_puts_code_where_mwaa_takes_it_from(self, deploy, account, options):
-        """A bucket that is versioned, and that the public cannot reach."""
-        deploy()
+    def test_deployed_again_without_a_change_is_left_alone(self, made):
+        buckets = (made.options.bucket, made.options.code)
+        before = [versions(made.account, bucket) for bucket in buckets]
 
-        assert account.s3.get_bucket_versioning(Bucket=options.code)["Status"] == "Enabled"
-        blocked = account.s3.get_public_access_block(Bucket=options.code)["PublicAccessBlockConfiguration"]
-        assert set(blocked.values()) == {True}
+        assert made.deploy() == []
+        assert [versions(made.account, bucket) for bucket in buckets] == before
 
+    def test_deployed_from_the_same_files_elsewhere_with_other_times_is_left_alone(self, made, tmp_path):
+        elsewhere = tmp_path / "elsewhere"
+        shutil.copytree(made.options.root, elsewhere, symlinks=True)
+        for path in elsewhere.rglob("*"):
+            if not path.is_symlink():
+                os.utime(path, (1_000_000_000, 1_000_000_000))
+
+        assert made.deploy(root=elsewhere) == []
+
+    def test_is_not_deployed_without_the_environment_that_it_has(self, made):
+        with pytest.raises(DeployError, match=f"expected no environment.* found stack {made.options.mwaa_stack}"):
+            made.deploy(mwaa=False)
+
+    def test_is_not_moved_to_another_bucket(self, made):
+        with pytest.raises(DeployError, match=f"expected stack {made.options.stack} to be that of bucket elsewhere"):
+            made.deploy(bucket="elsewhere")
+
+
+class TestFirstDeploy:
     def test_refuses_a_bucket_that_is_not_the_stack_s(self, deploy, account, options):
         account.s3.create_bucket(Bucket=options.bucket)
 
@@ -124,22 +171,6 @@ class TestFirstDeploy:
 
 
 class TestNextDeploy:
-    def test_without_a_change_does_nothing(self, deploy, account, options):
-        deploy()
-        before = [versions(account, bucket) for bucket in (options.bucket, options.code)]
-
-        assert deploy() == []
-        assert [versions(account, bucket) for bucket in (options.bucket, options.code)] == before
-
-    def test_of_the_same_files_elsewhere_with_other_times_does_nothing(self, deploy, options, checkout, tmp_path):
-        deploy()
-        checkout.rename(tmp_path / "moved")
-        for path in (tmp_path / "moved").rglob("*"):
-            if not path.is_symlink():
-                os.utime(path, (1_000_000_000, 1_000_000_000))
-
-        assert deploy(root=tmp_path / "moved") == []
-
     def test_of_one_changed_sql_file_changes_one_object(self, deploy, plan, account, options, checkout):
         deploy()
         with (checkout / KEY).open("a") as file:
@@ -241,12 +272,6 @@ class TestNextDeploy:
         assert told(account, options, environ)["RequirementsVersion"] != before["RequirementsVersion"]
         assert deploy() == []
 
-    def test_without_the_environment_that_is_there_is_refused(self, deploy, options):
-        deploy()
-
-        with pytest.raises(DeployError, match=f"expected no environment.* found stack {options.mwaa_stack}"):
-            deploy(mwaa=False)
-
     def test_puts_right_what_was_changed_by_hand(self, deploy, account, options):
         deploy()
         good = body(account, options.code, "requirements.txt")
@@ -261,12 +286,6 @@ class TestNextDeploy:
 
         assert deploy(parameters={}) == []
         assert int(account.glue.get_job(JobName=f"{options.stack}-refine")["Job"]["Timeout"]) == 45
-
-    def test_refuses_to_move_the_lake_to_another_bucket(self, deploy, options):
-        deploy()
-
-        with pytest.raises(DeployError, match=f"expected stack {options.stack} to be that of bucket elsewhere"):
-            deploy(bucket="elsewhere")
 
     def test_refuses_a_parameter_that_no_template_has(self, deploy, options):
         with pytest.raises(DeployError, match="expected a parameter of the templates, found Databse"):
@@ -356,8 +375,6 @@ deployment.apply(deployment.plan())
 
 def options_without_mwaa(options):
     """For the smoke test: the stand-in of MWAA's template makes no environment."""
-    from dataclasses import replace
-
     return replace(options, mwaa=False)
 
 

@@ -43,15 +43,17 @@ class TestDestroy:
         assert buckets_of(account, options) == set()
         assert destroying.check(account, options, with_data=False) == []
 
-    @pytest.mark.parametrize("prefix", ["landing", "raw", "refined", "reports"])
-    def test_refuses_a_lake_with_data(self, deploy, destroy, account, options, prefix):
+    def test_refuses_a_lake_with_data(self, deploy, destroy, account, options):
         deploy()
-        account.s3.put_object(Bucket=options.bucket, Key=f"{prefix}/quotes/file", Body=b"1")
+        for prefix in ("landing", "raw", "refined", "reports"):
+            item = {"Bucket": options.bucket, "Key": f"{prefix}/quotes/file"}
+            version = account.s3.put_object(**item, Body=b"1")["VersionId"]
 
-        with pytest.raises(DeployError, match=f"expected no data in bucket {options.bucket}, found {prefix}/"):
-            destroy()
-        assert len(stacks_of(account, options)) == 4
-        assert account.s3.head_object(Bucket=options.bucket, Key=f"{prefix}/quotes/file")
+            with pytest.raises(DeployError, match=f"expected no data in bucket {options.bucket}, found {prefix}/"):
+                destroy()
+            assert len(stacks_of(account, options)) == 4
+            assert account.s3.head_object(**item)
+            account.s3.delete_object(**item, VersionId=version)
 
     def test_refuses_data_that_was_deleted_and_of_which_versions_are_kept(self, deploy, destroy, account, options):
         deploy()
@@ -114,16 +116,13 @@ class TestConsent:
     def command(self, options) -> list[str]:
         return ["destroy", "--stack", options.stack, "--bucket", options.bucket]
 
-    def test_is_asked_for_where_nobody_can_type(self, deploy, account, options, command, capsys):
+    def test_is_asked_for_where_nobody_can_type_and_another_name_is_none(
+        self, deploy, account, options, command, capsys
+    ):
         deploy()
 
         assert main(command) == 1
         assert f"say --yes-really={options.stack}" in capsys.readouterr().err
-        assert len(stacks_of(account, options)) == 4
-
-    def test_by_another_name_is_none(self, deploy, account, options, command, capsys):
-        deploy()
-
         assert main([*command, "--yes-really", "lake"]) == 1
         assert "nothing was deleted" in capsys.readouterr().err
         assert len(stacks_of(account, options)) == 4
@@ -134,20 +133,20 @@ class TestConsent:
         assert main([*command, "--yes-really", options.stack]) == 0
         assert stacks_of(account, options) == []
 
-    @pytest.mark.parametrize(("typed", "status"), [("yes", 1), ("", 1), (None, 0)])
-    def test_is_typed_at_a_terminal(self, deploy, account, options, environ, typed, status):
+    def test_is_typed_at_a_terminal(self, deploy, account, options, environ):
         deploy()
-        keyboard, terminal = pty.openpty()
         arguments = ["destroy", "--stack", options.stack, "--bucket", options.bucket]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "infra.deploy", *arguments],
-            cwd=ROOT, env=environ, stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
 
-        os.write(keyboard, (options.stack if typed is None else typed).encode() + b"\n")
-        output, _ = process.communicate(timeout=120)
-        os.close(keyboard)
-        os.close(terminal)
+        for typed, status in (("yes", 1), ("", 1), (options.stack, 0)):
+            keyboard, terminal = pty.openpty()
+            process = subprocess.Popen(
+                [sys.executable, "-m", "infra.deploy", *arguments],
+                cwd=ROOT, env=environ, stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+            os.write(keyboard, typed.encode() + b"\n")
+            output, _ = process.communicate(timeout=120)
+            os.close(keyboard)
+            os.close(terminal)
 
-        assert process.returncode == status, output
-        assert (stacks_of(account, options) == []) == (status == 0)
+            assert process.returncode == status, output
+            assert (stacks_of(account, options) == []) == (status == 0)

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import pytest
@@ -24,19 +25,17 @@ class TestDags:
     def test_of_the_repository_import_where_mwaa_puts_them(self, checked, scratch):
         lint.dags(checked, scratch)
 
-    def test_that_does_not_import_is_named_with_its_reason(self, checked, scratch):
-        (checked.root / "dags/broken.py").write_text("from airflow.sdk import DAG\nimport no_such_package\n")
-
-        with pytest.raises(DeployError, match=r"(?s)broken\.py: .*No module named 'no_such_package'"):
-            lint.dags(checked, scratch)
-
-    def test_may_not_import_what_is_not_deployed(self, checked, scratch, monkeypatch):
+    def test_that_do_not_import_are_named_with_their_reasons(self, checked, scratch, monkeypatch):
         """local/ lies beside dags/ in a checkout, and nowhere on MWAA."""
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
-        (checked.root / "dags/broken.py").write_text("from airflow.sdk import DAG\nimport local.lake.home\n")
+        for name, package in (("broken", "no_such_package"), ("undeployed", "local.lake.home")):
+            (checked.root / f"dags/{name}.py").write_text(f"from airflow.sdk import DAG\nimport {package}\n")
 
-        with pytest.raises(DeployError, match=r"(?s)broken\.py: .*No module named 'local"):
+        with pytest.raises(DeployError) as raised:
             lint.dags(checked, scratch)
+
+        assert re.search(r"(?s)broken\.py: .*No module named 'no_such_package'", str(raised.value))
+        assert re.search(r"(?s)undeployed\.py: .*No module named 'local", str(raised.value))
 
 
 class TestTemplates:
@@ -49,13 +48,22 @@ class TestTemplates:
         with pytest.raises(DeployError, match=r"(?s)cfn-lint finds something.*Nme.*mwaa\.yaml"):
             lint.templates(checked, scratch)
 
-    def test_includes_the_generated_one(self, checked, scratch):
+    def test_include_the_generated_one(self, checked, scratch):
         (checked.root / "include/sql/analysis/sessions.sql").write_text("SELECT 1" + " " * 300_000 + "+ 1\n")
         (checked.root / "infra/mwaa.yaml").unlink()
 
         with pytest.raises(DeployError, match=r"(?s)cfn-lint finds something.*queries\.json"):
             lint.templates(checked, scratch)
+
+    def test_leave_out_the_generated_one_of_a_lake_without_queries(self, checked, scratch, monkeypatch):
+        looked_at = []
+        monkeypatch.setattr(lint, "_run", lambda message, command, environ: looked_at.extend(command))
+
         lint.templates(replace(checked, queries=False), scratch)
+
+        names = {path.name for path in looked_at}
+        assert {"lake.yaml", "mwaa.yaml", "code.yaml"} <= names
+        assert "queries.json" not in names
 
 
 class TestCommandLine:

@@ -59,6 +59,7 @@ def test_the_files_lie_where_mwaa_puts_them(tmp_path):
     assert (laid_out.dags / "b3_daily.py").is_file()
     assert (laid_out.dags / "include" / "sql" / "validate").is_dir()
     assert not (laid_out.dags / "include").is_symlink()
-    assert (laid_out.plugins / "b3" / "lake.py").read_bytes() == (ROOT / "plugins" / "b3" / "lake.py").read_bytes()
+    name = "b3/lake/layout.py"
+    assert (laid_out.plugins / name).read_bytes() == (ROOT / "plugins" / name).read_bytes()
     assert laid_out.constraints.read_bytes() == NEWEST.constraints.read_bytes()
     assert f'--constraint "{laid_out.constraints}"' in laid_out.requirements.read_text()

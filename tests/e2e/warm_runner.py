@@ -1,0 +1,120 @@
+"""`local.lake.dag_runner` for tests that run many DAGs: `python -m tests.e2e.warm_runner DAG_ID DATE LOG CONF`.
+
+A run spends half of its processor time on imports and on building the API that its tasks talk to. Here a process does
+that once for each AIRFLOW_HOME, and forks for each run. A run's arguments, environment and output are its own.
+TEST_PROCESS names the process with which it ends.
+"""
+
+import contextlib
+import datetime as dt
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+PATIENCE_SECONDS = 120
+DESCRIPTORS = 2
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Have a run done, and return its status; it ends with this process."""
+    with connect() as server:
+        request = json.dumps({"arguments": arguments, "environ": dict(os.environ)}).encode()
+        socket.send_fds(server, [len(request).to_bytes(4, "big")], [1, 2])
+        server.sendall(request)
+        status = server.recv(1)
+    return status[0] if status else 1
+
+
+def address() -> str:
+    """Return the address of the warm process of this AIRFLOW_HOME: a name in Linux's table, which needs no file."""
+    return "\0" + hashlib.sha256(os.environ["AIRFLOW_HOME"].encode()).hexdigest()
+
+
+def connect() -> socket.socket:
+    server = socket.socket(socket.AF_UNIX)
+    started, deadline = False, time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(ConnectionRefusedError):
+            server.connect(address())
+            return server
+        if not started:
+            log = Path(os.environ["AIRFLOW_HOME"], "warm_runner.log").open("ab")  # noqa: SIM115
+            command = [sys.executable, "-m", "tests.e2e.warm_runner"]
+            subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            started = True
+        time.sleep(0.1)
+    raise TimeoutError(f"expected a warm process after {PATIENCE_SECONDS} s: see warm_runner.log in AIRFLOW_HOME")
+
+
+def serve() -> None:
+    """Import what a run needs, and fork for each."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address())
+    warm_up()
+    listener.listen()
+    listener.settimeout(1)
+    tests = int(os.environ["TEST_PROCESS"])
+    while Path(f"/proc/{tests}").exists():
+        with contextlib.suppress(TimeoutError):
+            client, _ = listener.accept()
+            with client:
+                if os.fork() == 0:
+                    listener.close()
+                    run(client)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+
+
+def warm_up() -> None:
+    import airflow.dag_processing.dagbag  # noqa: F401
+    from airflow.providers.amazon.aws.operators import athena, glue, glue_crawler  # noqa: F401
+    from airflow.sdk.execution_time import supervisor
+
+    from b3.calendar import sessions
+
+    sessions.previous_session(dt.date(2024, 1, 3))
+    # Its threads start with its transport, after the fork.
+    supervisor.in_process_api_server().app._cadwyn_initialize()
+
+
+def run(client: socket.socket) -> None:
+    """Do what one client asks for, in a process of its own, and end that."""
+    status = 1
+    try:
+        client.settimeout(None)
+        size, descriptors, _, _ = socket.recv_fds(client, 4, DESCRIPTORS)
+        wanted = json.loads(client.recv(int.from_bytes(size, "big"), socket.MSG_WAITALL))
+        for number, descriptor in zip((1, 2), descriptors, strict=True):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        os.environ.clear()
+        os.environ.update(wanted["environ"])
+        threading.Thread(target=end_with, args=[client], daemon=True).start()
+        from local.lake import dag_runner
+
+        status = dag_runner.main(*wanted["arguments"])
+    finally:
+        with contextlib.suppress(OSError):
+            client.sendall(bytes([status]))
+        os._exit(status)
+
+
+def end_with(client: socket.socket) -> None:
+    """End this process once the client's is gone."""
+    with contextlib.suppress(OSError):
+        client.recv(1)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        serve()
+    else:
+        raise SystemExit(main(sys.argv[1:]))
