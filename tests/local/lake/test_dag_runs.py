@@ -34,13 +34,15 @@ COMMAND = """
     import datetime as dt, os, sys, time
     from dataclasses import replace
     from pathlib import Path
-    from local import runs, setup
+    from local import setup
+    from local.lake import dag_runs
     from local.lake.home import Home
 
     setup.AIRFLOW = replace(setup.AIRFLOW, folder=Path(sys.argv[1]))
-    runs.interrupt_on_signals()
+    dag_runs.interrupt_on_signals()
     try:
-        with runs.DagRun(Home("real", Path(sys.argv[1])), dict(os.environ), "b3_daily", dt.date(2024, 3, 14)) as run:
+        home = Home("real", Path(sys.argv[1]))
+        with dag_runs.DagRun(home, dict(os.environ), "b3_daily", dt.date(2024, 3, 14)) as run:
             for end in run:
                 print(end.task, flush=True)
     except KeyboardInterrupt:
