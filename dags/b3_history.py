@@ -25,7 +25,9 @@ A scheduled run takes the year that has just ended, and so picks up what B3 corr
 year ends about one session ago, and the checks end with it. A copy in `landing/` that has the year's last session is
 not fetched again: delete it to ask B3 once more.
 
-**Several years.** `airflow backfill create --dag-id b3_history --from-date 2020-01-01 --to-date 2024-01-01` makes the
+**Several years.** `last_year` in the trigger form makes one run of several years: Spark, the crawls and the checks
+start once. A year is about 0.1 to 0.3 million rows up to 2010, and millions from 2020 on: up to 8 small years are a
+good size. `airflow backfill create --dag-id b3_history --from-date 2020-01-01 --to-date 2024-01-01` makes the
 runs of 2020 to 2023. `year` in its conf is not used. One year at a time is fetched, and one is split, so a small worker
 is enough. `--max-active-runs 1` finishes each year before the next. If a run is killed, run it again: it goes on with
 the copy in `landing/` and writes what is missing. A session whose daily file was fetched after the year's is written
@@ -72,9 +74,9 @@ with DAG(
     user_defined_macros=glue_arguments.HISTORY_MACROS,
     **COMMON,
 ):
-    scrape, upload = quotes.scrape_year(), quotes.upload_year()
+    scrape, upload = quotes.scrape_years(), quotes.upload_years()
     crawl_raw = aws.crawl("crawl_raw", "{{ settings().raw_crawler }}")
-    refine = aws.refine(glue_arguments.ONE_YEAR)
+    refine = aws.refine(glue_arguments.YEARS)
     crawl_refined = aws.crawl("crawl_refined", "{{ settings().refined_crawler }}")
     validate = aws.checks(SQL, "quotes", group_id="validate")
     chain(scrape, upload, crawl_raw, refine, crawl_refined, validate, summary())

@@ -15,6 +15,8 @@ from local.lake import dag_runs, home, query_client, servers, source
 
 DAG = "b3_history"
 TASKS = 6  # the five steps, and all checks as one
+LAST_SMALL_YEAR = 2010
+YEARS_AT_ONCE = 8
 
 FINDINGS = """
 SELECT year, rule, count(*) AS findings, count(DISTINCT trade_date) AS sessions, min(trade_date) AS first_date,
@@ -83,38 +85,54 @@ def years(first: str, last: str, now: dt.datetime) -> tuple[int, int]:
     return begin, end
 
 
+def runs(first: int, last: int) -> list[tuple[int, int]]:
+    """Return the first and the last year of each DAG run.
+
+    Years before 2011 have some 4 million rows in all, so several go through one run. A later year has its own.
+    """
+    groups, year = [], first
+    while year <= last:
+        end = min(year + YEARS_AT_ONCE - 1, last, LAST_SMALL_YEAR) if year <= LAST_SMALL_YEAR else year
+        groups.append((year, end))
+        year = end + 1
+    return groups
+
+
 def run(chosen: source.Source, first: int, last: int, conf: Mapping[str, bool] | None = None) -> int:
-    """The DAG runs of the years and their report; 0 if every task succeeded, else 1."""
-    where = home.find(chosen.data)
-    home.remember(where)
+    """Run the DAG for the years and print their report; return 0 if every task succeeded, else 1."""
+    home_of_lake = home.find(chosen.data)
+    home.remember(home_of_lake)
     with (
-        servers.lake(where) as lake,
-        servers.airflow_on(lake, where.run_database, chosen) as environ,
+        servers.lake(home_of_lake) as lake,
+        servers.airflow_on(lake, home_of_lake.run_database, chosen) as environ,
         _progress() as progress,
     ):
-        bar = progress.add_task("", total=(last - first + 1) * TASKS)
-        for year in range(first, last + 1):
-            progress.update(bar, description=f"{year}", completed=(year - first) * TASKS)
-            with dag_runs.DagRun(where, environ, DAG, dt.date(year, 1, 1), conf or {}) as dag_run:
-                for end in dag_run:
-                    if not end.task.startswith("validate."):
-                        progress.update(bar, advance=1, description=f"{year} {end.task}")
-                    if end.state != "success":
-                        progress.print(f"  {year} {end.state:<16} {end.task}", highlight=False)
-                    if end.error:
-                        progress.print(f"      {end.error}", highlight=False, markup=False)
+        groups = runs(first, last)
+        bar = progress.add_task("", total=len(groups) * TASKS)
+        for number, (begin, end) in enumerate(groups):
+            label = f"{begin}" if begin == end else f"{begin}-{end}"
+            progress.update(bar, description=label, completed=number * TASKS)
+            given = {**(conf or {}), "year": begin, "last_year": end}
+            with dag_runs.DagRun(home_of_lake, environ, DAG, dt.date(begin, 1, 1), given) as dag_run:
+                for task in dag_run:
+                    if not task.task.startswith("validate."):
+                        progress.update(bar, advance=1, description=f"{label} {task.task}")
+                    if task.state != "success":
+                        progress.print(f"  {label} {task.state:<16} {task.task}", highlight=False)
+                    if task.error:
+                        progress.print(f"      {task.error}", highlight=False, markup=False)
             if not dag_run.succeeded:
                 progress.stop()
-                print(f"{DAG} {year}: FAILED; Airflow's log: {dag_runs.short(dag_run.log)}")
+                print(f"{DAG} {label}: FAILED; Airflow's log: {dag_runs.short(dag_run.log)}")
                 return 1
-        progress.update(bar, description=f"{last} done", completed=(last - first + 1) * TASKS)
+        progress.update(bar, description=f"{last} done", completed=len(groups) * TASKS)
         progress.stop()
         print(query_client.table(query_client.query(lake, YEARS.format(first=first, last=last))))
         findings = query_client.query(lake, FINDINGS.format(first=first, last=last))
         if findings.rows:
             print("\nfindings: what is odd in B3's files, published as it is; the first of each rule")
             print(query_client.table(findings))
-    print(f"\nthe lake: s3://{where.bucket}/, kept in {dag_runs.short(where.folder)}")
+    print(f"\nthe lake: s3://{home_of_lake.bucket}/, kept in {dag_runs.short(home_of_lake.folder)}")
     return 0
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Any, Self
 
 from b3.quotes.accepted import CONF
 from infra.checkout import ROOT
@@ -48,7 +48,7 @@ class DagRun:
         environ: dict[str, str],
         dag: str,
         date: dt.date,
-        conf: Mapping[str, bool] | None = None,
+        conf: Mapping[str, Any] | None = None,
     ) -> None:
         self.log = where.logs / f"{dag}-{date}.log"
         self.succeeded = False

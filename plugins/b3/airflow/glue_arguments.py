@@ -19,7 +19,7 @@ ONE_SESSION = {
     "--portfolio": "{{ settings().lake.raw_index_portfolio(trade_date(dag_run)) }}",
     "--index_target": "{{ settings().lake.refined_index_stocks(trade_date(dag_run)) }}",
 }
-ONE_YEAR = {
+YEARS = {
     "--sessions": "{{ sessions_of(ti.xcom_pull(task_ids='upload')) }}",
     "--previous_session": "{{ session_before(ti.xcom_pull(task_ids='upload')) }}",
     "--source": "{{ settings().lake.all_raw_quotes }}",
@@ -80,7 +80,7 @@ DAILY_MACROS = {
 }
 HISTORY_MACROS = {
     "settings": settings.read,
-    "period": run_dates.uploaded_year,
+    "period": run_dates.uploaded_years,
     "sessions_of": sessions_of,
     "session_before": session_before,
 }

@@ -1,4 +1,4 @@
-"""The dates of a DAG run: the trade date of `b3_daily`, the year of `b3_history`."""
+"""The dates of a DAG run: the trade date of `b3_daily`, the years of `b3_history`."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ class Period:
         if self.first == self.last:
             return f"trade_date = date '{self.first}'"
         return f"trade_date BETWEEN date '{self.first}' AND date '{self.last}'"
+
+    @property
+    def years(self) -> range:
+        """The years of these days."""
+        return range(self.first.year, self.last.year + 1)
 
     def __str__(self) -> str:
         return str(self.first) if self.first == self.last else f"{self.first} to {self.last}"
@@ -61,37 +66,41 @@ def session_period(dag_run: Any, ti: Any = None) -> Period:
     return Period(date, date)
 
 
-def year(dag_run: Any) -> Period:
-    """Return the year of a run of b3_history, from 1 January to 31 December.
+def years(dag_run: Any) -> Period:
+    """Return the years of a run of b3_history, from 1 January of the first to 31 December of the last.
 
-    A manual run takes `year` from its conf. Without it, and in scheduled and backfilled runs, it is the year of the
-    logical date.
+    A manual run takes `year`, and `last_year` for several, from its conf. Without them, and in scheduled and backfilled
+    runs, it is the year of the logical date.
 
     Raises:
-        ValueError: the conf's year is not a year since 1986, or the run has neither year nor logical date.
+        ValueError: a year of the conf is not a year since 1986, the last lies before the first, or the run has neither
+            year nor logical date.
     """
-    given = None if dag_run.run_type in BY_LOGICAL_DATE else (dag_run.conf or {}).get("year")
+    conf = {} if dag_run.run_type in BY_LOGICAL_DATE else dag_run.conf or {}
+    given = conf.get("year")
     if given is None and dag_run.logical_date is None:
         raise ValueError(f"expected a logical date, or year in its conf, found neither in run {dag_run.run_id}")
-    if given is None:
-        found = day_of(dag_run.logical_date).year
-    elif str(given).isdecimal():
-        found = int(given)
-    else:
-        found = 0
-    if not FIRST_YEAR <= found <= dt.MAXYEAR:
-        raise ValueError(f"expected year in the run's conf, {FIRST_YEAR} or later, found {given!r}: trigger it again")
-    return Period(dt.date(found, 1, 1), dt.date(found, 12, 31))
+    first = day_of(dag_run.logical_date).year if given is None else _year("year", given, FIRST_YEAR)
+    last = conf.get("last_year")
+    last = first if last is None else _year("last_year", last, first)
+    return Period(dt.date(first, 1, 1), dt.date(last, 12, 31))
 
 
-def uploaded_year(dag_run: Any, ti: Any) -> Period:
-    """Return the year of a run of b3_history, up to the last session that its task `upload` wrote.
+def _year(name: str, given: Any, earliest: int) -> int:
+    found = int(given) if str(given).isdecimal() else 0
+    if not earliest <= found <= dt.MAXYEAR:
+        raise ValueError(f"expected {name} in the run's conf, {earliest} or later, found {given!r}: trigger it again")
+    return found
 
-    Later sessions are not in the year's file yet: b3_daily writes them.
+
+def uploaded_years(dag_run: Any, ti: Any) -> Period:
+    """Return the years of a run of b3_history, up to the last session that its task `upload` wrote.
+
+    Later sessions are not in the last year's file yet: b3_daily writes them.
 
     Args:
         dag_run: the run.
         ti: a task instance of the run that comes after `upload`.
     """
     uploaded = ti.xcom_pull(task_ids="upload")["partitions"]
-    return Period(year(dag_run).first, max(dt.date.fromisoformat(partition["trade_date"]) for partition in uploaded))
+    return Period(years(dag_run).first, max(dt.date.fromisoformat(partition["trade_date"]) for partition in uploaded))

@@ -45,7 +45,7 @@ def daily() -> dict[str, Param]:
 
 
 def history() -> dict[str, Param]:
-    """Return the fields of b3_history: year, accept_flood, accept_loss."""
+    """Return the fields of b3_history: year, last_year, accept_flood, accept_loss."""
     return {
         "year": Param(
             None,
@@ -53,6 +53,13 @@ def history() -> dict[str, Param]:
             minimum=FIRST_YEAR,
             title="Year",
             description=f"{FIRST_YEAR} or later. If empty: the year of the logical date.",
+        ),
+        "last_year": Param(
+            None,
+            type=["null", "integer"],
+            minimum=FIRST_YEAR,
+            title="Last year",
+            description="To run several years at once: the last of them. If empty: one year.",
         ),
         **_accept(),
     }

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,6 +64,14 @@ class RawQuotes:
 
     partitions: list[RawPartition]
     kept: list[str] = field(default_factory=list)
+
+
+def joined(written: Sequence[RawQuotes]) -> RawQuotes:
+    """Return what several calls wrote, in their order, as if one had written it."""
+    return RawQuotes(
+        [partition for each in written for partition in each.partitions],
+        [date for each in written for date in each.kept],
+    )
 
 
 def write_quotes(s3: Any, lake: Lake, trade_date: dt.date, accepted: Accepted = NOTHING) -> RawQuotes:

@@ -32,3 +32,17 @@ def test_a_year_that_cannot_be_run_is_status_2_and_starts_nothing(capsys):
     assert history.main(["--from", "1985"]) == 2
 
     assert "history: expected years from 1986" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        (2020, 2022, [(2020, 2020), (2021, 2021), (2022, 2022)]),
+        (1986, 1986, [(1986, 1986)]),
+        (1986, 1995, [(1986, 1993), (1994, 1995)]),
+        (2005, 2012, [(2005, 2010), (2011, 2011), (2012, 2012)]),
+    ],
+    ids=["large years", "a small year", "small years", "small and large years"],
+)
+def test_small_years_go_through_one_run(first, last, expected):
+    assert history.runs(first, last) == expected

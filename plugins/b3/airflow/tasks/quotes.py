@@ -21,19 +21,20 @@ def upload(dag_run: Any) -> dict[str, Any]:
 
 
 @task(task_id="scrape", max_active_tis_per_dag=1)
-def scrape_year(dag_run: Any) -> dict[str, str]:
-    """Bring B3's file of the year to landing/."""
+def scrape_years(dag_run: Any) -> list[dict[str, str]]:
+    """Bring B3's file of each year to landing/, and return where they are."""
     from b3.quotes import land
     from b3.site.hook import B3Hook
 
-    year = run_dates.year(dag_run).first.year
-    return asdict(land.capture_year(B3Hook(), aws.s3_client(), settings.read().lake, year))
+    s3, lake = aws.s3_client(), settings.read().lake
+    return [asdict(land.capture_year(B3Hook(), s3, lake, year)) for year in run_dates.years(dag_run).years]
 
 
 @task(task_id="upload", max_active_tis_per_dag=1)
-def upload_year(dag_run: Any) -> dict[str, Any]:
-    """Write the raw partitions of the year's sessions."""
+def upload_years(dag_run: Any) -> dict[str, Any]:
+    """Write the raw partitions of the sessions of each year, one year after the other."""
     from b3.quotes import raw
 
-    year = run_dates.year(dag_run).first.year
-    return asdict(raw.write_year(aws.s3_client(), settings.read().lake, year, trigger_form.accepted(dag_run)))
+    s3, lake, accepted = aws.s3_client(), settings.read().lake, trigger_form.accepted(dag_run)
+    written = [raw.write_year(s3, lake, year, accepted) for year in run_dates.years(dag_run).years]
+    return asdict(raw.joined(written))

@@ -101,25 +101,37 @@ def test_a_daily_run_is_for_its_session():
 
 @pytest.mark.parametrize("run", [a_run(MIDNIGHT), a_run(MIDNIGHT, year=None), a_run(year=2020), a_run(year="2020")])
 def test_a_run_of_the_history_is_for_its_year(run):
-    assert run_dates.year(run) == Period(dt.date(2020, 1, 1), dt.date(2020, 12, 31))
+    assert run_dates.years(run) == Period(dt.date(2020, 1, 1), dt.date(2020, 12, 31))
 
 
 @pytest.mark.parametrize("year", [1985, "next", 2020.5, -2020])
 def test_a_year_that_b3_has_no_file_of_is_refused(year):
     with pytest.raises(ValueError, match=r"expected year in the run's conf, 1986 or later, found .*: trigger it again"):
-        run_dates.year(a_run(year=year))
+        run_dates.years(a_run(year=year))
+
+
+def test_a_run_of_the_history_may_be_for_several_years():
+    period = run_dates.years(a_run(year=1986, last_year="1993"))
+
+    assert period == Period(dt.date(1986, 1, 1), dt.date(1993, 12, 31))
+    assert list(period.years) == list(range(1986, 1994))
+
+
+def test_a_last_year_before_the_first_is_refused():
+    with pytest.raises(ValueError, match=r"expected last_year in the run's conf, 2020 or later, found 2019: trigger"):
+        run_dates.years(a_run(year=2020, last_year=2019))
 
 
 def test_a_run_of_the_history_that_names_no_year_says_what_it_lacks():
     with pytest.raises(
         ValueError, match="expected a logical date, or year in its conf, found neither in run manual__1"
     ):
-        run_dates.year(a_run())
+        run_dates.years(a_run())
 
 
 @pytest.mark.parametrize("run_type", ["backfill", "scheduled"])
 def test_a_conf_that_several_runs_share_names_no_year(run_type):
-    assert run_dates.year(a_run(MIDNIGHT, run_type, year=2005)).first == dt.date(2020, 1, 1)
+    assert run_dates.years(a_run(MIDNIGHT, run_type, year=2005)).first == dt.date(2020, 1, 1)
 
 
 class TestTheYearThatIsUploaded:
@@ -127,7 +139,7 @@ class TestTheYearThatIsUploaded:
     def after(*dates: dt.date) -> Period:
         uploaded = {"partitions": [{"trade_date": date.isoformat()} for date in dates]}
         ti = SimpleNamespace(xcom_pull=lambda task_ids: {"upload": uploaded}[task_ids])
-        return run_dates.uploaded_year(a_run(year=2020), ti)
+        return run_dates.uploaded_years(a_run(year=2020), ti)
 
     def test_ends_with_the_last_session_of_its_file(self):
         assert self.after(dt.date(2020, 1, 2), DAY, dt.date(2020, 4, 29)) == Period(dt.date(2020, 1, 1), DAY)
