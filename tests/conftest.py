@@ -3,11 +3,11 @@
 import os
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from local.aws import launch
+from tests.places import PLUGINS
 
 _airflow_home = tempfile.TemporaryDirectory(prefix="airflow-")
 
@@ -15,7 +15,7 @@ for name in list(os.environ):
     if name.startswith(("AIRFLOW", "AWS_", "B3_")) and name != "B3_REAL_FILES":
         del os.environ[name]
 os.environ["AIRFLOW_HOME"] = _airflow_home.name
-os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(Path(__file__).resolve().parents[1] / "plugins")
+os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(PLUGINS)
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 # What takes long begins first, so that in the end no worker waits for another.

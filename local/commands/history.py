@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def years(first: str, last: str, now: dt.datetime) -> tuple[int, int]:
-    """The first and last year asked for.
+    """Return the first and last year asked for.
 
     Raises:
         ValueError: they are no years that B3 has files of at the instant `now`, or in the wrong order.
@@ -85,7 +85,7 @@ def years(first: str, last: str, now: dt.datetime) -> tuple[int, int]:
     return begin, end
 
 
-def runs(first: int, last: int) -> list[tuple[int, int]]:
+def years_of_each_run(first: int, last: int) -> list[tuple[int, int]]:
     """Return the first and the last year of each DAG run.
 
     Years before 2011 have some 4 million rows in all, so several go through one run. A later year has its own.
@@ -107,7 +107,7 @@ def run(chosen: source.Source, first: int, last: int, conf: Mapping[str, bool] |
         servers.airflow_on(lake, home_of_lake.run_database, chosen) as environ,
         _progress() as progress,
     ):
-        groups = runs(first, last)
+        groups = years_of_each_run(first, last)
         bar = progress.add_task("", total=len(groups) * TASKS)
         for number, (begin, end) in enumerate(groups):
             label = f"{begin}" if begin == end else f"{begin}-{end}"

@@ -95,9 +95,9 @@ def accepted(names: str) -> dict[str, bool]:
 
 
 def interrupt_on_signals() -> None:
-    """Let SIGTERM be to this process what Ctrl-C is, a KeyboardInterrupt, and no second one interrupt what that ends.
+    """Treat SIGTERM as Ctrl-C: raise KeyboardInterrupt, once. A second signal is ignored.
 
-    `timeout make run` sends two: its own, and the one that make hands on.
+    `timeout make run` sends two signals: one itself, and one through make.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)

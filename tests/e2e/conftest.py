@@ -73,7 +73,7 @@ class Lab:
             (entry["Key"], entry["VersionId"])
             for page in pages
             for entry in page.get("Versions", []) + page.get("DeleteMarkers", [])
-            if of in entry["Key"] and not entry["Key"].startswith(("athena/", "staging/"))
+            if of in entry["Key"] and not entry["Key"].startswith("athena/")
         }
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import IO, Any, TypeVar
 
 from b3.errors import SourceError
@@ -18,6 +20,8 @@ from b3.lake.layout import Lake
 log = logging.getLogger(__name__)
 
 _TRIES = 5
+# Requests at a time.
+_REQUESTS = 4
 # S3's error codes if another PUT, or a deletion, came first.
 _OVERTAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409", "404")
 
@@ -36,6 +40,20 @@ def head(s3: Any, lake: Lake, key: str) -> dict[str, Any] | None:
         if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
             return None
         raise
+
+
+def heads(s3: Any, lake: Lake, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return S3's answer about each object, by key, several at a time. A key without an object is left out."""
+    asked = list(keys)
+    with ThreadPoolExecutor(_REQUESTS) as pool:
+        answers = pool.map(lambda key: head(s3, lake, key), asked)
+        return {key: answer for key, answer in zip(asked, answers, strict=True) if answer is not None}
+
+
+def keys_below(s3: Any, lake: Lake, prefix: str) -> list[str]:
+    """Return the keys of all objects below a prefix, in order."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=lake.bucket, Prefix=prefix)
+    return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
 
 def put(
@@ -60,19 +78,15 @@ def put(
         Overtaken: the object is no longer `former`.
     """
     condition = {"IfMatch": former["ETag"]} if former else {"IfNoneMatch": "*"}
-    with_condition(
-        s3, lake, key, lambda: s3.put_object(Bucket=lake.bucket, Key=key, Body=body, Metadata=metadata, **condition)
-    )
+    with on_condition(s3, lake, key):
+        s3.put_object(Bucket=lake.bucket, Key=key, Body=body, Metadata=metadata, **condition)
 
 
-def with_condition(s3: Any, lake: Lake, key: str, request: Callable[[], _Result]) -> _Result:
-    """Return the answer to a request that carries a condition on the object under `key`.
-
-    Raises:
-        Overtaken: the condition does not hold.
-    """
+@contextmanager
+def on_condition(s3: Any, lake: Lake, key: str) -> Iterator[None]:
+    """Raise Overtaken if S3 refuses the condition of a request in the `with` block, on the object under `key`."""
     try:
-        return request()
+        yield
     except s3.exceptions.ClientError as error:
         if error.response["Error"]["Code"] in _OVERTAKEN:
             raise Overtaken(f"{lake.uri(key)} was replaced meanwhile") from error
@@ -103,25 +117,36 @@ def until_committed(write: Callable[[], _Result], uri: str) -> _Result:
 
 
 def put_if_changed(
-    s3: Any, lake: Lake, key: str, body: bytes, metadata: Mapping[str, str], former: Mapping[str, Any] | None
+    s3: Any,
+    lake: Lake,
+    key: str,
+    body: bytes,
+    metadata: Mapping[str, str],
+    former: Mapping[str, Any] | None,
+    *,
+    more: Callable[[], Mapping[str, str]] = dict,
 ) -> None:
     """Put an object that replaces `former`, unless that has the same bytes and the same `source`.
 
     An object that stays keeps its metadata, which names the file that it was first made from.
 
+    Args:
+        s3: a boto3 S3 client.
+        lake: the lake.
+        key: the object's key.
+        body: its bytes.
+        metadata: its user metadata, with `source` and `rows`.
+        former: as of `put`.
+        more: makes further metadata. It is called only if the object is put.
+
     Raises:
         Overtaken: the object is no longer `former`.
     """
-    if former and holds(former, body, metadata["source"]):
+    if former and has_bytes(former, body) and former["Metadata"].get("source") == metadata["source"]:
         log.info("%s already holds these bytes", lake.uri(key))
         return
-    put(s3, lake, key, body, metadata, former)
+    put(s3, lake, key, body, {**metadata, **more()}, former)
     log.info("%s: %s rows", lake.uri(key), metadata["rows"])
-
-
-def holds(former: Mapping[str, Any], body: bytes, source: str) -> bool:
-    """Return whether an object has these bytes, and this `source` in its metadata."""
-    return has_bytes(former, body) and former["Metadata"].get("source") == source
 
 
 def has_bytes(former: Mapping[str, Any], body: bytes) -> bool:

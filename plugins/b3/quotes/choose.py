@@ -9,17 +9,16 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from b3.calendar import known_sessions
 from b3.lake import layout
-from b3.lake.landed import FETCHED_AT, LandedFile, landed_file, metadata_of
+from b3.lake.commit import heads, keys_below
+from b3.lake.landed import FETCHED_AT, LandedFile, landed_file, with_fetch_time
 from b3.lake.layout import Lake
 
 # Metadata of a file of several sessions: its last session.
 LAST_SESSION = "last-session"
-_READERS = 4
 
 # The metadata of landed files, by B3's file name.
 _Metadata = Mapping[str, dict[str, str]]
@@ -69,8 +68,7 @@ def newest_of_each(s3: Any, lake: Lake, trade_dates: Iterable[dt.date]) -> dict[
     One listing finds the files; then there is one HEAD request per file, and not per session.
     """
     wanted = {trade_date: file_names(trade_date) for trade_date in trade_dates}
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=lake.bucket, Prefix=layout.LANDING_QUOTES_PREFIX)
-    listed = {entry["Key"].rpartition("/")[2] for page in pages for entry in page.get("Contents", [])}
+    listed = {key.rpartition("/")[2] for key in keys_below(s3, lake, layout.LANDING_QUOTES_PREFIX)}
     metadata = _metadata(s3, lake, listed & {name for names in wanted.values() for name in names})
     found = {trade_date: _newest_first(lake, trade_date, metadata) for trade_date in wanted}
     return {trade_date: files[0] for trade_date, files in found.items() if files}
@@ -78,10 +76,8 @@ def newest_of_each(s3: Any, lake: Lake, trade_dates: Iterable[dt.date]) -> dict[
 
 def _metadata(s3: Any, lake: Lake, names: Iterable[str]) -> _Metadata:
     """Return the metadata of the files that are in landing/, by name."""
-    wanted = list(names)
-    with ThreadPoolExecutor(_READERS) as pool:
-        answers = pool.map(lambda name: metadata_of(s3, lake, layout.landing_quotes_key(name)), wanted)
-        return {name: answer for name, answer in zip(wanted, answers, strict=True) if answer is not None}
+    answers = heads(s3, lake, map(layout.landing_quotes_key, names))
+    return {key.rpartition("/")[2]: with_fetch_time(answer) for key, answer in answers.items()}
 
 
 def _newest_first(lake: Lake, trade_date: dt.date, metadata: _Metadata) -> list[LandedFile]:

@@ -18,8 +18,16 @@ import pyarrow.parquet as pq
 
 from b3.errors import Flood, NotPublished
 from b3.lake import layout
-from b3.lake.commit import Overtaken, has_bytes, head, put_if_changed, until_committed, with_condition
-from b3.lake.commit import holds as already_holds
+from b3.lake.commit import (
+    Overtaken,
+    has_bytes,
+    head,
+    heads,
+    keys_below,
+    on_condition,
+    put_if_changed,
+    until_committed,
+)
 from b3.lake.landed import LandedFile, find, open_landed
 from b3.lake.layout import Lake
 from b3.quotes import choose, corrections, cotahist, quality
@@ -115,7 +123,7 @@ def write_year(s3: Any, lake: Lake, year: int, accepted: Accepted = NOTHING) -> 
         SourceError: or another subclass: the landed file is damaged.
         Nothing is written if an error is raised.
     """
-    formers = _formers(s3, lake, year)
+    formers = heads(s3, lake, keys_below(s3, lake, layout.raw_quotes_prefix(year)))
     key = layout.landing_quotes_key(choose.year_file(year).name)
     landed = find(s3, lake, key)
     if landed is None:
@@ -133,7 +141,6 @@ def write_year(s3: Any, lake: Lake, year: int, accepted: Accepted = NOTHING) -> 
                 if chosen.uri != landed.uri:
                     records = _read_session(s3, lake, chosen, date)
                     if len(records):
-                        log.warning("%s was fetched after %s; using it for %s", chosen.uri, landed.uri, date)
                         return chosen, records
                 return landed, found.table(date)
 
@@ -143,6 +150,8 @@ def write_year(s3: Any, lake: Lake, year: int, accepted: Accepted = NOTHING) -> 
 
             def write(date: dt.date) -> RawPartition:
                 chosen, records = records_of(date)
+                if chosen.uri != landed.uri:
+                    log.warning("%s was fetched after %s; using it for %s", chosen.uri, landed.uri, date)
                 try:
                     return _commit(s3, lake, chosen, date, records, formers.get(layout.raw_quotes_key(date)))
                 except Overtaken as overtaken:
@@ -203,16 +212,6 @@ def _read_session(s3: Any, lake: Lake, landed: LandedFile, trade_date: dt.date) 
             return found.table(trade_date) if found.dates() else cotahist.READ_SCHEMA.empty_table()
 
 
-def _formers(s3: Any, lake: Lake, year: int) -> dict[str, dict[str, Any]]:
-    """Return S3's answer about each raw object of a year, by key."""
-    prefix = layout.raw_quotes_prefix(year)
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=lake.bucket, Prefix=prefix)
-    keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-    with ThreadPoolExecutor(_WRITERS) as pool:
-        answers = zip(keys, pool.map(lambda key: head(s3, lake, key), keys), strict=True)
-        return {key: answer for key, answer in answers if answer}
-
-
 def _check_session(
     records: pa.Table, trade_date: dt.date, source: str, former: dict[str, Any] | None, accepted: Accepted
 ) -> None:
@@ -238,9 +237,7 @@ def _commit(
     """
     key, parquet = layout.raw_quotes_key(trade_date), _encode(records)
     metadata = {**landed.metadata(), "rows": str(len(records))}
-    if former and not already_holds(former, parquet, landed.source):
-        metadata |= _correction(s3, lake, key, former, parquet)
-    put_if_changed(s3, lake, key, parquet, metadata, former)
+    put_if_changed(s3, lake, key, parquet, metadata, former, more=lambda: _correction(s3, lake, key, former, parquet))
     volume = pc.sum(records["financial_volume"]).as_py()
     return RawPartition(trade_date.isoformat(), lake.uri(key), landed.uri, len(records), str(volume))
 
@@ -251,9 +248,12 @@ def _encode(records: pa.Table) -> bytes:
     return parquet.getvalue()
 
 
-def _correction(s3: Any, lake: Lake, key: str, former: dict[str, Any], parquet: bytes) -> dict[str, str]:
-    """Return metadata on how the records of `parquet` differ from those of the former object."""
-    answer = with_condition(s3, lake, key, lambda: s3.get_object(Bucket=lake.bucket, Key=key, IfMatch=former["ETag"]))
+def _correction(s3: Any, lake: Lake, key: str, former: dict[str, Any] | None, parquet: bytes) -> dict[str, str]:
+    """Return metadata on how the records of `parquet` differ from those of the former object, if there is one."""
+    if former is None:
+        return {}
+    with on_condition(s3, lake, key):
+        answer = s3.get_object(Bucket=lake.bucket, Key=key, IfMatch=former["ETag"])
     try:
         before = pq.read_table(io.BytesIO(answer["Body"].read()))
     except pa.ArrowException:

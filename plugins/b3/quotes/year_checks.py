@@ -10,7 +10,7 @@ from typing import Any
 from b3.calendar import sessions
 from b3.errors import CalendarDiffers, NotPublished, RecordsLost
 from b3.lake import layout
-from b3.lake.commit import with_condition
+from b3.lake.commit import on_condition
 from b3.lake.landed import LandedFile
 from b3.lake.layout import Lake
 from b3.quotes.accepted import Accepted
@@ -106,17 +106,13 @@ def keep_lost(s3: Any, lake: Lake, former: dict[str, Any], trade_date: dt.date, 
     if former["Metadata"].get(LACKED_BY) == landed.sha256:
         return
     key = layout.raw_quotes_key(trade_date)
-    with_condition(
-        s3,
-        lake,
-        key,
-        lambda: s3.copy_object(
+    with on_condition(s3, lake, key):
+        s3.copy_object(
             Bucket=lake.bucket,
             Key=key,
             CopySource={"Bucket": lake.bucket, "Key": key},
             CopySourceIfMatch=former["ETag"],
             MetadataDirective="REPLACE",
             Metadata={**former["Metadata"], LACKED_BY: landed.sha256},
-        ),
-    )
+        )
     log.warning("%s lacks %s; %s stays", landed.uri, trade_date, lake.uri(key))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from b3.errors import OtherSession, SourceError, reading
 from b3.indexes.answers import current_session
 from b3.lake import layout
+from b3.lake.commit import keys_below
 from b3.lake.landed import LandedFile, find, keep, receive, rejecting
 from b3.lake.layout import Lake
 from b3.sectors import workbook
@@ -74,6 +75,5 @@ def capture_sectors(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, inde
 
 def _newest_sectors_key(s3: Any, lake: Lake, last: str) -> str | None:
     """Return the key of the newest workbook up to the key `last`. The dates in keys sort as text."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=lake.bucket, Prefix=layout.LANDING_SECTORS_PREFIX)
-    keys = (found["Key"] for page in pages for found in page.get("Contents", []))
+    keys = keys_below(s3, lake, layout.LANDING_SECTORS_PREFIX)
     return max((key for key in keys if key <= last and key.endswith(".xlsx")), default=None)

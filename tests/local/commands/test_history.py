@@ -45,4 +45,4 @@ def test_a_year_that_cannot_be_run_is_status_2_and_starts_nothing(capsys):
     ids=["large years", "a small year", "small years", "small and large years"],
 )
 def test_small_years_go_through_one_run(first, last, expected):
-    assert history.runs(first, last) == expected
+    assert history.years_of_each_run(first, last) == expected
