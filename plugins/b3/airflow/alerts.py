@@ -87,10 +87,12 @@ def _of(context: Mapping[str, Any]) -> str:
 
 
 def of_run(run: Any) -> str:
-    """Return the trade date or year of a run, as ` for 2020-04-30`. The run's id has only the day it was due."""
+    """Return a run's trade date or years, as ` for 2020-04-30`. The run's id has only the day it was due."""
     conf = {} if run.run_type in run_dates.BY_LOGICAL_DATE else run.conf or {}
     day = conf.get("trade_date") or conf.get("year") or (run.logical_date and day_of(run.logical_date))
-    return f" for {day}" if day else ""
+    first, last = conf.get("year"), conf.get("last_year")
+    until = f" to {last}" if last is not None and str(last) != str(first) else ""
+    return f" for {day}{until}" if day else ""
 
 
 def _subject(text: str) -> str:

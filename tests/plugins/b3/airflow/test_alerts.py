@@ -34,8 +34,10 @@ class TestDescribe:
             ({"run_type": "backfill", "conf": {"trade_date": "2020-04-30"}}, "2024-03-14"),
             ({"run_type": "manual", "conf": {"trade_date": "2020-04-30"}}, "2020-04-30"),
             ({"run_type": "manual", "conf": {"year": 2020}, "logical_date": None}, "2020"),
+            ({"run_type": "manual", "conf": {"year": 1986, "last_year": 1993}, "logical_date": None}, "1986 to 1993"),
+            ({"run_type": "manual", "conf": {"year": 1986, "last_year": 1986}, "logical_date": None}, "1986"),
         ],
-        ids=["scheduled", "backfill", "for a trade date", "for a year"],
+        ids=["scheduled", "backfill", "for a trade date", "for a year", "for several years", "for one year of several"],
     )
     def test_names_what_the_run_was_for_which_its_id_does_not(self, run, day):
         run = {"logical_date": dt.datetime(2024, 3, 14, tzinfo=dt.UTC), **run}
