@@ -36,7 +36,7 @@ def refine_quotes(judged: DataFrame) -> DataFrame:
         "asset_class",
         F.datediff("expiry_date", "source_date").alias("days_to_expiry"),
         change_pct().alias("change_pct"),
-        F.size("breaches").alias("finding_count"),
+        F.coalesce(F.size("breaches"), F.lit(0)).alias("finding_count"),
         "file_line",
         "breaches",
     )
