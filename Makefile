@@ -6,15 +6,13 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON3 ?= python3
 PYTHON := PYTHONPATH=plugins .venv/bin/python
-EXCHANGE ?=
-ACCEPT ?=
-DATE ?=
-FROM ?=
-TO ?=
-SQL ?=
-FILE ?=
-ARGS ?=
 TESTS ?= tests
+
+# What a person types reaches the shell through the environment alone: nothing in it ends a string, or is run.
+GIVEN := DATE FROM TO EXCHANGE ACCEPT SQL FILE ARGS TESTS VERSIONS MEASURE \
+  STACK BUCKET DRY_RUN AIRFLOW MWAA PARAMETERS WITH_DATA
+unexport $(GIVEN)
+$(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
 
 # Resolutions are dated: what a later release breaks must not reach an older set.
 AIRFLOW_DATE := 2026-08-25
@@ -30,31 +28,29 @@ setup: ## Make the environments (.venv is the editor's)
 	@$(PYTHON3) -m local.setup
 
 run: setup ## Run the daily DAG once: [DATE=YYYY-MM-DD] [EXCHANGE=auto|live|simulated|FOLDER] [ACCEPT=flood,loss]
-	@$(PYTHON) -m local.commands.run --date "$(DATE)" --exchange "$(EXCHANGE)" --accept "$(ACCEPT)"
+	@$(PYTHON) -m local.commands.run --date "$$GIVEN_DATE" --exchange "$$GIVEN_EXCHANGE" --accept "$$GIVEN_ACCEPT"
 
 history: setup ## Whole years from B3's annual files: FROM=2020 [TO=2024] [EXCHANGE=…] [ACCEPT=flood,loss]
-	@$(PYTHON) -m local.commands.history --from "$(FROM)" --to "$(TO)" --exchange "$(EXCHANGE)" --accept "$(ACCEPT)"
+	@$(PYTHON) -m local.commands.history --from "$$GIVEN_FROM" --to "$$GIVEN_TO" --exchange "$$GIVEN_EXCHANGE" --accept "$$GIVEN_ACCEPT"
 
 diff: setup ## What B3 corrected in a session: DATE=YYYY-MM-DD [FROM=1] [TO=2] [EXCHANGE=simulated]
-	@$(PYTHON) -m local.commands.diff --date "$(DATE)" --from "$(FROM)" --to "$(TO)" --exchange "$(EXCHANGE)"
+	@$(PYTHON) -m local.commands.diff --date "$$GIVEN_DATE" --from "$$GIVEN_FROM" --to "$$GIVEN_TO" --exchange "$$GIVEN_EXCHANGE"
 
 query: setup ## Ask the local lake: SQL="SELECT …" or FILE=path.sql [DATE=…] [EXCHANGE=simulated]
-	@$(PYTHON) -m local.commands.query --sql "$$B3_SQL" --file "$(FILE)" --date "$(DATE)" --exchange "$(EXCHANGE)"
-query: export B3_SQL = $(SQL)
+	@$(PYTHON) -m local.commands.query --sql "$$GIVEN_SQL" --file "$$GIVEN_FILE" --date "$$GIVEN_DATE" --exchange "$$GIVEN_EXCHANGE"
 
 ui: setup ## Airflow's UI over the same lake, with its scheduler; Ctrl-C ends it: [EXCHANGE=…]
-	@exec env PYTHONPATH=plugins .venv/bin/python -m local.commands.ui --exchange "$(EXCHANGE)"
+	@exec env PYTHONPATH=plugins .venv/bin/python -m local.commands.ui --exchange "$$GIVEN_EXCHANGE"
 
 airflow: setup ## A command of Airflow's own on the same lake: ARGS="dags list" [EXCHANGE=…]
-	@$(PYTHON) -m local.commands.airflow --args "$$B3_ARGS" --exchange "$(EXCHANGE)"
-airflow: export B3_ARGS = $(ARGS)
+	@$(PYTHON) -m local.commands.airflow --args "$$GIVEN_ARGS" --exchange "$$GIVEN_EXCHANGE"
 
 # It sets up by itself, once it has said what set-up needs.
 doctor: ## What this machine lacks, and whether B3's addresses are as the parsers expect: [EXCHANGE=…]
-	@PYTHONPATH=plugins $(PYTHON3) -m local.commands.doctor --exchange "$(EXCHANGE)"
+	@PYTHONPATH=plugins $(PYTHON3) -m local.commands.doctor --exchange "$$GIVEN_EXCHANGE"
 
 test: lint ## Linters, then every test but those of test-compose and test-mwaa: [TESTS=tests/plugins]
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $$GIVEN_TESTS
 
 test-dags: setup ## Whether the DAGs import and are wired as they should be, and nothing else
 	@$(PYTHON) -m pytest tests/dags
@@ -64,10 +60,10 @@ test-compose: ## docker compose up for real, a run over REST, down; skipped with
 	@TEST_COMPOSE=1 $(PYTHON) -m pytest -s tests/compose
 
 test-mwaa: ## The DAGs under each Airflow that MWAA has, laid out as there: [VERSIONS="3.0.6 3.2.1 3.3.1"]
-	@$(PYTHON3) -m local.mwaa.check $(VERSIONS)
+	@$(PYTHON3) -m local.mwaa.check $$GIVEN_VERSIONS
 
 cost: setup ## What it costs on AWS, into docs/cost.md: [MEASURE=YYYY-MM-DD]
-	@$(if $(MEASURE),$(PYTHON) -m local.cost.measure "$(MEASURE)")
+	@[ -z "$$GIVEN_MEASURE" ] || $(PYTHON) -m local.cost.measure "$$GIVEN_MEASURE"
 	@$(PYTHON) -m local.cost.report
 
 bench: setup ## The parser against others, as ratios; what one more day costs in a lake of 1, 250 and 2,500 days
@@ -87,12 +83,14 @@ structure: ## Draw what imports what, from the code, into docs/architecture.md
 
 deploy: ## Make an AWS account what the checkout says: STACK=… BUCKET=… [DRY_RUN=1] [AIRFLOW=3.3.1] [MWAA=no] [PARAMETERS="Name=Value …"]
 	@$(PYTHON3) -m local.setup airflow
-	@$(PYTHON) -m infra.deploy deploy --stack "$(STACK)" --bucket "$(BUCKET)" --airflow "$(AIRFLOW)" \
-	  $(if $(DRY_RUN),--dry-run) $(if $(filter no,$(MWAA)),--without-mwaa) $(addprefix --parameter ,$(PARAMETERS))
+	@for parameter in $$GIVEN_PARAMETERS; do set -- "$$@" --parameter "$$parameter"; done; \
+	  if [ "$$GIVEN_MWAA" = no ]; then set -- "$$@" --without-mwaa; fi; \
+	  $(PYTHON) -m infra.deploy deploy --stack "$$GIVEN_STACK" --bucket "$$GIVEN_BUCKET" --airflow "$$GIVEN_AIRFLOW" \
+	    $${GIVEN_DRY_RUN:+--dry-run} "$$@"
 
 destroy: ## Delete what deploy made; asks for the stack's name: STACK=… BUCKET=… [WITH_DATA=1]
 	@$(PYTHON3) -m local.setup airflow
-	@$(PYTHON) -m infra.deploy destroy --stack "$(STACK)" --bucket "$(BUCKET)" $(if $(WITH_DATA),--with-data)
+	@$(PYTHON) -m infra.deploy destroy --stack "$$GIVEN_STACK" --bucket "$$GIVEN_BUCKET" $${GIVEN_WITH_DATA:+--with-data}
 
 constraints: ## Resolve every version anew, as of the dates in the Makefile and local/mwaa/versions.py
 	@$(PYTHON3) -m local.commands.constraints $(AIRFLOW_DATE) $(LOCAL_DATE)
