@@ -42,6 +42,11 @@ def head(s3: Any, lake: Lake, key: str) -> dict[str, Any] | None:
         raise
 
 
+def etag_of(s3: Any, lake: Lake, key: str) -> str | None:
+    """Return the ETag of the object under `key`, None if there is no object."""
+    return (head(s3, lake, key) or {}).get("ETag")
+
+
 def heads(s3: Any, lake: Lake, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Return S3's answer about each object, by key, several at a time. A key without an object is left out."""
     asked = list(keys)

@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
@@ -39,10 +39,13 @@ class LandedFile:
         return {"source": self.source, "source-url": self.url, "source-sha256": self.sha256}
 
 
-def keep(s3: Any, lake: Lake, key: str, file: IO[bytes], download: Download, **more: str) -> LandedFile:
+def keep(
+    s3: Any, lake: Lake, key: str, file: IO[bytes], download: Download, *, seen: str | None = None, **more: str
+) -> LandedFile:
     """Put a download under `key`. Write equal bytes once; of different bytes the last fetched win.
 
-    Several runs may put the same file at once, as the runs of a backfill put a year's file.
+    Several runs may put the same file at once, as the runs of a backfill put a year's file. An object whose bytes are
+    not those of its metadata is replaced; the bucket keeps the damaged version.
 
     Args:
         s3: a boto3 S3 client.
@@ -50,34 +53,55 @@ def keep(s3: Any, lake: Lake, key: str, file: IO[bytes], download: Download, **m
         key: the key in landing/.
         file: the downloaded bytes.
         download: URL and time of the download.
+        seen: ETag of the object under `key` before B3 was asked. The download is newer than that object, whatever the
+            clocks say.
         more: metadata beside the origin.
 
     Returns:
         The file that is now under `key`.
     """
     uri = lake.uri(key)
-    return until_committed(lambda: _keep(s3, lake, key, file, download, more), uri)
+    return until_committed(lambda: _keep(s3, lake, key, file, download, seen, more), uri)
 
 
-def _keep(s3: Any, lake: Lake, key: str, file: IO[bytes], download: Download, more: dict[str, str]) -> LandedFile:
+def _keep(
+    s3: Any, lake: Lake, key: str, file: IO[bytes], download: Download, seen: str | None, more: dict[str, str]
+) -> LandedFile:
     landed = LandedFile(lake.uri(key), download.url, download.sha256, download.source)
     fetched_at = download.fetched_at.isoformat(timespec="seconds")
     former = head(s3, lake, key)
     if former is not None:
-        before = landed_file(lake, key, former["Metadata"])
+        metadata = with_fetch_time(former)
+        before = landed_file(lake, key, metadata)
         if before.sha256 == landed.sha256:
-            if more.keys() <= former["Metadata"].keys():
+            if not _has_bytes_of(s3, lake, before, former, file):
+                log.warning("%s is damaged: its bytes are put anew; the bucket keeps the damaged version", landed.uri)
+            elif more.keys() <= metadata.keys():
                 log.info("%s already holds these bytes", landed.uri)
                 return before
-            # Put the bytes again to add the new metadata. The fetch time stays.
-            fetched_at = former["Metadata"].get(FETCHED_AT, fetched_at)
-        elif former["Metadata"].get(FETCHED_AT, "") > fetched_at:
-            log.info("%s already holds bytes that were fetched later", landed.uri)
-            return before
+            # Put the bytes again. The fetch time stays.
+            fetched_at = metadata[FETCHED_AT]
+            more = {name: value for name, value in metadata.items() if name not in ORIGIN} | more
+        elif metadata[FETCHED_AT] > fetched_at:
+            if former["ETag"] != seen:
+                log.info("%s already holds bytes that were fetched later", landed.uri)
+                return before
+            log.warning("the clock says %s, before %s landed: it is behind", fetched_at, landed.uri)
+            fetched_at = metadata[FETCHED_AT]
     file.seek(0)
     put(s3, lake, key, file, {**landed.metadata(), **more, FETCHED_AT: fetched_at}, former)
     log.info("%s: %d bytes from %s, sha256 %s", landed.uri, download.size, landed.url, landed.sha256)
     return landed
+
+
+def _has_bytes_of(s3: Any, lake: Lake, landed: LandedFile, answer: Mapping[str, Any], file: IO[bytes]) -> bool:
+    """Return whether a landed object has the bytes of `file`: by its ETag, else by reading it."""
+    file.seek(0)
+    digest = hashlib.md5(usedforsecurity=False)
+    for chunk in iter(lambda: file.read(1 << 20), b""):
+        digest.update(chunk)
+    # The ETag is no MD5 if the object is encrypted with a key of KMS, or was put in parts.
+    return answer["ETag"].strip('"') == digest.hexdigest() or is_intact(s3, lake, landed)
 
 
 def receive(s3: Any, lake: Lake, name: str, file: IO[bytes], download: Download) -> LandedFile:
@@ -129,10 +153,15 @@ def metadata_of(s3: Any, lake: Lake, key: str) -> dict[str, str] | None:
     return None if answer is None else with_fetch_time(answer)
 
 
-def with_fetch_time(answer: dict[str, Any]) -> dict[str, str]:
-    """Return the user metadata in S3's answer; an object put by hand has no fetch time, so take LastModified."""
+def with_fetch_time(answer: Mapping[str, Any]) -> dict[str, str]:
+    """Return the user metadata in S3's answer, with the time of the fetch.
+
+    No object was fetched after S3 stored it: a later time is that of a clock that was ahead, so LastModified counts.
+    An object put by hand has no fetch time, and LastModified counts too.
+    """
     put_at = answer["LastModified"].astimezone(dt.UTC).isoformat(timespec="seconds")
-    return {FETCHED_AT: put_at, **answer["Metadata"]}
+    metadata: dict[str, str] = answer["Metadata"]
+    return {**metadata, FETCHED_AT: min(put_at, metadata.get(FETCHED_AT, put_at))}
 
 
 def landed_file(lake: Lake, key: str, metadata: dict[str, str]) -> LandedFile:
@@ -152,22 +181,35 @@ def landed_file(lake: Lake, key: str, metadata: dict[str, str]) -> LandedFile:
     return LandedFile(lake.uri(key), metadata["source-url"], metadata["source-sha256"], metadata["source"])
 
 
+def is_intact(s3: Any, lake: Lake, landed: LandedFile) -> bool:
+    """Return whether a landed object has the bytes whose sha256 its metadata has."""
+    return _copy(s3, lake, landed, None) == landed.sha256
+
+
+def _copy(s3: Any, lake: Lake, landed: LandedFile, sink: IO[bytes] | None) -> str:
+    """Copy a landed file to `sink`, if there is one; return the sha256 of its bytes."""
+    digest = hashlib.sha256()
+    for chunk in s3.get_object(Bucket=lake.bucket, Key=lake.key(landed.uri))["Body"].iter_chunks(1 << 20):
+        if sink is not None:
+            sink.write(chunk)
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
 def open_landed(s3: Any, lake: Lake, landed: LandedFile, sink: IO[bytes]) -> None:
     """Copy a landed file to `sink` and rewind it.
 
     Raises:
         SourceError: the bytes do not have the sha256 that the metadata has.
     """
-    digest = hashlib.sha256()
-    for chunk in s3.get_object(Bucket=lake.bucket, Key=lake.key(landed.uri))["Body"].iter_chunks(1 << 20):
-        sink.write(chunk)
-        digest.update(chunk)
-    if digest.hexdigest() != landed.sha256:
+    found = _copy(s3, lake, landed, sink)
+    if found != landed.sha256:
         raise SourceError(
             source=landed.uri,
             expected=f"the bytes of sha256 {landed.sha256}, as fetched from {landed.url}",
-            found=f"sha256 {digest.hexdigest()}",
-            hint="The object was replaced: restore its former version, or run scrape again.",
+            found=f"sha256 {found}",
+            hint="The object was damaged: run scrape again, which mends it if B3 still has the file, or restore its "
+            "former version.",
         )
     sink.seek(0)
 

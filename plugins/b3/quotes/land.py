@@ -11,7 +11,8 @@ from b3.calendar import known_sessions, sessions
 from b3.calendar.known_sessions import SESSION_DAYS
 from b3.errors import NoRecords, NotB3Data, NotPublished, NotServed, SourceError, WrongDate
 from b3.lake import layout
-from b3.lake.landed import LandedFile, find, keep, landed_file, metadata_of, rejecting
+from b3.lake.commit import etag_of
+from b3.lake.landed import LandedFile, find, is_intact, keep, landed_file, metadata_of, rejecting
 from b3.lake.layout import Lake
 from b3.quotes import choose, cotahist
 from b3.quotes.choose import LAST_SESSION, LongerFile
@@ -51,12 +52,13 @@ def capture_quotes(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, *, us
     known_sessions.check_session(s3, lake, trade_date)
     name = layout.daily_quotes_file(trade_date)
     key = layout.landing_quotes_key(name)
+    seen = etag_of(s3, lake, key)
     with tempfile.TemporaryFile() as file:
         try:
             download = hook.download_quotes(name, file)
             with rejecting(s3, lake, name, file, download):
                 cotahist.verify(file, trade_date, name=download.url)
-            return keep(s3, lake, key, file, download)
+            return keep(s3, lake, key, file, download, seen=seen)
         # B3 answers in three ways that it has no file: 404, no bytes, a web page.
         except (NotPublished, NotB3Data) as error:
             missing = error
@@ -86,8 +88,10 @@ def capture_year(hook: B3Hook, s3: Any, lake: Lake, year: int) -> LandedFile:
     listed = year >= sessions.CALENDAR_IS_SURE_FROM or SESSION_DAYS in (metadata or {})
     if metadata is not None and choose.reaches(metadata, last) and listed:
         landed = landed_file(lake, key, metadata)
-        log.info("%s is complete; B3 is not asked again", landed.uri)
-        return landed
+        if is_intact(s3, lake, landed):
+            log.info("%s is complete; B3 is not asked again", landed.uri)
+            return landed
+        log.warning("%s is damaged; B3 is asked again", landed.uri)
     landed, _ = _download_longer(hook, s3, lake, wanted)
     return landed
 
@@ -118,6 +122,8 @@ def _download_first(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, miss
 
 
 def _download_longer(hook: B3Hook, s3: Any, lake: Lake, wanted: LongerFile) -> tuple[LandedFile, cotahist.Summary]:
+    key = layout.landing_quotes_key(wanted.name)
+    seen = etag_of(s3, lake, key)
     with tempfile.TemporaryFile() as file:
         download = hook.download_quotes(wanted.name, file)
         with rejecting(s3, lake, wanted.name, file, download):
@@ -127,8 +133,7 @@ def _download_longer(hook: B3Hook, s3: Any, lake: Lake, wanted: LongerFile) -> t
             LAST_SESSION: max(summary.records_by_date).isoformat(),
             SESSION_DAYS: known_sessions.encode(summary.records_by_date),
         }
-        key = layout.landing_quotes_key(wanted.name)
-        return keep(s3, lake, key, file, download, **more), summary
+        return keep(s3, lake, key, file, download, seen=seen, **more), summary
 
 
 def _check_days(summary: cotahist.Summary, wanted: LongerFile, source: str) -> None:

@@ -133,14 +133,72 @@ class TestRunsThatLandTheSameFileAtOnce:
         assert len(versions()[key]) == (2 if there else 1)
 
 
+class TestADamagedFile:
+    def test_is_mended_by_the_same_bytes_and_the_damaged_version_stays(self, s3, lake, body, versions):
+        kept = landed.keep(s3, lake, KEY, *downloaded(SENT), **{"last-session": "2020-12-30"})
+        metadata = s3.head_object(Bucket=lake.bucket, Key=KEY)["Metadata"]
+        s3.put_object(Bucket=lake.bucket, Key=KEY, Body=b"damaged", Metadata=metadata)
+        assert not landed.is_intact(s3, lake, kept)
+
+        assert landed.keep(s3, lake, KEY, *downloaded(SENT)) == kept
+
+        assert body(KEY) == SENT
+        assert s3.head_object(Bucket=lake.bucket, Key=KEY)["Metadata"] == metadata
+        assert len(versions()[KEY]) == 3
+
+    def test_is_not_one_whose_etag_is_no_md5(self, s3, lake, versions):
+        """As with a key of KMS."""
+        landed.keep(s3, lake, KEY, *downloaded(SENT))
+
+        class Encrypting:
+            exceptions = s3.exceptions
+            get_object = s3.get_object
+
+            def head_object(self, **arguments: str) -> Any:
+                return {**s3.head_object(**arguments), "ETag": '"0123"'}
+
+        landed.keep(Encrypting(), lake, KEY, *downloaded(SENT))
+
+        assert len(versions()[KEY]) == 1
+
+
+class TestAClock:
+    """Of a machine that fetches, a day away from S3's."""
+
+    AHEAD, BEHIND = (dt.datetime.now(dt.UTC) + sign * dt.timedelta(days=1) for sign in (1, -1))
+
+    def fetched_at(self, s3, lake):
+        return landed.with_fetch_time(s3.head_object(Bucket=lake.bucket, Key=KEY))["fetched-at"]
+
+    def test_that_was_ahead_once_does_not_hide_a_correction(self, s3, lake, body):
+        landed.keep(s3, lake, KEY, *downloaded(SENT, self.AHEAD))
+        assert self.fetched_at(s3, lake) <= dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+
+        landed.keep(s3, lake, KEY, *downloaded(CORRECTED, dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)))
+
+        assert body(KEY) == CORRECTED
+
+    def test_that_is_behind_does_not_hide_one_that_was_fetched_after_the_look_at_the_former(self, s3, lake, body):
+        landed.keep(s3, lake, KEY, *downloaded(SENT))
+        before = self.fetched_at(s3, lake)
+        seen = s3.head_object(Bucket=lake.bucket, Key=KEY)["ETag"]
+
+        landed.keep(s3, lake, KEY, *downloaded(CORRECTED, self.BEHIND), seen=seen)
+
+        assert body(KEY) == CORRECTED
+        assert self.fetched_at(s3, lake) == before
+
+
 class TestAFileThatWasFetchedLaterByAnotherRun:
-    LATER = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
+    EARLIER = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 
     def test_is_not_replaced_by_the_older(self, s3, lake, body):
         key = KEY
-        newer = landed.keep(s3, lake, key, *downloaded(b"newer", self.LATER))
+        landed.keep(s3, lake, key, *downloaded(b"former", self.EARLIER - dt.timedelta(days=1)))
+        seen = s3.head_object(Bucket=lake.bucket, Key=key)["ETag"]
+        newer = landed.keep(s3, lake, key, *downloaded(b"newer"))
 
-        assert landed.keep(s3, lake, key, *downloaded(b"older")) == newer
+        assert landed.keep(s3, lake, key, *downloaded(b"older", self.EARLIER), seen=seen) == newer
         assert body(key) == b"newer"
 
     def test_and_deleted_since_does_not_stand_in_the_way(self, s3, lake, body):

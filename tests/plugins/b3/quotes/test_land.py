@@ -47,6 +47,17 @@ def asked(exchange):
     return lambda: [request.path.rpartition("/")[2] for request in exchange.requests]
 
 
+@pytest.fixture
+def damage(s3, lake):
+    """Replace an object's bytes under the metadata that it has."""
+
+    def run(key: str) -> None:
+        metadata = s3.head_object(Bucket=lake.bucket, Key=key)["Metadata"]
+        s3.put_object(Bucket=lake.bucket, Key=key, Body=b"damaged", Metadata=metadata)
+
+    return run
+
+
 class TestAFileOfTheSession:
     def test_lands_byte_for_byte_with_its_origin(self, capture, exchange, s3, lake):
         landed = capture(Answer(body=SENT))
@@ -80,6 +91,14 @@ class TestAFileOfTheSession:
 
         assert versions() == before
         assert len(exchange.requests) == 2
+
+    def test_whose_object_is_damaged_is_mended(self, capture, damage, body):
+        capture(Answer(body=SENT))
+        damage(KEY)
+
+        capture(Answer(body=SENT))
+
+        assert body(KEY) == SENT
 
     def test_corrected_by_b3_becomes_a_new_version_and_the_former_stays(self, capture, versions, body):
         capture(Answer(body=SENT))
@@ -493,6 +512,15 @@ class TestAYear:
         assert capture(b"anything else") == first
 
         assert len(exchange.requests) == asked
+
+    def test_whose_object_is_damaged_is_fetched_again(self, capture, damage, body):
+        sent = of_days(DATE, dt.date(2020, 12, 30))
+        capture(sent)
+        damage(f"landing/quotes/{YEAR}")
+
+        capture(sent)
+
+        assert body(f"landing/quotes/{YEAR}") == sent
 
     def test_that_goes_on_is_fetched_again_and_the_former_stays(self, capture, versions):
         capture(of_days(DATE))
