@@ -15,7 +15,7 @@ from b3.lake.layout import Lake, raw_quotes_key
 from b3.quotes import corrections, landed_versions
 from b3.quotes.corrections import Change, Correction
 from b3.quotes.landed_versions import LandedVersion
-from local.lake import home, servers, source
+from local.lake import servers, source
 
 # Changes of each kind that are printed; the rest is counted.
 SHOWN = 20
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError:
         print(f"diff: expected DATE=YYYY-MM-DD, found DATE={options.date}", file=sys.stderr)
         return 2
-    where = home.find(source.choose(options.exchange).data) if options.exchange else home.last_used()
+    where = source.asked_lake(options.exchange)
     if where is None:
         print("diff: there is no lake yet: `make run` makes one", file=sys.stderr)
         return 1

@@ -8,12 +8,9 @@ import os
 import sys
 from collections.abc import Mapping
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 from b3.calendar import sessions
 from local.aws.glue import spark
-from local.lake import dag_runs, home, query_client, servers, source
+from local.lake import dag_runs, home, progress, query_client, servers, source
 
 DAG = "b3_history"
 TASKS = 6  # the five steps, and all checks as one
@@ -108,28 +105,28 @@ def run(chosen: source.Source, first: int, last: int, conf: Mapping[str, bool] |
     with (
         servers.lake(home_of_lake) as lake,
         servers.airflow_on(lake, home_of_lake.run_database, chosen) as environ,
-        _progress() as progress,
+        progress.bar() as shown,
     ):
         groups = years_of_each_run(first, last)
-        bar = progress.add_task("", total=len(groups) * TASKS)
+        bar = shown.add_task("", total=len(groups) * TASKS)
         for number, (begin, end) in enumerate(groups):
             label = f"{begin}" if begin == end else f"{begin}-{end}"
-            progress.update(bar, description=label, completed=number * TASKS)
+            shown.update(bar, description=label, completed=number * TASKS)
             given = {**(conf or {}), "year": begin, "last_year": end}
             with dag_runs.DagRun(home_of_lake, environ, DAG, dt.date(begin, 1, 1), given) as dag_run:
                 for task in dag_run:
                     if not task.task.startswith("validate."):
-                        progress.update(bar, advance=1, description=f"{label} {task.task}")
+                        shown.update(bar, advance=1, description=f"{label} {task.task}")
                     if task.state != "success":
-                        progress.print(f"  {label} {task.state:<16} {task.task}", highlight=False)
+                        shown.print(f"  {label} {task.state:<16} {task.task}", highlight=False)
                     if task.error:
-                        progress.print(f"      {task.error}", highlight=False, markup=False)
+                        shown.print(f"      {task.error}", highlight=False, markup=False)
             if not dag_run.succeeded:
-                progress.stop()
+                shown.stop()
                 print(f"{DAG} {label}: FAILED; Airflow's log: {dag_runs.short(dag_run.log)}")
                 return 1
-        progress.update(bar, description=f"{last} done", completed=len(groups) * TASKS)
-        progress.stop()
+        shown.update(bar, description=f"{last} done", completed=len(groups) * TASKS)
+        shown.stop()
         print(query_client.table(query_client.query(lake, YEARS.format(first=first, last=last))))
         findings = query_client.query(lake, FINDINGS.format(first=first, last=last))
         if findings.rows:
@@ -137,19 +134,6 @@ def run(chosen: source.Source, first: int, last: int, conf: Mapping[str, bool] |
             print(query_client.table(findings))
     print(f"\nthe lake: s3://{home_of_lake.bucket}/, kept in {dag_runs.short(home_of_lake.folder)}")
     return 0
-
-
-def _progress() -> Progress:
-    """A bar over all tasks of all years, with the time gone and an estimate of the time left."""
-    return Progress(
-        TextColumn("{task.description:<24}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left:"),
-        TimeRemainingColumn(),
-        console=Console(),
-    )
 
 
 if __name__ == "__main__":

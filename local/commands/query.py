@@ -7,7 +7,7 @@ import datetime as dt
 import sys
 from pathlib import Path
 
-from local.lake import home, query_client, servers, source
+from local.lake import query_client, servers, source
 
 # How the files of include/sql/analysis/ ask for a session; the only place where a file names it.
 LAST_SESSION = '(SELECT max(trade_date) FROM "quotes$partitions")'
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         sql = options.sql or Path(options.file).read_text()
         if options.date:
             sql = for_session(sql, dt.date.fromisoformat(options.date))
-        where = home.find(source.choose(options.exchange).data) if options.exchange else home.last_used()
+        where = source.asked_lake(options.exchange)
         if where is None:
             print("query: there is no lake yet: `make run` makes one", file=sys.stderr)
             return 1

@@ -88,6 +88,15 @@ def choose(exchange: str) -> Source:
     return Source("replay", folder)
 
 
+def asked_lake(exchange: str) -> home.Home | None:
+    """Return the lake that `EXCHANGE=` names; if it is empty, the lake that was used last, None if there is none.
+
+    Raises:
+        ValueError: `exchange` is none of those that `choose` takes.
+    """
+    return home.find(choose(exchange).data) if exchange else home.last_used()
+
+
 def announce(chosen: Source, what: str) -> None:
     """Say what is about to run and on whose data, loudly where that is not B3's though it was asked for."""
     if chosen.b3_out_of_reach:

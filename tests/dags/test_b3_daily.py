@@ -308,7 +308,12 @@ class TestItsRuns:
             copy.deepcopy(dag.params.get_param("trade_date")).resolve(given)
 
     def test_without_a_trade_date_in_the_form_go_by_the_logical_date(self, dag):
-        assert dag.params.dump() == {"trade_date": None, "accept_flood": False, "accept_loss": False}
+        assert dag.params.dump() == {
+            "trade_date": None,
+            "source": "b3",
+            "accept_flood": False,
+            "accept_loss": False,
+        }
 
 
 def utc(text: str) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from b3 import settings
-from b3.airflow import run_dates
+from b3.airflow import run_dates, run_source
 from b3.airflow.skipping import skip
 from b3.calendar import publication
 from b3.quotes import late_files
@@ -82,6 +82,8 @@ class CaptureQuotesOperator(BaseOperator):
         use_longer = at >= until
         lake = settings.read().lake
         try:
+            if run_source.from_landing(context["dag_run"]):
+                return asdict(land.landed_quotes(aws.s3_client(), lake, trade_date))
             return asdict(land.capture_quotes(B3Hook(), aws.s3_client(), lake, trade_date, use_longer=use_longer))
         except ClosedDay as error:
             # Before 2000 the calendar has days without a session: it scheduled this run, no person did.
@@ -89,6 +91,8 @@ class CaptureQuotesOperator(BaseOperator):
                 raise skip(error, context["ti"]) from error
             raise for_good(error) from error
         except SourceError as error:
+            if run_source.from_landing(context["dag_run"]):
+                raise for_good(error) from error
             self._defer_or_fail(error, context["ti"], trade_date, until, at)
             raise
 

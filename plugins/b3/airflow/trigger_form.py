@@ -7,6 +7,7 @@ from typing import Any
 from airflow.sdk import Param
 
 from b3.airflow.run_dates import BY_LOGICAL_DATE
+from b3.airflow.run_source import B3, LANDING
 from b3.calendar.sessions import FIRST_YEAR
 from b3.quotes.accepted import CONF, NOTHING, Accepted
 
@@ -23,6 +24,17 @@ _ACCEPT = {
 }
 
 
+def _source() -> dict[str, Param]:
+    return {
+        "source": Param(
+            B3,
+            enum=[B3, LANDING],
+            title="Source",
+            description=f"{B3}: ask B3. {LANDING}: write the tables again from the files in landing/; B3 is not asked.",
+        )
+    }
+
+
 def _accept() -> dict[str, Param]:
     return {
         CONF[name]: Param(False, type="boolean", title=title, description=description)
@@ -31,7 +43,7 @@ def _accept() -> dict[str, Param]:
 
 
 def daily() -> dict[str, Param]:
-    """Return the fields of b3_daily: trade date, accept_flood, accept_loss."""
+    """Return the fields of b3_daily: trade date, source, accept_flood, accept_loss."""
     return {
         "trade_date": Param(
             None,
@@ -40,12 +52,13 @@ def daily() -> dict[str, Param]:
             title="Trade date",
             description="The session to run, as 2020-04-30. If empty: the day of the logical date.",
         ),
+        **_source(),
         **_accept(),
     }
 
 
 def history() -> dict[str, Param]:
-    """Return the fields of b3_history: year, last_year, accept_flood, accept_loss."""
+    """Return the fields of b3_history: year, last_year, source, accept_flood, accept_loss."""
     return {
         "year": Param(
             None,
@@ -61,6 +74,7 @@ def history() -> dict[str, Param]:
             title="Last year",
             description="To run several years at once: the last of them. If empty: one year.",
         ),
+        **_source(),
         **_accept(),
     }
 

@@ -154,6 +154,29 @@ def capture_portfolios(
     return CapturedPortfolios(landed, texts)
 
 
+def landed_portfolios(s3: Any, lake: Lake, trade_date: dt.date, indexes: Sequence[str]) -> CapturedPortfolios:
+    """Return the portfolios in landing/ of the indexes for a session; B3 is not asked.
+
+    Raises:
+        OtherSession: no index has portfolios of that session in landing/.
+    """
+    landed = []
+    for index in indexes:
+        files = _of_session(s3, lake, index, trade_date, _Captured())
+        if all(endpoint in files for endpoint in _REQUIRED):
+            landed += [LandedPortfolio(index, endpoint, file) for endpoint, file in files.items()]
+        else:
+            log.warning("landing/ lacks portfolios of %s for %s", index, trade_date)
+    if not landed:
+        raise OtherSession(
+            source=lake.uri("landing/index/"),
+            expected=f"portfolios of {', '.join(indexes)} for {trade_date}",
+            found="none",
+            hint="B3 serves no past portfolio: that session has none.",
+        )
+    return CapturedPortfolios(landed, [])
+
+
 def _capture(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, indexes: Sequence[str]) -> dict[str, _Captured]:
     """Ask for every endpoint of the indexes, and land the good answers under their session."""
     captures = {index: _Captured() for index in indexes}

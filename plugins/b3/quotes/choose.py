@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from b3.calendar import known_sessions
+from b3.errors import NotPublished
 from b3.lake import layout
 from b3.lake.commit import heads, keys_below
 from b3.lake.landed import FETCHED_AT, LandedFile, landed_file, with_fetch_time
@@ -87,6 +88,11 @@ def _newest_first(lake: Lake, trade_date: dt.date, metadata: _Metadata) -> list[
     # Sorting keeps the order of equal times.
     ordered = sorted(found, key=lambda name: metadata[name][FETCHED_AT], reverse=True)
     return [landed_file(lake, layout.landing_quotes_key(name), metadata[name]) for name in ordered]
+
+
+def not_landed(uri: str, expected: str) -> NotPublished:
+    """Return the error of a file that is not in landing/."""
+    return NotPublished(source=uri, expected=f"{expected} in landing/", found="no object", hint="Run scrape again.")
 
 
 def reaches(metadata: Mapping[str, str], trade_date: dt.date) -> bool:

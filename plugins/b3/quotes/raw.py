@@ -127,7 +127,7 @@ def write_year(s3: Any, lake: Lake, year: int, accepted: Accepted = NOTHING) -> 
     key = layout.landing_quotes_key(choose.year_file(year).name)
     landed = find(s3, lake, key)
     if landed is None:
-        raise _not_landed(lake.uri(key), f"B3's file of {year}")
+        raise choose.not_landed(lake.uri(key), f"B3's file of {year}")
     with tempfile.TemporaryFile() as source:
         open_landed(s3, lake, landed, source)
         with cotahist.by_session(source, only=None, name=landed.uri) as found, ThreadPoolExecutor(_WRITERS) as pool:
@@ -182,7 +182,7 @@ def _newest_records(s3: Any, lake: Lake, trade_date: dt.date) -> tuple[LandedFil
     files = choose.newest_first(s3, lake, trade_date)
     if not files:
         key = layout.landing_quotes_key(layout.daily_quotes_file(trade_date))
-        raise _not_landed(lake.uri(key), f"a file that holds {trade_date}")
+        raise choose.not_landed(lake.uri(key), f"a file that holds {trade_date}")
     for landed in files:
         records = _read_session(s3, lake, landed, trade_date)
         if len(records):
@@ -195,10 +195,6 @@ def _newest_records(s3: Any, lake: Lake, trade_date: dt.date) -> tuple[LandedFil
         found="none of its records",
         hint="Delete the file from landing/ and run scrape again: B3's file may have grown, or the day was no session.",
     )
-
-
-def _not_landed(uri: str, expected: str) -> NotPublished:
-    return NotPublished(source=uri, expected=f"{expected} in landing/", found="no object", hint="Run scrape again.")
 
 
 def _read_session(s3: Any, lake: Lake, landed: LandedFile, trade_date: dt.date) -> pa.Table:

@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import task
 
 from b3 import settings
-from b3.airflow import aws, run_dates
+from b3.airflow import aws, run_dates, run_source
 from b3.airflow.skipping import skip
 
 
@@ -26,6 +26,8 @@ def scrape(dag_run: Any, ti: Any) -> dict[str, Any]:
     s3 = aws.S3OnDemand()
     try:
         known_sessions.check_session(s3, chosen.lake, trade_date)
+        if run_source.from_landing(dag_run):
+            return asdict(land.landed_portfolios(s3, chosen.lake, trade_date, chosen.indexes))
         captured = land.capture_portfolios(B3Hook(), s3, chosen.lake, trade_date, chosen.indexes)
     except (ClosedDay, OtherSession) as reason:
         raise skip(reason, ti) from reason

@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import task
 
 from b3 import settings
-from b3.airflow import aws, run_dates, trigger_form
+from b3.airflow import aws, run_dates, run_source, trigger_form
 
 
 @task
@@ -22,12 +22,14 @@ def upload(dag_run: Any) -> dict[str, Any]:
 
 @task(task_id="scrape", max_active_tis_per_dag=1)
 def scrape_years(dag_run: Any) -> list[dict[str, str]]:
-    """Bring B3's file of each year to landing/, and return where they are."""
+    """Bring B3's file of each year to landing/, or find it there; return where they are."""
     from b3.quotes import land
     from b3.site.hook import B3Hook
 
-    s3, lake = aws.s3_client(), settings.read().lake
-    return [asdict(land.capture_year(B3Hook(), s3, lake, year)) for year in run_dates.years(dag_run).years]
+    s3, lake, years = aws.s3_client(), settings.read().lake, run_dates.years(dag_run).years
+    if run_source.from_landing(dag_run):
+        return [asdict(land.landed_year(s3, lake, year)) for year in years]
+    return [asdict(land.capture_year(B3Hook(), s3, lake, year)) for year in years]
 
 
 @task(task_id="upload", max_active_tis_per_dag=1)

@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import task
 
 from b3 import settings
-from b3.airflow import aws, run_dates
+from b3.airflow import aws, run_dates, run_source
 from b3.airflow.skipping import skip
 
 
@@ -16,10 +16,17 @@ from b3.airflow.skipping import skip
 def scrape(dag_run: Any, ti: Any) -> dict[str, Any]:
     """Bring the sector classification to landing/; skip if it did not change, or B3 serves another session."""
     from b3.errors import OtherSession
+    from b3.lake import layout
+    from b3.lake.landed import find
     from b3.sectors import land
     from b3.site.hook import B3Hook
 
     chosen, trade_date = settings.read(), run_dates.trade_date(dag_run)
+    if run_source.from_landing(dag_run):
+        landed = find(aws.s3_client(), chosen.lake, layout.landing_sectors_key(trade_date))
+        if landed is None:
+            raise skip(f"no sector classification landed for {trade_date}", ti)
+        return asdict(landed)
     try:
         landed = land.capture_sectors(B3Hook(), aws.s3_client(), chosen.lake, trade_date, chosen.indexes[0])
     except OtherSession as reason:

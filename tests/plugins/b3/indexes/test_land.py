@@ -153,6 +153,21 @@ class TestAPortfolioOfTheSession:
         assert landed_versions() == dict.fromkeys(keys() | keys(index="SMLL"), 1)
 
 
+class TestAPortfolioOfLanding:
+    """Where a run is to ask nothing of B3."""
+
+    def test_is_the_one_that_landed(self, capture, exchange, s3, lake):
+        captured = capture(*WHOLE)
+        asked = len(exchange.requests)
+
+        assert land.landed_portfolios(s3, lake, DATE, ["IBOV", "SMLL"]) == captured
+        assert len(exchange.requests) == asked
+
+    def test_that_is_not_there_is_said(self, s3, lake):
+        with pytest.raises(OtherSession, match=f"expected portfolios of IBOV for {DATE}; found none"):
+            land.landed_portfolios(s3, lake, DATE, ["IBOV"])
+
+
 class TestAPortfolioOfAnotherSession:
     SERVED = (Answer(body=DAY_OF_NEXT), *WHOLE[1:])
 

@@ -112,6 +112,23 @@ class TestAFileOfTheSession:
         assert body(KEY, VersionId=former) == SENT
 
 
+class TestAFileOfLanding:
+    """Where a run is to ask nothing of B3."""
+
+    def test_is_the_one_that_upload_reads(self, capture, exchange, s3, lake):
+        landed = capture(Answer(body=SENT))
+        asked = len(exchange.requests)
+
+        assert land.landed_quotes(s3, lake, DATE) == landed
+        assert len(exchange.requests) == asked
+
+    def test_that_is_not_there_is_said(self, s3, lake):
+        with pytest.raises(NotPublished, match=f"expected a file that holds {DATE} in landing/; found no object"):
+            land.landed_quotes(s3, lake, DATE)
+        with pytest.raises(NotPublished, match="expected B3's file of 2020 in landing/; found no object"):
+            land.landed_year(s3, lake, 2020)
+
+
 class TestAFileB3NoLongerServes:
     def test_is_taken_as_landed(self, capture, versions):
         first = capture(Answer(body=SENT))
