@@ -21,7 +21,13 @@ from local.lake.home import Home
 from local.processes import tether
 
 API_SERVER = "api-server"
-COMPONENTS = (API_SERVER, "scheduler", "triggerer", "dag-processor")
+# Scheduler and triggerer would serve their logs on every address; the API server reads the files.
+COMPONENTS = {
+    API_SERVER: [str(setup.AIRFLOW.python), "-m", "local.lake.ui_server"],
+    "scheduler": [str(setup.AIRFLOW_COMMAND), "scheduler", "--skip-serve-logs"],
+    "triggerer": [str(setup.AIRFLOW_COMMAND), "triggerer", "--skip-serve-logs"],
+    "dag-processor": [str(setup.AIRFLOW_COMMAND), "dag-processor"],
+}
 # A DAG has the name of its file.
 DAGS = {path.stem for path in (ROOT / "dags").glob("b3_*.py")}
 _START_SECONDS = 180
@@ -105,7 +111,7 @@ def _components_environment(port: int) -> dict[str, str]:
 
 def _start(name: str, where: Home, environ: dict[str, str]) -> subprocess.Popen[bytes]:
     with (where.logs / f"{name}.log").open("wb") as log:
-        return tether.start([str(setup.AIRFLOW_COMMAND), name], environ, stdout=log, stderr=log)
+        return tether.start(COMPONENTS[name], environ, stdout=log, stderr=log)
 
 
 def _wait(missing: Callable[[], set[str]], components: dict[str, subprocess.Popen[bytes]], where: Home) -> None:

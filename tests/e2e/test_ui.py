@@ -46,14 +46,14 @@ class Ui:
     def __init__(self, lakes: Path, exchange: Path) -> None:
         self.lakes = lakes
         self.exchange = exchange
-        self._port = free_port()
+        self.port = free_port()
 
     def start(self) -> None:
         """Start it, and wait until it says that it is ready."""
         environ = {**os.environ, "PYTHONPATH": "plugins", "B3_LOCAL_HOME": str(self.lakes)}
         command = [str(setup.AIRFLOW.python), "-m", "local.commands.ui", "--exchange", str(self.exchange)]
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env=environ | {"B3_UI_PORT": str(self._port)},
+            command, cwd=ROOT, env=environ | {"B3_UI_PORT": str(self.port)},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         said = read_until(self.process, "is ready")
@@ -73,7 +73,7 @@ class Ui:
         if hasattr(self, "_token"):
             headers["Authorization"] = f"Bearer {self._token}"
         data = json.dumps(body).encode() if body else None
-        request = urllib.request.Request(f"http://127.0.0.1:{self._port}{path}", data, headers)
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, headers)
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
@@ -175,6 +175,29 @@ def test_a_run_of_the_rest_api_and_airflows_own_backfill_killed_in_the_middle_go
     for date in DATES:
         expected = len(cotahist_file.session_records(date).splitlines()) - 2
         assert rows_of(lakes, date) == str(expected)
+
+
+def test_it_listens_on_loopback_alone(ui, lakes):
+    started = psutil.Process(ui.process.pid)
+    processes = [started, *started.children(recursive=True), *working_on(lakes)]
+    listening = {
+        connection.laddr
+        for process in processes
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert ("127.0.0.1", ui.port) in listening
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("host", ["b3.example", "b3.example:{port}", "127.0.0.1.b3.example", ""])
+def test_it_gives_no_token_to_a_page_of_another_name(ui, host):
+    with socket.create_connection(("127.0.0.1", ui.port), 10) as connection:
+        asked = f"GET /auth/token HTTP/1.1\r\nHost: {host.format(port=ui.port)}\r\nConnection: close\r\n\r\n"
+        connection.sendall(asked.encode())
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 400 "), answer
+    assert b"access_token" not in answer
 
 
 def test_told_to_stop_it_leaves_nothing_running(ui, lakes):
