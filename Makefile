@@ -18,7 +18,7 @@ $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
 AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
-.PHONY: help setup run history rebuild diff query ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
+.PHONY: help setup run history rebuild status reset diff query ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
   doctor structure constraints clean
 
 help: ## List the commands
@@ -35,6 +35,12 @@ history: setup ## Whole years from B3's annual files: FROM=2020 [TO=2024] [EXCHA
 
 rebuild: setup ## Raw and refined tables anew from landing/, without asking B3: FROM=2020-04-30 [TO=…], days or years [EXCHANGE=simulated] [ACCEPT=…]
 	@$(PYTHON) -m local.commands.rebuild --from "$$GIVEN_FROM" --to "$$GIVEN_TO" --exchange "$$GIVEN_EXCHANGE" --accept "$$GIVEN_ACCEPT"
+
+status: setup ## The local lakes: what runs on them, on which ports, and which sessions they hold
+	@$(PYTHON) -m local.commands.status
+
+reset: setup ## Remove one local lake with all its data; the environments stay: [EXCHANGE=simulated]
+	@$(PYTHON) -m local.commands.reset --exchange "$$GIVEN_EXCHANGE"
 
 diff: setup ## What B3 corrected in a session: DATE=YYYY-MM-DD [FROM=1] [TO=2] [EXCHANGE=simulated]
 	@$(PYTHON) -m local.commands.diff --date "$$GIVEN_DATE" --from "$$GIVEN_FROM" --to "$$GIVEN_TO" --exchange "$$GIVEN_EXCHANGE"

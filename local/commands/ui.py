@@ -70,6 +70,8 @@ def serve(chosen: source.Source, port: int) -> int:
                 _wait(lambda: _unhealthy(port) & {"metadatabase"}, components, where)
         _wait(lambda: _unhealthy(port), components, where)
         _wait(lambda: DAGS - _known_dags(port), components, where)
+        where.ui_url.write_text(f"http://localhost:{port}")
+        open_things.callback(where.ui_url.unlink, missing_ok=True)
         print(f"ui: http://localhost:{port} is ready (no login). Trigger b3_daily for a date, b3_history for a year;")
         print("ui: Ctrl-C ends it.")
         print(f"ui: logs in {where.logs}", flush=True)

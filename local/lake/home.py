@@ -45,6 +45,11 @@ class Home:
         return self.folder / "postgres-run"
 
     @property
+    def ui_url(self) -> Path:
+        """Note of the UI's address; it is there while the UI runs."""
+        return self.folder / "ui.url"
+
+    @property
     def logs(self) -> Path:
         """Logs of the servers and of the last run."""
         return self.folder / "logs"
