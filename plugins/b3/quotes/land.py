@@ -11,7 +11,7 @@ from b3.calendar import known_sessions, sessions
 from b3.calendar.known_sessions import SESSION_DAYS
 from b3.errors import NoRecords, NotB3Data, NotPublished, NotServed, SourceError, WrongDate
 from b3.lake import layout
-from b3.lake.landed import LandedFile, find, keep, landed_file, metadata_of, rejecting
+from b3.lake.landed import LandedFile, find, keep, keeping_received, landed_file, metadata_of, rejecting
 from b3.lake.layout import Lake
 from b3.quotes import choose, cotahist
 from b3.quotes.choose import LAST_SESSION, LongerFile
@@ -53,7 +53,8 @@ def capture_quotes(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, *, us
     key = layout.landing_quotes_key(name)
     with tempfile.TemporaryFile() as file:
         try:
-            download = hook.download_quotes(name, file)
+            with keeping_received(s3, lake, name):
+                download = hook.download_quotes(name, file)
             with rejecting(s3, lake, name, file, download):
                 cotahist.verify(file, trade_date, name=download.url)
             return keep(s3, lake, key, file, download)
@@ -119,7 +120,8 @@ def _download_first(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, miss
 
 def _download_longer(hook: B3Hook, s3: Any, lake: Lake, wanted: LongerFile) -> tuple[LandedFile, cotahist.Summary]:
     with tempfile.TemporaryFile() as file:
-        download = hook.download_quotes(wanted.name, file)
+        with keeping_received(s3, lake, wanted.name):
+            download = hook.download_quotes(wanted.name, file)
         with rejecting(s3, lake, wanted.name, file, download):
             summary = cotahist.verify(file, None, name=download.url)
             _check_days(summary, wanted, download.url)
