@@ -20,8 +20,8 @@ Source: TypeAlias = str | Path | bytes | BinaryIO
 FETCH_AGAIN = "Delete this copy and download the file from B3 again."
 _READ_SIZE = 1 << 20
 _EXCERPT = 80
-# zipfile raises these on damaged bytes, and RuntimeError for unsupported features.
-_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, struct.error)
+# zipfile and its codecs raise these on damaged bytes. To open a ZIP, RuntimeError stands for unsupported features.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, ValueError, RuntimeError)
 
 
 class Text:
