@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import Param
 
 from b3.airflow.run_dates import BY_LOGICAL_DATE
-from b3.calendar.sessions import FIRST_YEAR
+from b3.calendar.sessions import FIRST_YEAR, LAST_YEAR
 from b3.quotes.accepted import CONF, NOTHING, Accepted
 
 # Title and description, by field of Accepted.
@@ -51,6 +51,7 @@ def history() -> dict[str, Param]:
             None,
             type=["null", "integer"],
             minimum=FIRST_YEAR,
+            maximum=LAST_YEAR,
             title="Year",
             description=f"{FIRST_YEAR} or later. If empty: the year of the logical date.",
         ),
@@ -58,6 +59,7 @@ def history() -> dict[str, Param]:
             None,
             type=["null", "integer"],
             minimum=FIRST_YEAR,
+            maximum=LAST_YEAR,
             title="Last year",
             description="To run several years at once: the last of them. If empty: one year.",
         ),
