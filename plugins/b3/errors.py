@@ -19,7 +19,13 @@ class SourceError(Exception):
         expected: what was expected, and its place (record, byte, field).
         found: what was found instead.
         hint: a sentence on what to do next.
+
+    Attributes:
+        received: what came of an answer that the hook refused, and its `Download`; see `keeping_received` of
+            `b3.lake.landed`.
     """
+
+    received: tuple[bytes, Any] | None = None
 
     def __init__(self, *, source: str, expected: str, found: str, hint: str) -> None:
         super().__init__(f"{source}: expected {expected}; found {found}. {hint}")
@@ -51,6 +57,10 @@ class TransientError(SourceError):
     def __init__(self, *, retry_after: float | None = None, **fields: Any) -> None:
         super().__init__(**fields)
         self.retry_after = retry_after
+
+
+class TooSlow(TransientError):
+    """B3's answer takes longer than an answer may: it is not asked for again at once."""
 
 
 class NotPublished(SourceError):

@@ -15,15 +15,19 @@ from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
 from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerOperator
 from airflow.sdk import TaskGroup
 
+from b3.airflow.dag_defaults import QUERY_TIMEOUT
+
 CONNECTION = "aws_default"
 _POLL_SECONDS = 0.25
 
 
 def s3_client() -> Any:
-    """Return a boto3 S3 client."""
+    """Return a boto3 S3 client whose errors name bucket and key."""
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-    return S3Hook(aws_conn_id=CONNECTION).get_conn()
+    from b3.lake.refusals import naming_objects
+
+    return naming_objects(S3Hook(aws_conn_id=CONNECTION).get_conn())
 
 
 def ask(sql: str) -> list[dict[str, str | None]]:
@@ -150,6 +154,7 @@ def _athena(file: str, **arguments: Any) -> AthenaOperator:
         deferrable=False,
         sleep_time=_POLL_SECONDS,  # type: ignore[arg-type]  # may be a fraction of a second
         max_polling_attempts=2400,
+        execution_timeout=QUERY_TIMEOUT,
         # One retry, in case the worker died. A violated check fails again, at the price of one query.
         retries=1,
         retry_delay=dt.timedelta(seconds=10),

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from b3.calendar.sessions import FIRST_YEAR, day_of
+from b3.calendar.sessions import FIRST_YEAR, LAST_YEAR, day_of
 
 # The dates of these runs come from the logical date alone: Airflow copies a backfill's conf to all its runs, and to
 # manual runs that it takes over.
@@ -73,8 +73,8 @@ def years(dag_run: Any) -> Period:
     runs, it is the year of the logical date.
 
     Raises:
-        ValueError: a year of the conf is not a year since 1986, the last lies before the first, or the run has neither
-            year nor logical date.
+        ValueError: a year of the conf is not one from 1986 to 2100, the last lies before the first, or the run has
+            neither year nor logical date.
     """
     conf = {} if dag_run.run_type in BY_LOGICAL_DATE else dag_run.conf or {}
     given = conf.get("year")
@@ -88,8 +88,11 @@ def years(dag_run: Any) -> Period:
 
 def _year(name: str, given: Any, earliest: int) -> int:
     found = int(given) if str(given).isdecimal() else 0
-    if not earliest <= found <= dt.MAXYEAR:
-        raise ValueError(f"expected {name} in the run's conf, {earliest} or later, found {given!r}: trigger it again")
+    if not earliest <= found <= LAST_YEAR:
+        raise ValueError(
+            f"expected {name} in the run's conf, {earliest} or later and at most {LAST_YEAR}, found {given!r}: "
+            "trigger it again"
+        )
     return found
 
 

@@ -8,7 +8,7 @@ from airflow.sdk import Param
 
 from b3.airflow.run_dates import BY_LOGICAL_DATE
 from b3.airflow.run_source import B3, LANDING
-from b3.calendar.sessions import FIRST_YEAR
+from b3.calendar.sessions import FIRST_YEAR, LAST_YEAR
 from b3.quotes.accepted import CONF, NOTHING, Accepted
 
 # Title and description, by field of Accepted.
@@ -64,6 +64,7 @@ def history() -> dict[str, Param]:
             None,
             type=["null", "integer"],
             minimum=FIRST_YEAR,
+            maximum=LAST_YEAR,
             title="Year",
             description=f"{FIRST_YEAR} or later. If empty: the year of the logical date.",
         ),
@@ -71,6 +72,7 @@ def history() -> dict[str, Param]:
             None,
             type=["null", "integer"],
             minimum=FIRST_YEAR,
+            maximum=LAST_YEAR,
             title="Last year",
             description="To run several years at once: the last of them. If empty: one year.",
         ),

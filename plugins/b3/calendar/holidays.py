@@ -11,13 +11,14 @@ import calendar
 import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from bs4 import BeautifulSoup, Tag
+from bs4 import Tag
 
 from b3.calendar import sessions
 from b3.errors import BadLayout, CalendarDiffers, reading
-from b3.site import webpage
+from b3.site import markup, webpage
 
 if TYPE_CHECKING:
     from b3.site.hook import B3Hook
@@ -38,6 +39,8 @@ MONTHS = (
 )
 _YEAR = re.compile(r"\W*calendário do mercado (?:de )?(\d{4})\W*")
 _DAY = re.compile(r"\d{1,2}", re.ASCII)
+# A heading has few texts. To read all texts of every element takes as many steps as they are deep.
+_MOST_TEXTS = 20
 _CLOSED = "não haverá negociação"
 _HEADING = "dia"
 _READ_PAGE = "B3 changed its page of trading holidays: open it, and bring b3.calendar.holidays up to it."
@@ -120,16 +123,23 @@ def differences(closures: Mapping[int, set[dt.date]]) -> list[str]:
 def _tables(html: bytes, source: str) -> Iterator[tuple[int, int, Tag]]:
     """Yield the year and month of the headings above a table, and the table."""
     year = month = None
-    for element in BeautifulSoup(html, "html.parser").find_all(True):
+    page = markup.parse(html, source=source)
+    tables = page.find_all("table")
+    # Sets: to search each element for a table takes as many steps as the page has elements, times their depth.
+    around = {id(parent) for table in tables for parent in table.parents}
+    within = {id(element) for table in tables for element in table.find_all(True)}
+    for element in page.find_all(True):
         if element.name == "table":
             if year is None and month is None:
                 continue  # a table outside the accordion
             if year is None or month is None:
                 raise _bad(source, "a year and a month above each table", f"{year or 'no year'}, {month or 'no month'}")
             yield year, month, element
-        elif element.find("table") is None and element.find_parent("table") is None:
-            text = " ".join(element.get_text(" ").split()).casefold()
+        elif id(element) not in around and id(element) not in within:
+            text = " ".join(" ".join(islice(element.strings, _MOST_TEXTS)).split()).casefold()
             if heading := _YEAR.fullmatch(text):
+                if not sessions.FIRST_YEAR <= int(heading[1]) <= sessions.LAST_YEAR:
+                    raise _bad(source, f"a year from {sessions.FIRST_YEAR} to {sessions.LAST_YEAR}", heading[1])
                 if year != int(heading[1]):
                     year, month = int(heading[1]), None
             elif text in MONTHS:

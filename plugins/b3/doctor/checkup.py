@@ -33,6 +33,7 @@ from b3.lake import layout
 from b3.quotes import cotahist
 from b3.sectors import workbook
 from b3.site.addresses import HOLIDAYS_PATH, INDEX_METHODS, QUOTES_PATH, index_path, sector_workbook_path
+from b3.site.urls import without_secrets
 
 if TYPE_CHECKING:
     import requests
@@ -167,7 +168,7 @@ class _Visit:
                 probe.subject,
                 self._answer(),
                 expected="an answer from the address itself",
-                found=f"status {moved.status_code}: moved to {moved.headers.get('Location')}",
+                found=f"status {moved.status_code}: moved to {without_secrets(moved.headers.get('Location', ''))}",
                 advice="The data is right. Put the new address into b3.site.addresses before the old one ends.",
                 url=probe.url,
             )
@@ -184,12 +185,12 @@ class _Visit:
         if last is None:
             # The text of requests names its objects; the innermost cause is what a person understands.
             cause = _innermost(error)
-            found = f"{type(cause).__name__}: {cause}"
+            found = f"{type(cause).__name__}: {without_secrets(str(cause))}"
             advice = _UNREACHABLE if isinstance(error, TransientError) else advice
         elif last.ok and probe.kind not in (sent_as := last.headers.get("Content-Type", probe.kind)):
             found += f"; sent as {sent_as}"
         if last is not None and last.url != probe.url and any(answer.is_redirect for answer in self._answers):
-            found += f"; after a redirect to {last.url}"
+            found += f"; after a redirect to {without_secrets(last.url)}"
         return Diagnosis(
             probe.subject,
             self._answer(),

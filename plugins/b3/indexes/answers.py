@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from b3.calendar import sessions
 from b3.errors import SourceError, WrongDate, reading
 from b3.indexes import pages, portfolio
-from b3.lake.landed import LandedFile, receive, rejecting
+from b3.lake.landed import LandedFile, keeping_received, receive, rejecting
 from b3.lake.layout import Lake
 from b3.site.addresses import INDEX_METHODS
 
@@ -95,13 +95,14 @@ def _page(
     hook: B3Hook, s3: Any, lake: Lake, method: str, index: str, number: int
 ) -> tuple[bytes, Download, LandedFile]:
     """Fetch a page, and keep it in landing/received/ before it is read."""
+    name = _page_name(method, index, number)
     try:
-        with reading(f"{method} of {index}"):
+        with reading(f"{method} of {index}"), keeping_received(s3, lake, name):
             body, download = hook.download_index(method, index=index, page=number)
     except SourceError as error:
         error.add_note(f"asked for: {method} of {index}, page {number}")
         raise Unserved(error) from error
-    return body, download, receive(s3, lake, _page_name(method, index, number), io.BytesIO(body), download)
+    return body, download, receive(s3, lake, name, io.BytesIO(body), download)
 
 
 def _page_name(method: str, index: str, number: int) -> str:

@@ -126,15 +126,33 @@ def rejecting(s3: Any, lake: Lake, name: str, file: IO[bytes], download: Downloa
         # The bytes hold nothing that the error does not say.
         raise
     except BaseException as error:
-        sent = f"the {download.size} bytes that came from {download.url}"
-        try:
-            kept = keep(s3, lake, layout.rejected_key(download.sha256, name), file, download)
-        except Exception as failure:
-            # A failure of S3 must not hide the file's error.
-            error.add_note(f"{sent} could not be kept: {type(failure).__name__}: {failure}")
-        else:
-            error.add_note(f"{sent} are kept in {kept.uri}")
+        _reject(s3, lake, name, file, download, error)
         raise
+
+
+@contextmanager
+def keeping_received(s3: Any, lake: Lake, name: str) -> Iterator[None]:
+    """Keep in landing/rejected/ what came of an answer that the hook refuses in the `with` block."""
+    try:
+        yield
+    except SourceError as error:
+        if error.received is not None:
+            body, download = error.received
+            error.received = None
+            _reject(s3, lake, name, io.BytesIO(body), download, error)
+        raise
+
+
+def _reject(s3: Any, lake: Lake, name: str, file: IO[bytes], download: Download, error: BaseException) -> None:
+    """Put a file into landing/rejected/, and add a note to its error."""
+    sent = f"the {download.size} bytes that came from {download.url}"
+    try:
+        kept = keep(s3, lake, layout.rejected_key(download.sha256, name), file, download)
+    except Exception as failure:
+        # A failure of S3 must not hide the file's error.
+        error.add_note(f"{sent} could not be kept: {type(failure).__name__}: {failure}")
+    else:
+        error.add_note(f"{sent} are kept in {kept.uri}")
 
 
 def find(s3: Any, lake: Lake, key: str) -> LandedFile | None:

@@ -18,6 +18,8 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from b3.site.addresses import ANNUAL_QUOTES
+
 RAW_QUOTES_TABLE = "raw_quotes"
 RAW_INDEX_PORTFOLIO_TABLE = "raw_index_portfolio"
 RAW_SECTORS_TABLE = "raw_sectors"
@@ -41,7 +43,7 @@ def monthly_quotes_file(trade_date: dt.date) -> str:
 
 def annual_quotes_file(year: int) -> str:
     """Return B3's name of the file of a year's quotes."""
-    return f"COTAHIST_A{year}.ZIP"
+    return f"{ANNUAL_QUOTES}{year}.ZIP"
 
 
 def landing_quotes_key(file_name: str) -> str:

@@ -12,7 +12,16 @@ from b3.calendar.known_sessions import SESSION_DAYS
 from b3.errors import NoRecords, NotB3Data, NotPublished, NotServed, SourceError, WrongDate
 from b3.lake import layout
 from b3.lake.commit import etag_of
-from b3.lake.landed import LandedFile, find, is_intact, keep, landed_file, metadata_of, rejecting
+from b3.lake.landed import (
+    LandedFile,
+    find,
+    is_intact,
+    keep,
+    keeping_received,
+    landed_file,
+    metadata_of,
+    rejecting,
+)
 from b3.lake.layout import Lake
 from b3.quotes import choose, cotahist
 from b3.quotes.choose import LAST_SESSION, LongerFile
@@ -55,7 +64,8 @@ def capture_quotes(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, *, us
     seen = etag_of(s3, lake, key)
     with tempfile.TemporaryFile() as file:
         try:
-            download = hook.download_quotes(name, file)
+            with keeping_received(s3, lake, name):
+                download = hook.download_quotes(name, file)
             with rejecting(s3, lake, name, file, download):
                 cotahist.verify(file, trade_date, name=download.url)
             return keep(s3, lake, key, file, download, seen=seen)
@@ -152,7 +162,8 @@ def _download_longer(hook: B3Hook, s3: Any, lake: Lake, wanted: LongerFile) -> t
     key = layout.landing_quotes_key(wanted.name)
     seen = etag_of(s3, lake, key)
     with tempfile.TemporaryFile() as file:
-        download = hook.download_quotes(wanted.name, file)
+        with keeping_received(s3, lake, wanted.name):
+            download = hook.download_quotes(wanted.name, file)
         with rejecting(s3, lake, wanted.name, file, download):
             summary = cotahist.verify(file, None, name=download.url)
             _check_days(summary, wanted, download.url)

@@ -11,7 +11,7 @@ from b3.errors import OtherSession, SourceError, reading
 from b3.indexes.answers import current_session
 from b3.lake import layout
 from b3.lake.commit import keys_below
-from b3.lake.landed import LandedFile, find, keep, receive, rejecting
+from b3.lake.landed import LandedFile, find, keep, keeping_received, receive, rejecting
 from b3.lake.layout import Lake
 from b3.sectors import workbook
 
@@ -57,7 +57,7 @@ def capture_sectors(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, inde
                 found=f"B3 at the session {current}",
                 hint="For that session, use the newest classification that landed up to it.",
             )
-        with reading("B3's sector classification"):
+        with reading("B3's sector classification"), keeping_received(s3, lake, _FILE_NAME):
             body, download = hook.download_sector_workbook()
     except SourceError as error:
         if landed is None:

@@ -19,7 +19,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import IO, Any, NamedTuple
 from xml.etree import ElementTree
 
 import pyarrow as pa
@@ -44,8 +44,17 @@ _ROOT = re.compile(r"[A-Z][A-Z0-9]{3}")
 
 _SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION_ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
-# B3's workbook unpacks to 0.3 MB. Parsed XML takes about twenty times as much memory as its text.
+# B3's workbook has 700 rows and unpacks to 0.3 MB. Parsed XML takes up to sixty times as much memory as its text.
 _LARGEST = 8 << 20
+_MOST_ROWS = 5_000
+# Of a sector, company or code. A sheet may name one text in all of its rows.
+_LONGEST_TEXT = 500
+# Of a member: rows, cells, texts and all else.
+_MOST_ELEMENTS = 200_000
+_DEEPEST = 64
+_LONGEST_TAG = 1 << 18
+_PIECE = 1 << 16
+_EXCERPT = 200
 # The methods that the format allows. For others, zipfile sets no limit while it unpacks.
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # The first letters of a ZIP in base64.
@@ -64,6 +73,7 @@ class _Row(NamedTuple):
     cells: tuple[str, ...]
 
     def __str__(self) -> str:
+        """Return the row for messages."""
         return f"row {self.number} with {', '.join(filter(None, self.cells)) or 'nothing'}"
 
 
@@ -110,6 +120,8 @@ def _companies(rows: list[_Row], source: str) -> Iterator[dict[str, str | None]]
             heading_lines += 1
         elif not any(row.cells[1:]):
             footnotes = True
+        elif max(map(len, row.cells)) > _LONGEST_TEXT:
+            raise _bad(source, f"texts of at most {_LONGEST_TEXT} letters", str(row))
         elif footnotes:
             raise _bad(source, "nothing but footnotes below the table", str(row))
         elif code:
@@ -135,6 +147,7 @@ def _check_heading(row: _Row, heading: tuple[str, ...], source: str) -> None:
 
 
 def _bad(source: str, expected: str, found: str) -> BadLayout:
+    found = found if len(found) <= _EXCERPT else found[:_EXCERPT] + "…"
     return BadLayout(source=source, expected=expected, found=found, hint=_READ_LAYOUT)
 
 
@@ -153,6 +166,9 @@ def _rows(xlsx_bytes: bytes, source: str) -> list[_Row]:
         raise
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise Truncated(source=source, expected="a whole workbook", found=str(error), hint=_FETCH_AGAIN) from error
+    except RuntimeError as error:
+        # zipfile's error about a ZIP that is encrypted, or newer than it knows.
+        raise _bad(source, "a workbook in a plain ZIP, not encrypted", str(error)) from error
     except Exception as error:
         # On damaged bytes the ZIP and XML modules and their codecs raise a dozen types, few of them documented.
         raise _bad(source, "an xlsx workbook with a sheet of texts", f"{type(error).__name__}: {error}") from error
@@ -186,8 +202,10 @@ def _sheet_rows(archive: zipfile.ZipFile, source: str) -> list[_Row]:
     target = targets[sheet.get(_RELATION_ID)]
     texts = _shared_texts(archive, source)
     worksheet = _member(archive, target[1:] if target.startswith("/") else f"xl/{target}", source)
-    rows = []
+    rows: list[_Row] = []
     for row in worksheet.iterfind(f"{_SHEET}sheetData/{_SHEET}row"):
+        if len(rows) == _MOST_ROWS:
+            raise _bad(source, f"at most {_MOST_ROWS} rows", "more")
         cells = {re.sub(r"\d", "", cell.get("r", "")): _text(cell, texts) for cell in row}
         number = int(row.get("r", 0))
         rows.append(_Row(number, tuple(cells.pop(column, "") for column in _COLUMNS)))
@@ -201,8 +219,59 @@ def _member(archive: zipfile.ZipFile, name: str, source: str) -> ElementTree.Ele
     if archive.getinfo(name).compress_type not in _COMPRESSIONS:
         raise _bad(source, f"{name} stored or deflated", f"compression method {archive.getinfo(name).compress_type}")
     with archive.open(name) as member:
-        # Read no more than the bound: `archive.read` would first unpack everything.
-        return ElementTree.fromstring(member.read(_LARGEST))
+        return _parsed(member, name, source)
+
+
+def _parsed(member: IO[bytes], name: str, source: str) -> ElementTree.Element:
+    """Return the tree of a member; read piece by piece, so that no more than the bounds is ever in memory."""
+    builder = _Builder(name, source)
+    parser = ElementTree.XMLParser(target=builder)
+    size = 0
+    while piece := member.read(_PIECE):
+        size += len(piece)
+        if size > _LARGEST:
+            raise _bad(source, f"{name} of at most {_LARGEST} bytes", "more")
+        parser.feed(piece)
+        builder.check_pending(len(piece))
+    return parser.close()
+
+
+class _Builder(ElementTree.TreeBuilder):
+    """Build a tree of few elements, none deep, without a document type: its entities could multiply the text."""
+
+    def __init__(self, name: str, source: str) -> None:
+        super().__init__()
+        self._name = name
+        self._source = source
+        self._elements = self._depth = self._pending = 0
+
+    def start(self, tag: str, attributes: dict[Any, Any], /) -> ElementTree.Element:
+        self._elements += 1
+        self._depth += 1
+        self._pending = 0
+        if self._elements > _MOST_ELEMENTS:
+            raise _bad(self._source, f"at most {_MOST_ELEMENTS} elements in {self._name}", "more")
+        if self._depth > _DEEPEST:
+            raise _bad(self._source, f"elements of {self._name} at most {_DEEPEST} deep", "deeper ones")
+        return super().start(tag, attributes)
+
+    def end(self, tag: str, /) -> ElementTree.Element:
+        self._depth -= 1
+        self._pending = 0
+        return super().end(tag)
+
+    def data(self, data: str, /) -> None:
+        self._pending = 0
+        super().data(data)
+
+    def doctype(self, name: str, public: str | None, system: str | None) -> None:
+        raise _bad(self._source, f"no document type in {self._name}", f"<!DOCTYPE {name}")
+
+    def check_pending(self, size: int) -> None:
+        """Raise BadLayout if a tag goes on for too many pieces; `size` is that of the last one."""
+        self._pending += size
+        if self._pending > _LONGEST_TAG:
+            raise _bad(self._source, f"tags of {self._name} of at most {_LONGEST_TAG} bytes", "a longer one")
 
 
 def _shared_texts(archive: zipfile.ZipFile, source: str) -> list[str]:

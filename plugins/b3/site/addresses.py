@@ -8,6 +8,8 @@ from typing import Any
 
 QUOTES_HOST = "https://bvmf.bmfbovespa.com.br"
 QUOTES_PATH = "/InstDados/SerHist/"
+# How the names of B3's files of a year begin.
+ANNUAL_QUOTES = "COTAHIST_A"
 
 LISTED_HOST = "https://sistemaswebb3-listados.b3.com.br"
 INDEX_PATH = "/indexProxy/indexCall/"

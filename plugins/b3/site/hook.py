@@ -9,14 +9,14 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import IO, TYPE_CHECKING, Any
 
-import requests
 import tenacity
 
-from b3.errors import NotB3Data, NotPublished, NotServed, SourceError, TransientError
+from b3.errors import NotPublished, SourceError, TooSlow, TransientError
+from b3.site import bounds, faults, redirects
 from b3.site.addresses import (
+    ANNUAL_QUOTES,
     HOLIDAYS_PATH,
     LISTED_HOST,
     QUOTES_HOST,
@@ -25,8 +25,11 @@ from b3.site.addresses import (
     index_path,
     sector_workbook_path,
 )
+from b3.site.session import Session
+from b3.site.urls import origin, split_credentials
 
 if TYPE_CHECKING:
+    import requests
 
     class BaseHook:
         """The part of Airflow's BaseHook that this module uses, for mypy."""
@@ -46,8 +49,6 @@ else:
 log = logging.getLogger(__name__)
 
 USER_AGENT = "Mozilla/5.0 (compatible; b3-data-lake)"
-# B3 is behind a content delivery network, which answers 520 to 527 if B3's server fails.
-TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 528)})
 _CHUNK = 1 << 17
 
 
@@ -70,21 +71,26 @@ class _Wanted:
         name: name of the kind in messages.
         empty: hint for an answer of zero bytes.
         missing: hint for a 404.
-        limit: the most bytes that such a file has, None for no limit.
+        limit: the most bytes of such a file.
     """
 
     name: str
     empty: str
     missing: str
-    limit: int | None = None
+    limit: int
 
 
-_QUOTES = _Wanted(
-    "a ZIP file",
-    empty="B3 answers so on days without a session and before publication: of a session's file from 19:54 to 22:11, "
-    "of the month's and the year's up to 22:44, São Paulo.",
-    missing="No session on that day, not published yet, or no longer served as a daily file.",
-)
+def _quotes(file_name: str) -> _Wanted:
+    """Return what is wanted of a COTAHIST file. A year has 90 MB, a month 10 MB, a session 1 MB."""
+    return _Wanted(
+        "a ZIP file",
+        empty="B3 answers so on days without a session and before publication: of a session's file from 19:54 to "
+        "22:11, of the month's and the year's up to 22:44, São Paulo.",
+        missing="No session on that day, not published yet, or no longer served as a daily file.",
+        limit=1 << 30 if file_name.startswith(ANNUAL_QUOTES) else 128 << 20,
+    )
+
+
 # An index of 100 rows takes 15 KB, the workbook of all companies 50 KB.
 _INDEX = _Wanted(
     "a page of JSON",
@@ -116,8 +122,12 @@ class B3Hook(BaseHook):
     - `source`: label of the data in the lake, default "b3".
     - `ca_bundle`: path of a PEM file, for hosts that send an incomplete chain. Verification is never off.
     - `timeout`: seconds to connect, and between two bytes, default 30.
+    - `total_timeout`: seconds that one answer may take in all, default 900.
     - `attempts`: tries of a request, default 5.
     - `user_agent`: the header of this name.
+
+    User and password in a host are sent to that host, and cut from every URL that is kept or said. ~/.netrc is not
+    read. Redirects are followed between these three hosts only.
 
     Without such a connection, or without Airflow, B3's public hosts and these defaults are used.
     """
@@ -129,9 +139,9 @@ class B3Hook(BaseHook):
         super().__init__()
         self.conn_id = conn_id
         self._connection = connection
-        self._session: requests.Session | None = None
+        self._session: Session | None = None
 
-    def get_conn(self) -> requests.Session:
+    def get_conn(self) -> Session:
         """Return the HTTP session, made at its first use."""
         if self._session is None:
             self._configure(self._connection or self._find_connection())
@@ -151,13 +161,24 @@ class B3Hook(BaseHook):
 
     def _configure(self, connection: Any) -> None:
         extra = (connection.extra_dejson if connection else None) or {}
-        self.base_url = _base_url(connection) or QUOTES_HOST
-        self.listed_url = str(extra.get("listed_host") or _base_url(connection) or LISTED_HOST).rstrip("/")
-        self.site_url = str(extra.get("site_host") or _base_url(connection) or SITE_HOST).rstrip("/")
+        base = _base_url(connection)
+        credentials: dict[tuple[str, int | None], tuple[str, str]] = {}
+
+        def host(name: str, default: str) -> str:
+            setting = f"{name} of connection {self.conn_id}"
+            url, given = split_credentials(str(extra.get(name) or base or default), setting)
+            if given:
+                credentials[origin(url)] = given
+            return url
+
+        self.base_url = host("host", QUOTES_HOST)
+        self.listed_url = host("listed_host", LISTED_HOST)
+        self.site_url = host("site_host", SITE_HOST)
         self.source = str(extra.get("source", "b3"))
         self.timeout = float(extra.get("timeout", 30))
+        self.total_timeout = float(extra.get("total_timeout", 900))
         self.attempts = int(extra.get("attempts", 5))
-        self._session = requests.Session()
+        self._session = Session(credentials)
         self._session.headers["User-Agent"] = str(extra.get("user_agent", USER_AGENT))
         self.verify = str(extra["ca_bundle"]) if extra.get("ca_bundle") else True
 
@@ -171,11 +192,12 @@ class B3Hook(BaseHook):
         Raises:
             NotServed: 404: no session, not published yet, or no longer served.
             NotPublished: 200 without a byte: no session, or not published yet.
-            TransientError: B3 could not be reached or failed, in every try.
-            SourceError: any other status.
+            NotB3Data: more than 1 GiB of a year, or 128 MiB of another file.
+            TransientError: B3 could not be reached or failed, in every try; or TooSlow at once.
+            SourceError: any other status or fault. `received` has the bytes that came.
         """
-        session = self.get_conn()
-        return self._fetch(session, f"{self.base_url}{QUOTES_PATH}{file_name}", sink, _QUOTES)
+        self.get_conn()
+        return self._fetch(f"{self.base_url}{QUOTES_PATH}{file_name}", sink, _quotes(file_name))
 
     def begin_quotes(self, file_name: str, size: int = 1 << 16) -> tuple[bytes, bool]:
         """Return the first bytes of a COTAHIST file, and whether they are the whole file.
@@ -189,8 +211,9 @@ class B3Hook(BaseHook):
         Raises:
             SourceError: or a subclass, as `download_quotes`.
         """
-        session = self.get_conn()
-        return self._retrying()(self._begin, session, f"{self.base_url}{QUOTES_PATH}{file_name}", size)
+        self.get_conn()
+        url = f"{self.base_url}{QUOTES_PATH}{file_name}"
+        return self._retrying()(self._begin, url, size, _quotes(file_name))
 
     def download_index(self, method: str, *, index: str, page: int = 1) -> tuple[bytes, Download]:
         """Return one page of an index's portfolio, as B3 sends it: JSON in pt-br; portfolio_day has sectors.
@@ -204,12 +227,12 @@ class B3Hook(BaseHook):
             ValueError: B3 has no such method.
             NotPublished: 200 without a byte, or 404.
             NotB3Data: more than 4 MiB.
-            TransientError: B3 could not be reached or failed, in every try.
-            SourceError: any other status.
+            TransientError: B3 could not be reached or failed, in every try; or TooSlow at once.
+            SourceError: any other status or fault. `received` has the bytes that came.
         """
         path = index_path(method, index=index, page=page)
-        session = self.get_conn()
-        return self._fetch_whole(session, self.listed_url + path, _INDEX)
+        self.get_conn()
+        return self._fetch_whole(self.listed_url + path, _INDEX)
 
     def download_sector_workbook(self) -> tuple[bytes, Download]:
         """Return the sector classification of every company, as B3 sends it: an xlsx workbook in Portuguese.
@@ -217,8 +240,8 @@ class B3Hook(BaseHook):
         Raises:
             NotB3Data: more than 16 MiB; others as `download_index`.
         """
-        session = self.get_conn()
-        return self._fetch_whole(session, self.listed_url + sector_workbook_path(), _WORKBOOK)
+        self.get_conn()
+        return self._fetch_whole(self.listed_url + sector_workbook_path(), _WORKBOOK)
 
     def download_holidays(self) -> tuple[bytes, Download]:
         """Return the page on which B3 announces the days without trading: HTML in Portuguese.
@@ -226,60 +249,90 @@ class B3Hook(BaseHook):
         Raises:
             NotB3Data: more than 16 MiB; others as `download_index`.
         """
-        session = self.get_conn()
-        return self._fetch_whole(session, self.site_url + HOLIDAYS_PATH, _HOLIDAYS)
+        self.get_conn()
+        return self._fetch_whole(self.site_url + HOLIDAYS_PATH, _HOLIDAYS)
 
-    def _fetch_whole(self, session: requests.Session, url: str, wanted: _Wanted) -> tuple[bytes, Download]:
+    def _fetch_whole(self, url: str, wanted: _Wanted) -> tuple[bytes, Download]:
         sink = io.BytesIO()
-        download = self._fetch(session, url, sink, wanted)
+        download = self._fetch(url, sink, wanted)
         return sink.getvalue(), download
 
-    def _fetch(self, session: requests.Session, url: str, sink: IO[bytes], wanted: _Wanted) -> Download:
-        return self._retrying()(self._download, session, url, sink, wanted)
+    def _fetch(self, url: str, sink: IO[bytes], wanted: _Wanted) -> Download:
+        return self._retrying()(self._download, url, sink, wanted)
 
     def _retrying(self) -> tenacity.Retrying:
         return tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(TransientError),
+            retry=tenacity.retry_if_exception(_helps_to_retry),
             stop=tenacity.stop_after_attempt(self.attempts),
             wait=_wait,
             before_sleep=_log_retry,
             reraise=True,
         )
 
-    def _begin(self, session: requests.Session, url: str, size: int) -> tuple[bytes, bool]:
-        beginning = b""
+    @contextmanager
+    def _answer(self, url: str, wanted: _Wanted) -> Iterator[requests.Response]:
+        """Ask for `url`, and give the answer of status 200 to the `with` block."""
+        session = self.get_conn()
+        hosts = (self.base_url, self.listed_url, self.site_url)
+        # `verify` is given per request: REQUESTS_CA_BUNDLE would override `verify` of the session.
         with (
-            _transient_faults(url),
-            session.get(url, stream=True, timeout=self.timeout, verify=self.verify) as answer,
+            session.watch.limit(self.total_timeout),
+            redirects.get(session, url, hosts, timeout=self.timeout, verify=self.verify) as answer,
         ):
-            _check_status(answer, _QUOTES)
-            for chunk in answer.iter_content(size):
+            faults.check_status(answer, url, wanted.missing)
+            yield answer
+
+    def _chunks(self, answer: requests.Response, url: str, size: int) -> Iterator[bytes]:
+        """Yield the body. Faults of the `for` loop's block are not B3's, and pass unchanged."""
+        watch = self.get_conn().watch
+        # iter_content undoes a Content-Encoding, which is not part of B3's file.
+        chunks = answer.iter_content(size)
+        while True:
+            with faults.told(url, watch):
+                chunk = next(chunks, None)
+            # A body without a length ends like a connection that the watch ended.
+            if watch.expired:
+                raise faults.too_slow(url)
+            if chunk is None:
+                return
+            yield chunk
+
+    def _begin(self, url: str, size: int, wanted: _Wanted) -> tuple[bytes, bool]:
+        beginning = b""
+        with self._answer(url, wanted) as answer:
+            for chunk in self._chunks(answer, url, size):
                 beginning += chunk
                 if len(beginning) > size:
                     return beginning[:size], False
-        _check_not_empty(url, len(beginning), _QUOTES)
+        _check_not_empty(url, len(beginning), wanted)
         return beginning, True
 
-    def _download(self, session: requests.Session, url: str, sink: IO[bytes], wanted: _Wanted) -> Download:
+    def _download(self, url: str, sink: IO[bytes], wanted: _Wanted) -> Download:
         sink.seek(0)
         sink.truncate()
         digest, size = hashlib.sha256(), 0
-        # `verify` is given per request: REQUESTS_CA_BUNDLE would override `verify` of the session.
-        with (
-            _transient_faults(url),
-            session.get(url, stream=True, timeout=self.timeout, verify=self.verify) as answer,
-        ):
-            _check_status(answer, wanted)
-            # iter_content undoes a Content-Encoding, which is not part of B3's file.
-            for chunk in answer.iter_content(_CHUNK):
-                sink.write(chunk)
-                digest.update(chunk)
-                size += len(chunk)
-                _check_limit(url, size, wanted)
-            _check_length(answer, size)
+        try:
+            with self._answer(url, wanted) as answer:
+                bounds.check_announced(answer, url, wanted.name, wanted.limit)
+                for chunk in self._chunks(answer, url, _CHUNK):
+                    sink.write(chunk)
+                    digest.update(chunk)
+                    size += len(chunk)
+                    bounds.check_size(size, url, wanted.name, wanted.limit)
+                bounds.check_length(answer, url, size)
+        except SourceError as error:
+            if size and not isinstance(error, TransientError):
+                error.received = self._received(url, sink)
+            raise
         _check_not_empty(url, size, wanted)
         sink.seek(0)
         return Download(url, digest.hexdigest(), size, dt.datetime.now(dt.UTC), self.source)
+
+    def _received(self, url: str, sink: IO[bytes]) -> tuple[bytes, Download]:
+        """Return what came of a refused answer, as far as it is kept, and its origin."""
+        sink.seek(0)
+        body = sink.read(bounds.MOST_KEPT)
+        return body, Download(url, hashlib.sha256(body).hexdigest(), len(body), dt.datetime.now(dt.UTC), self.source)
 
 
 def _base_url(connection: Any) -> str | None:
@@ -291,81 +344,13 @@ def _base_url(connection: Any) -> str | None:
     return f"{host}:{connection.port}" if connection.port else host
 
 
-@contextmanager
-def _transient_faults(url: str) -> Iterator[None]:
-    try:
-        yield
-    except (
-        requests.exceptions.ConnectionError,
-        requests.exceptions.Timeout,
-        requests.exceptions.ChunkedEncodingError,
-        requests.exceptions.ContentDecodingError,
-    ) as error:
-        # Any other TLS error means that the connection broke during the handshake or a record.
-        if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
-            raise SourceError(
-                source=url,
-                expected="a certificate chain that verifies",
-                found=str(error),
-                hint="Give the missing intermediate certificate with extra `ca_bundle` of the connection.",
-            ) from error
-        raise TransientError(
-            source=url, expected="a whole answer", found=f"{type(error).__name__}: {error}", hint="Run the task again."
-        ) from error
-
-
-def _check_limit(url: str, size: int, wanted: _Wanted) -> None:
-    if wanted.limit is not None and size > wanted.limit:
-        raise NotB3Data(
-            source=url,
-            expected=f"{wanted.name} of at most {wanted.limit} bytes",
-            found="more",
-            hint="Open the address in a browser, and look at the answer.",
-        )
-
-
-def _check_status(answer: requests.Response, wanted: _Wanted) -> None:
-    if answer.status_code == 200:
-        return
-    fields = {
-        "source": answer.url,
-        "expected": "status 200",
-        "found": f"status {answer.status_code} {answer.reason or ''}".rstrip(),
-    }
-    if answer.status_code == 404:
-        raise NotServed(**fields, hint=wanted.missing)
-    if answer.status_code in TRANSIENT_STATUS:
-        raise TransientError(
-            **fields, hint="B3 is failing: run the task again later.", retry_after=_retry_after(answer)
-        )
-    raise SourceError(
-        **fields, hint="B3's firewall refuses some clients with 403: see extra `user_agent` of the connection."
-    )
-
-
-def _check_length(answer: requests.Response, size: int) -> None:
-    announced = answer.headers.get("Content-Length")
-    if announced and "Content-Encoding" not in answer.headers and int(announced) != size:
-        raise TransientError(
-            source=answer.url, expected=f"{announced} bytes", found=f"{size} bytes", hint="Run the task again."
-        )
-
-
 def _check_not_empty(url: str, size: int, wanted: _Wanted) -> None:
     if not size:
         raise NotPublished(source=url, expected=wanted.name, found="status 200 and not one byte", hint=wanted.empty)
 
 
-def _retry_after(answer: requests.Response) -> float | None:
-    value = answer.headers.get("Retry-After", "")
-    if value.isdecimal():
-        return float(value)
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    # parsedate_to_datetime returns no zone for "-0000". HTTP dates are in UTC.
-    return max(0.0, (at.replace(tzinfo=at.tzinfo or dt.UTC) - dt.datetime.now(dt.UTC)).total_seconds())
+def _helps_to_retry(error: BaseException) -> bool:
+    return isinstance(error, TransientError) and not isinstance(error, TooSlow)
 
 
 _BACKOFF = tenacity.wait_exponential_jitter(initial=1, max=60)

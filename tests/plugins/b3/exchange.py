@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import ipaddress
 import socket
@@ -9,6 +10,7 @@ import ssl
 import struct
 import threading
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,11 +23,15 @@ from cryptography.x509.oid import NameOID
 
 @dataclass
 class Answer:
-    """An answer as sent; `fault` is "reset" (no answer, the connection is reset) or "silence" (nothing comes)."""
+    """An answer as sent. A header of several values is sent several times; one of None is not sent.
+
+    `fault` is "reset" (no answer, the connection is reset), "silence" (nothing comes), "trickle" (a body without end, a
+    byte every 50 ms) or "trickling headers" (the same of headers).
+    """
 
     status: int = 200
     body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str | tuple[str, ...] | None] = field(default_factory=dict)
     fault: str = ""
 
 
@@ -84,13 +90,26 @@ class Exchange:
                 if answer.fault == "silence":
                     exchange._closing.wait(30)
                     return
+                if answer.fault == "trickling headers":
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+                    self._trickle()
+                    return
                 self.send_response(answer.status)
                 # Said, so that no client sends its next request over a connection that is being closed.
                 self.send_header("Connection", "close")
                 for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
-                    self.send_header(name, value)
+                    for each in (value,) if isinstance(value, str) else value or ():
+                        self.send_header(name, each)
                 self.end_headers()
                 self.wfile.write(answer.body)
+                if answer.fault == "trickle":
+                    self._trickle()
+
+            def _trickle(self) -> None:
+                with contextlib.suppress(OSError):
+                    while not exchange._closing.wait(0.05):
+                        self.wfile.write(b"x")
+                        self.wfile.flush()
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from dataclasses import asdict
 from typing import Any
@@ -14,7 +15,8 @@ from b3.airflow.operators import for_good
 log = logging.getLogger(__name__)
 
 
-@task
+# Less than the dagrun_timeout of b3_doctor, so that the task says itself what it waited for.
+@task(execution_timeout=dt.timedelta(minutes=100))
 def examine(ti: Any) -> str:
     """Ask each of B3's addresses, and fail if an answer is not as its parser expects."""
     from b3.calendar import publication

@@ -9,6 +9,7 @@ from airflow.sdk import task
 
 from b3 import settings
 from b3.airflow import aws, run_dates, run_source, trigger_form
+from b3.airflow.dag_defaults import YEARS_TIMEOUT
 
 
 @task
@@ -20,7 +21,7 @@ def upload(dag_run: Any) -> dict[str, Any]:
     return asdict(raw.write_quotes(aws.s3_client(), settings.read().lake, trade_date, trigger_form.accepted(dag_run)))
 
 
-@task(task_id="scrape", max_active_tis_per_dag=1)
+@task(task_id="scrape", max_active_tis_per_dag=1, execution_timeout=YEARS_TIMEOUT)
 def scrape_years(dag_run: Any) -> list[dict[str, str]]:
     """Bring B3's file of each year to landing/, or find it there; return where they are."""
     from b3.quotes import land
@@ -32,7 +33,7 @@ def scrape_years(dag_run: Any) -> list[dict[str, str]]:
     return [asdict(land.capture_year(B3Hook(), s3, lake, year)) for year in years]
 
 
-@task(task_id="upload", max_active_tis_per_dag=1)
+@task(task_id="upload", max_active_tis_per_dag=1, execution_timeout=YEARS_TIMEOUT)
 def upload_years(dag_run: Any) -> dict[str, Any]:
     """Write the raw partitions of the sessions of each year, one year after the other."""
     from b3.quotes import raw

@@ -7,6 +7,7 @@ from typing import Any
 from airflow.sdk import task
 
 from b3.airflow import alerts, aws
+from b3.airflow.dag_defaults import QUERY_TIMEOUT
 from b3.airflow.skipping import skip
 
 
@@ -16,6 +17,7 @@ from b3.airflow.skipping import skip
     trigger_rule="none_failed",
     templates_dict={"sql": "findings_by_rule.sql"},
     templates_exts=[".sql"],
+    execution_timeout=QUERY_TIMEOUT,
 )
 def summary(dag_run: Any, ti: Any, templates_dict: dict[str, str]) -> dict[str, Any]:
     """List what is odd in the run's quotes: in the log, as XCom and on the alert topic.

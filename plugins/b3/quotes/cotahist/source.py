@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -18,8 +20,8 @@ Source: TypeAlias = str | Path | bytes | BinaryIO
 FETCH_AGAIN = "Delete this copy and download the file from B3 again."
 _READ_SIZE = 1 << 20
 _EXCERPT = 80
-# zipfile raises these on damaged bytes, and RuntimeError for unsupported features.
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError)
+# zipfile and its codecs raise these on damaged bytes. To open a ZIP, RuntimeError stands for unsupported features.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, ValueError, RuntimeError)
 
 
 class Text:
@@ -44,12 +46,20 @@ class Text:
         try:
             return self._stream.read(size)
         except _DAMAGE as error:
-            raise Truncated(
-                source=self.source,
-                expected=f"the whole of its member {self.member}",
-                found=f"damaged or missing data ({error or 'unexpected end'})",
-                hint=FETCH_AGAIN,
-            ) from error
+            raise self._damaged(error) from error
+        except OSError as error:
+            # bz2 raises OSError without a number on damaged bytes. A fault of the disk has one.
+            if error.errno is not None:
+                raise
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> Truncated:
+        return Truncated(
+            source=self.source,
+            expected=f"the whole of its member {self.member}",
+            found=f"damaged or missing data ({error or 'unexpected end'})",
+            hint=FETCH_AGAIN,
+        )
 
     def fill(self, target: memoryview) -> int:
         """Read into `target` until it is full or the text ends, and return the number of bytes read.

@@ -104,9 +104,11 @@ def test_a_run_of_the_history_is_for_its_year(run):
     assert run_dates.years(run) == Period(dt.date(2020, 1, 1), dt.date(2020, 12, 31))
 
 
-@pytest.mark.parametrize("year", [1985, "next", 2020.5, -2020])
+@pytest.mark.parametrize("year", [1985, 2101, 9999, 99999, "99999", "next", 2020.5, -2020])
 def test_a_year_that_b3_has_no_file_of_is_refused(year):
-    with pytest.raises(ValueError, match=r"expected year in the run's conf, 1986 or later, found .*: trigger it again"):
+    with pytest.raises(
+        ValueError, match=r"expected year in the run's conf, 1986 or later and at most 2100, found .*: trigger it again"
+    ):
         run_dates.years(a_run(year=year))
 
 
@@ -118,7 +120,9 @@ def test_a_run_of_the_history_may_be_for_several_years():
 
 
 def test_a_last_year_before_the_first_is_refused():
-    with pytest.raises(ValueError, match=r"expected last_year in the run's conf, 2020 or later, found 2019: trigger"):
+    with pytest.raises(
+        ValueError, match=r"expected last_year in the run's conf, 2020 or later and at most 2100, found 2019: trigger"
+    ):
         run_dates.years(a_run(year=2020, last_year=2019))
 
 

@@ -2,6 +2,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import ParamValidationError
 
 from b3.airflow import trigger_form
 from b3.airflow.trigger_form import accepted
@@ -24,6 +25,16 @@ def test_both_forms_ask_for_it_and_accept_nothing_by_themselves(form):
         "accept_flood": False,
         "accept_loss": False,
     }
+
+
+@pytest.mark.parametrize("name", ["year", "last_year"])
+@pytest.mark.parametrize(("year", "fits"), [(1985, False), (1986, True), (2100, True), (2101, False), (99999, False)])
+def test_the_form_takes_the_years_that_have_a_calendar(name, year, fits):
+    if fits:
+        assert trigger_form.history()[name].resolve(year) == year
+    else:
+        with pytest.raises(ParamValidationError):
+            trigger_form.history()[name].resolve(year)
 
 
 @pytest.mark.parametrize("run_type", ["scheduled", "backfill"])

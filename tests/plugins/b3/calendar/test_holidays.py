@@ -114,6 +114,11 @@ class TestThePage:
         assert error.value.source == "https://www.b3.example/feriados/"
         assert "bring b3.calendar.holidays up to it" in error.value.hint
 
+    @pytest.mark.parametrize("year", ["0000", "1900", "1985", "2101", "9999"])
+    def test_of_a_year_without_a_calendar_is_refused(self, year):
+        with pytest.raises(BadLayout, match=f"expected a year from 1986 to 2100; found {year}"):
+            holidays.read_page(html(("7", CLOSED), year=f"Calendário do mercado {year}"))
+
 
 class TestDifferences:
     def test_are_none_where_both_agree(self):
@@ -169,9 +174,11 @@ class TestTheCheck:
         ]
         assert "Upgrade exchange_calendars" in error.value.hint
 
-    def test_raises_what_nobody_foresaw_by_the_address(self, check, exchange):
-        with pytest.raises(Unreadable, match="found ParserRejectedMarkup: ") as error:
-            check(Answer(body=b"<html><![a&"))
+    def test_raises_what_nobody_foresaw_by_the_address(self, check, exchange, monkeypatch):
+        monkeypatch.setattr(holidays, "differences", lambda _: 1 / 0)
+
+        with pytest.raises(Unreadable, match="found ZeroDivisionError: ") as error:
+            check(Answer(body=PAGE))
 
         assert error.value.source == exchange.url + exchange.requests[0].path
 

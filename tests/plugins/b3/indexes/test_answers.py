@@ -186,16 +186,25 @@ class TestAnAnswer:
 
         assert received(NESTED, "GetPortfolioDay.IBOV.page2.json").replace("received", "rejected") in objects()
 
-    def test_that_breaks_the_download_in_an_unforeseen_way_is_not_served(self, exchange, hook_to, s3, lake):
+    def test_that_redirects_without_end_is_not_served(self, exchange, hook_to, s3, lake):
         exchange.will(Answer(302, headers={"Location": exchange.url}))
 
         with pytest.raises(Unserved) as failure:
             answers.ask(hook_to(exchange.url, attempts=1), s3, lake, MONDAY, "IBOV", "theoretical")
 
-        assert str(failure.value.error).startswith(
-            "GetTheoricalPortfolio of IBOV: expected an answer that can be read; found TooManyRedirects: "
-        )
+        assert failure.value.error.expected == "an answer after at most 10 redirects"
         assert failure.value.error.__notes__ == ["asked for: GetTheoricalPortfolio of IBOV, page 1"]
+
+    def test_that_the_hook_refuses_is_kept_as_far_as_it_came(self, exchange, hook_to, s3, lake, objects):
+        body = b"{" + bytes(4 << 20)
+        exchange.will(Answer(body=body))
+
+        with pytest.raises(Unserved) as failure:
+            answers.ask(hook_to(exchange.url, attempts=1), s3, lake, MONDAY, "IBOV", "theoretical")
+
+        key = received(body, "GetTheoricalPortfolio.IBOV.json").replace("received", "rejected")
+        assert objects() == {key: 1}
+        assert failure.value.error.__notes__[0].endswith(f"are kept in s3://{lake.bucket}/{key}")
 
 
 KILLED_WHILE_READING = """

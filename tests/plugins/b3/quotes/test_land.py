@@ -198,6 +198,15 @@ class TestABadAnswer:
             f"the {len(sent)} bytes that came from {raised.value.source} are kept in s3://{lake.bucket}/{kept}"
         ]
 
+    def test_that_the_hook_refuses_is_kept_apart_too(self, capture, versions, body, lake):
+        with pytest.raises(SourceError, match="one number in the header Content-Length") as raised:
+            capture(Answer(body=SENT, headers={"Content-Length": "abc"}))
+
+        kept = f"landing/rejected/{hashlib.sha256(SENT).hexdigest()}/{NAME}"
+        assert list(versions()) == [kept]
+        assert body(kept) == SENT
+        assert raised.value.__notes__[0].endswith(f"are kept in s3://{lake.bucket}/{kept}")
+
     def test_never_lands_where_nothing_was(self, capture, versions):
         sent = BAD_ANSWERS["a cut ZIP"][0]
 

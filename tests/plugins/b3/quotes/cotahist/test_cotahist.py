@@ -1,4 +1,5 @@
 import datetime as dt
+import errno
 import io
 import random
 import re
@@ -431,7 +432,7 @@ def test_a_streamed_zip_cut_short_is_truncated():
     error_of(data[: len(data) // 2], Truncated)
 
 
-@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_damage_within_a_zip_is_truncation_though_a_record_looks_wrong_first(compression):
     data = bytearray(build_zip(build_file(some_records(300)), compression=compression))
     data[len(data) // 3] ^= 0x55
@@ -446,6 +447,37 @@ def test_a_zip_holds_exactly_one_file():
     assert (error.expected, error.found) == ("a ZIP of exactly one file", "2: A.TXT, B.TXT")
     assert error_of(build_zip_of({}), BadLayout).found == "none"
     assert cotahist.verify(build_zip_of({"pasta/": b"", "pasta/A.TXT": text}), None).records == 1
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_anywhere_in_a_member_has_a_type_or_changes_nothing(compression):
+    data = build_zip(build_file(some_records(20)), compression=compression)
+    whole, places = cotahist.verify(data, None), range(52, data.index(b"PK\1\2"))
+    refused = 0
+    for at in places:
+        damaged = data[:at] + bytes([data[at] ^ 0x55]) + data[at + 1 :]
+        try:
+            assert cotahist.verify(damaged, None) == whole
+        except SourceError:
+            refused += 1
+    assert refused > 0.9 * len(places)
+
+
+def test_a_fault_of_the_disk_is_no_damage_of_the_file():
+    class Disk(io.BytesIO):
+        def read(self, size=-1):
+            if self.tell() > 100:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(min(size, 80))
+
+    with pytest.raises(OSError, match="Input/output error"):
+        cotahist.verify(Disk(build_file(some_records(20))), None)
+
+
+def test_a_zip_newer_than_can_be_read_is_refused():
+    data = bytearray(build_zip(build_file(some_records(1))))
+    data[data.rindex(b"PK\1\2") + 6] = 255
+    assert "zip file version 25.5" in error_of(bytes(data), BadLayout).found
 
 
 def test_an_encrypted_zip_is_refused():
