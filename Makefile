@@ -20,7 +20,7 @@ TESTS ?= tests
 AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
-.PHONY: help setup run history diff query ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
+.PHONY: help setup run history verify diff query ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
   doctor structure constraints clean
 
 help: ## List the commands
@@ -34,6 +34,9 @@ run: setup ## Run the daily DAG once: [DATE=YYYY-MM-DD] [EXCHANGE=auto|live|simu
 
 history: setup ## Whole years from B3's annual files: FROM=2020 [TO=2024] [EXCHANGE=…] [ACCEPT=flood,loss]
 	@$(PYTHON) -m local.commands.history --from "$(FROM)" --to "$(TO)" --exchange "$(EXCHANGE)" --accept "$(ACCEPT)"
+
+verify: setup ## The whole lake against landing/, status 0 if nothing differs: [FROM=YYYY-MM-DD] [TO=…] [EXCHANGE=simulated]
+	@$(PYTHON) -m local.commands.verify --from "$(FROM)" --to "$(TO)" --exchange "$(EXCHANGE)"
 
 diff: setup ## What B3 corrected in a session: DATE=YYYY-MM-DD [FROM=1] [TO=2] [EXCHANGE=simulated]
 	@$(PYTHON) -m local.commands.diff --date "$(DATE)" --from "$(FROM)" --to "$(TO)" --exchange "$(EXCHANGE)"

@@ -10,9 +10,12 @@ from botocore.exceptions import ClientError
 from refine.errors import Overtaken
 from refine.s3 import S3Path, head
 
+# Metadata by which an object is what a run would put. `raw-etag` counts: b3_verify finds stale objects by it.
+_SAME = ("content-sha256", "source", "raw-etag")
+
 
 def commit(s3: Any, content: bytes, target: S3Path, metadata: dict[str, str], former: str | None) -> bool:
-    """Put `content` at `target` in one request; return False if the target holds it already, of the same `source`.
+    """Put `content` at `target` in one request; return False if the target holds it already, of the same origin.
 
     Args:
         former: ETag of what lay there when the run began, None for nothing.
@@ -24,7 +27,7 @@ def commit(s3: Any, content: bytes, target: S3Path, metadata: dict[str, str], fo
 
     def is_there() -> bool:
         found = (head(s3, target) or {}).get("Metadata", {})
-        return all(found.get(name) == metadata.get(name) for name in ("content-sha256", "source"))
+        return all(found.get(name) == metadata.get(name) for name in _SAME)
 
     if former and is_there():
         return False
