@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import logging
 import sys
 import time
@@ -12,7 +11,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from b3.lake.layout import Lake
-from b3.verify.inventory import Period
+from b3.verify.inventory import Days
 from b3.verify.lake import verify
 from local.lake import home, servers, source
 
@@ -25,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--exchange", default="", help="whose lake: simulated, or anything else for the real one")
     options = parser.parse_args(arguments)
     try:
-        period = period_of(options.first, options.last)
+        period = Days.of(options.first, options.last)
         chosen = home.find(source.choose(options.exchange).data) if options.exchange else home.last_used()
         if chosen is None:
             raise ValueError("there is no lake yet: `make run` makes one")
@@ -41,29 +40,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def period_of(first: str, last: str) -> Period:
-    """Return the sessions asked for; an empty text leaves that end open.
-
-    Raises:
-        ValueError: a text is no date, or the dates are in the wrong order.
-    """
-    try:
-        found = Period(
-            dt.date.fromisoformat(first) if first else dt.date.min, dt.date.fromisoformat(last) if last else dt.date.max
-        )
-    except ValueError:
-        raise ValueError(f"expected FROM=YYYY-MM-DD TO=YYYY-MM-DD, found FROM={first} TO={last}") from None
-    if found.first > found.last:
-        raise ValueError(f"expected FROM not after TO, found FROM={first} TO={last}")
-    return found
-
-
-def show(lake: servers.Lake, period: Period) -> int:
+def show(lake: servers.Lake, period: Days) -> int:
     """Verify a running lake and print the differences; return 0 if there is none, else 1."""
     began = time.monotonic()
     bucket = Lake(lake.outputs["LakeBucket"])
     s3, glue = (boto3.client(service, endpoint_url=lake.endpoint) for service in ("s3", "glue"))
-    days = "the whole lake" if period == Period() else f"{period.first} to {period.last}"
+    days = "the whole lake" if period == Days() else f"{period.first} to {period.last}"
     print(f"verifying {days} in {bucket.uri('')}; 250 sessions take up to a minute", flush=True)
     report = verify(s3, glue, bucket, lake.outputs["GlueDatabase"], period)
     for line in report.lines():

@@ -9,11 +9,11 @@ from typing import Any
 from b3.lake import layout
 from b3.lake.layout import Lake
 from b3.verify.differences import NO_OBJECT, NO_TABLE, NOT_IN_CATALOG, UNKNOWN_PARTITION, Difference, rebuild
-from b3.verify.inventory import TABLES, Inventory, Partition, Period
+from b3.verify.inventory import TABLES, Days, Inventory, Partition
 
 
 def compare(
-    glue: Any, database: str, lake: Lake, inventory: Inventory, period: Period
+    glue: Any, database: str, lake: Lake, inventory: Inventory, period: Days
 ) -> Iterator[tuple[int, list[Difference]]]:
     """Yield the number of partitions in the catalog, and the differences, of each table."""
     for table in TABLES:
@@ -47,7 +47,7 @@ def _of_table(
     locations: dict[tuple[str, ...], str],
     lake: Lake,
     inventory: Inventory,
-    period: Period,
+    period: Days,
 ) -> Iterator[Difference]:
     registered = set()
     for values, location in sorted(locations.items()):

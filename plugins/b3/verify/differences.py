@@ -25,6 +25,9 @@ NOT_IN_CATALOG = "partition missing from the catalog"
 NO_OBJECT = "partition without object"
 UNKNOWN_PARTITION = "unknown partition"
 
+# An error message, and the alert that carries it, list so many differences. SNS takes 256 KB.
+_LISTED = 100
+
 
 class Difference(NamedTuple):
     """One thing that is not as it should be.
@@ -87,7 +90,9 @@ class LakeDiffers(Exception):
     """The lake is not as landing/ and the catalog say. The message is the verdict, then a line per difference."""
 
     def __init__(self, report: Report) -> None:
-        super().__init__("\n".join([report.verdict(), *report.lines()]))
+        lines = report.lines()
+        more = [f"… and {len(lines) - _LISTED:,} more: the log has them all"] if len(lines) > _LISTED else []
+        super().__init__("\n".join([report.verdict(), *lines[:_LISTED], *more]))
 
 
 def unreadable(uri: str, error: SourceError, mend: str) -> Difference:

@@ -30,11 +30,31 @@ _ONE_OBJECT_TABLES: dict[str, Callable[[dt.date], str]] = {
 TABLES = (*_ONE_OBJECT_TABLES, layout.INDEX_STOCKS_TABLE)
 
 
-class Period(NamedTuple):
+class Days(NamedTuple):
     """The trade dates from `first` to `last`, both included; all of them by default."""
 
     first: dt.date = dt.date.min
     last: dt.date = dt.date.max
+
+    @classmethod
+    def of(cls, first: str, last: str) -> Days:
+        """Return the days between two dates of YYYY-MM-DD; an empty text leaves that end open.
+
+        Raises:
+            ValueError: a text is no date, or the first lies after the last.
+        """
+        try:
+            found = cls(
+                dt.date.fromisoformat(first) if first else dt.date.min,
+                dt.date.fromisoformat(last) if last else dt.date.max,
+            )
+        except (TypeError, ValueError):
+            found = None
+        if found is None or found.first > found.last:
+            raise ValueError(
+                f"expected from and to as YYYY-MM-DD, or empty, from not after to; found from {first!r}, to {last!r}"
+            ) from None
+        return found
 
     def has(self, first: dt.date, last: dt.date | None = None) -> bool:
         """Return whether some day from `first` to `last`, by default `first` alone, lies in the period."""
@@ -43,7 +63,7 @@ class Period(NamedTuple):
     @property
     def is_all(self) -> bool:
         """Whether the period is the whole lake."""
-        return self == Period()
+        return self == Days()
 
 
 class Entry(NamedTuple):
@@ -104,7 +124,7 @@ class Inventory:
 
     objects: dict[str, Entry] = field(default_factory=dict)
     deleted: dict[str, str] = field(default_factory=dict)
-    quotes_files: dict[str, Period] = field(default_factory=dict)
+    quotes_files: dict[str, Days] = field(default_factory=dict)
     portfolios: set[LandedPortfolioKey] = field(default_factory=set)
     workbooks: dict[dt.date, str] = field(default_factory=dict)
     kept_answers: list[str] = field(default_factory=list)
@@ -115,7 +135,7 @@ class Inventory:
         """Return the sessions that a table has objects of, in order."""
         return sorted({each.trade_date for each in self.partitions if each.table == table})
 
-    def _add(self, key: str, period: Period) -> None:
+    def _add(self, key: str, period: Days) -> None:
         """Put a key where it belongs, unless it lies outside the period."""
         portfolio, partition, covered = portfolio_of(key), partition_of(key), days_of_quotes_file(key)
         workbook = _date_in(key, layout.landing_sectors_key, layout.LANDING_SECTORS_PREFIX)
@@ -138,7 +158,7 @@ class Inventory:
             self.unknown.append(key)
 
 
-def take(s3: Any, lake: Lake, period: Period) -> Inventory:
+def take(s3: Any, lake: Lake, period: Days) -> Inventory:
     """Return the inventory of a period. Keys that the layout does not know belong to every period."""
     found = Inventory()
     former: set[str] = set()
@@ -175,7 +195,7 @@ def partition_of(key: str) -> Partition | None:
     )
 
 
-def days_of_quotes_file(key: str) -> Period | None:
+def days_of_quotes_file(key: str) -> Days | None:
     """Return the days that a landed quotes file covers by its name; None for any other key."""
     found = _QUOTES_FILE.fullmatch(key.removeprefix(layout.LANDING_QUOTES_PREFIX))
     if not found or not key.startswith(layout.LANDING_QUOTES_PREFIX):
@@ -183,11 +203,11 @@ def days_of_quotes_file(key: str) -> Period | None:
     try:
         if found["day"]:
             day = _date(found["day"][4:], found["day"][2:4], found["day"][:2])
-            return Period(day, day)
+            return Days(day, day)
         if found["month"]:
             first = _date(found["month"][2:], found["month"][:2])
-            return Period(first, (first + dt.timedelta(days=31)).replace(day=1) - dt.timedelta(days=1))
-        return Period(_date(found["year"]), _date(found["year"], "12", "31"))
+            return Days(first, (first + dt.timedelta(days=31)).replace(day=1) - dt.timedelta(days=1))
+        return Days(_date(found["year"]), _date(found["year"], "12", "31"))
     except ValueError:
         return None
 
@@ -206,13 +226,13 @@ def portfolio_of(key: str) -> LandedPortfolioKey | None:
     return named if named and named.key == key and named.endpoint in INDEX_METHODS else None
 
 
-def landed_days(key: str) -> Period | None:
+def landed_days(key: str) -> Days | None:
     """Return the days of a landed source of any kind; None for answers that are kept by sha256, and any other key."""
     portfolio = portfolio_of(key)
     if portfolio:
-        return Period(portfolio.trade_date, portfolio.trade_date)
+        return Days(portfolio.trade_date, portfolio.trade_date)
     workbook = _date_in(key, layout.landing_sectors_key, layout.LANDING_SECTORS_PREFIX)
-    return Period(workbook, workbook) if workbook else days_of_quotes_file(key)
+    return Days(workbook, workbook) if workbook else days_of_quotes_file(key)
 
 
 def _date_in(key: str, key_of: Callable[[dt.date], str], prefix: str) -> dt.date | None:

@@ -14,7 +14,7 @@ from b3.lake import layout
 from b3.lake.layout import Lake
 from b3.verify import catalog, inventory, landed, raw_portfolios, refined
 from b3.verify.differences import UNKNOWN, Difference, Report
-from b3.verify.inventory import Inventory, Period
+from b3.verify.inventory import Days, Inventory
 from b3.verify.raw_quotes import RawQuotes
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class NothingToVerify(ValueError):
     """The lake has no object in the period."""
 
 
-def verify(s3: Any, glue: Any, lake: Lake, database: str, period: Period = Period()) -> Report:  # noqa: B008
+def verify(s3: Any, glue: Any, lake: Lake, database: str, period: Days = Days()) -> Report:  # noqa: B008
     """Compare everything in the lake that belongs to a period, and return what differs.
 
     Args:

@@ -11,7 +11,7 @@ from b3.errors import SourceError
 from b3.lake.landed import LandedFile, landed_file
 from b3.lake.layout import Lake
 from b3.verify.differences import LANDED_DAMAGED, LANDED_HIDDEN, Difference
-from b3.verify.inventory import RECEIVED, Inventory, Period, landed_days
+from b3.verify.inventory import RECEIVED, Days, Inventory, landed_days
 
 _CHUNK = 1 << 20
 
@@ -56,7 +56,7 @@ def read_small(s3: Any, lake: Lake, key: str) -> tuple[Landed, bytes]:
     return read(s3, lake, key, sink), sink.getvalue()
 
 
-def hidden(lake: Lake, inventory: Inventory, period: Period) -> Iterator[Difference]:
+def hidden(lake: Lake, inventory: Inventory, period: Days) -> Iterator[Difference]:
     """Yield a difference for each landed source whose newest version is a delete marker.
 
     landing/received/ empties itself after 30 days. Objects of raw/ and refined/ are compared with what must be there.

@@ -21,7 +21,7 @@ from b3.quotes.cotahist.parquet import RAW_SCHEMA
 from b3.quotes.year_checks import LACKED_BY
 from b3.verify import landed, objects
 from b3.verify.differences import DAMAGED, ORPHAN, ROWS, STALE, Difference, Report, rebuild, unreadable
-from b3.verify.inventory import Inventory, Partition, Period
+from b3.verify.inventory import Days, Inventory, Partition
 
 _TABLE = layout.RAW_QUOTES_TABLE
 
@@ -33,7 +33,7 @@ class RawQuotes:
         totals: rows and volume of the raw quotes that could be read, by session.
     """
 
-    def __init__(self, s3: Any, lake: Lake, inventory: Inventory, period: Period, report: Report) -> None:
+    def __init__(self, s3: Any, lake: Lake, inventory: Inventory, period: Days, report: Report) -> None:
         self._s3 = s3
         self._lake = lake
         self._inventory = inventory

@@ -25,7 +25,7 @@ from b3.sectors import land as sectors_land
 from b3.sectors import raw as sectors_raw
 from b3.site.hook import B3Hook
 from b3.verify.differences import Report
-from b3.verify.inventory import Period
+from b3.verify.inventory import Days
 from b3.verify.lake import verify
 from local.aws import launch
 from local.exchange import launch as exchange
@@ -56,7 +56,7 @@ class Lab:
 
     def verify(self, *period: dt.date) -> Report:
         """Verify the lake, or the sessions of a period."""
-        return verify(self.s3, self.glue, self.lake, self.database, Period(*period))
+        return verify(self.s3, self.glue, self.lake, self.database, Days(*period))
 
     def differences(self, *period: dt.date) -> list[tuple[str, str]]:
         """Return kind and key of all that differs."""
@@ -158,7 +158,7 @@ def _refine(lab: Lab, outputs: dict[str, str]) -> None:
         def state(run: str = run) -> str:
             return str(lab.glue.get_job_run(JobName=outputs["GlueJob"], RunId=run)["JobRun"]["JobRunState"])
 
-        _wait(lambda: state() not in ("STARTING", "RUNNING"))  # noqa: B023
+        _wait(lambda: state() not in ("STARTING", "RUNNING"))
         assert state() == "SUCCEEDED"
 
 

@@ -1,5 +1,7 @@
 import datetime as dt
+import hashlib
 import io
+import zipfile
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,6 +12,7 @@ from botocore.exceptions import ClientError
 from b3.lake import layout
 from b3.verify import differences as kinds
 from b3.verify.lake import NothingToVerify
+from tests.plugins.b3.quotes.cotahist.cotahist_lines import build_zip
 from tests.plugins.b3.simulated import TODAY
 from tests.plugins.b3.verify.conftest import SESSIONS
 
@@ -26,6 +29,17 @@ def edited(body: bytes, change) -> bytes:
     sink = io.BytesIO()
     pq.write_table(change(pq.read_table(io.BytesIO(body))), sink)
     return sink.getvalue()
+
+
+def with_other_record(archive: bytes, date: dt.date) -> bytes:
+    """A COTAHIST file with another number of trades in its first record."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as packed:
+        (member,) = packed.namelist()
+        lines = packed.read(member).split(b"\n")
+    # Columns 148 to 152 of the layout count the trades.
+    assert lines[1][2:10] == f"{date:%Y%m%d}".encode()
+    lines[1] = lines[1][:147] + b"00007" + lines[1][152:]
+    return build_zip(b"\n".join(lines), member)
 
 
 def with_other_price(table: pa.Table) -> pa.Table:
@@ -134,19 +148,38 @@ class TestRawQuotes:
 
         assert "0 rows lacking, 0 too many, 1 changed" in found.found
 
-    def test_of_an_older_file_than_the_newest_are_stale(self, lab):
-        """B3 corrected the daily file, and nobody uploaded it."""
-        key, raw = layout.landing_quotes_key(layout.daily_quotes_file(FIRST)), lab.get(RAW)
-        other_session = lab.get(layout.landing_quotes_key(layout.daily_quotes_file(TODAY)))
-        corrected = raw.metadata | {"source-url": "https://b3.example/former", "source-sha256": "0" * 64}
-        with lab.breaking(RAW), lab.breaking(key):
-            lab.put(RAW, edited(raw.body, with_other_price), corrected)
+    def test_of_a_file_that_was_fetched_before_the_newest_are_stale(self, lab):
+        """B3 corrected one price in the daily file, and nobody has uploaded it."""
+        key = layout.landing_quotes_key(layout.daily_quotes_file(FIRST))
+        with lab.breaking(key) as stored:
+            corrected = with_other_record(stored.body, FIRST)
+            fetched = {"fetched-at": "2100-01-01T00:00:00+00:00", "source-sha256": sha256(corrected)}
+            lab.put(key, corrected, stored.metadata | fetched)
 
-            found = next(each for each in lab.verify().differences if each.uri == lab.lake.uri(RAW))
+            (found,) = lab.verify().differences
 
-        assert other_session.body
-        assert found.kind == kinds.STALE
-        assert found.found.endswith("made from https://b3.example/former")
+        assert (found.kind, found.uri) == (kinds.STALE, lab.lake.uri(RAW))
+        assert found.expected.endswith(f"as in {lab.lake.uri(key)}")
+        assert "0 rows lacking, 0 too many, 1 changed; made from http" in found.found
+
+    def test_of_an_unreadable_file_are_not_compared_and_the_file_is_told(self, lab):
+        key = layout.landing_quotes_key(layout.daily_quotes_file(FIRST))
+        with lab.breaking(key) as stored:
+            fetched = {"fetched-at": "2100-01-01T00:00:00+00:00", "source-sha256": sha256(b"<html>")}
+            lab.put(key, b"<html>", stored.metadata | fetched)
+
+            assert lab.differences() == [(kinds.UNREADABLE_SOURCE, key)]
+
+    def test_that_a_years_file_lacks_with_a_persons_consent_stay(self, lab):
+        sha256_of_year = lab.get(YEAR).metadata["source-sha256"]
+        key, stored = layout.raw_quotes_key(NOT_A_SESSION), lab.get(RAW)
+        lab.put(key, stored.body, stored.metadata | {"lacked-by": sha256_of_year})
+
+        found = lab.differences()
+
+        lab.erase(key)
+        assert (kinds.ORPHAN, key) not in found
+        assert (kinds.NOT_IN_CATALOG, key) in found
 
     def test_of_other_bytes_and_the_same_rows_hold_the_source(self, lab):
         """Another release of the writer encodes otherwise; refined objects were made from the former bytes."""
@@ -191,12 +224,22 @@ class TestRawPortfoliosAndSectors:
     def test_that_landed_ahead_of_their_session_are_no_difference(self, lab):
         ahead = dt.date(2026, 1, 9)
         keys = [layout.landing_index_key("IBOV", endpoint, ahead) for endpoint in ("portfolio_day", "theoretical")]
-        theoretical = lab.get(layout.landing_index_key("IBOV", "theoretical", TODAY))
+        day, theoretical = (lab.get(key.replace(str(ahead), str(TODAY))) for key in keys)
+        assert f"{TODAY:%d/%m/%y}".encode() in day.body
+        body = day.body.replace(f"{TODAY:%d/%m/%y}".encode(), f"{ahead:%d/%m/%y}".encode())
+        lab.put(keys[0], body, day.metadata | {"source-sha256": sha256(body)})
         lab.put(keys[1], theoretical.body, theoretical.metadata)
+        before_its_run = lab.differences()
+        # Its quotes landed, by b3_history, and no run of b3_daily has used the portfolios.
+        quotes = lab.get(LANDED)
+        daily = layout.landing_quotes_key(layout.daily_quotes_file(ahead))
+        lab.put(daily, quotes.body, quotes.metadata)
+        after = lab.differences()
+        for key in (*keys, daily):
+            lab.erase(key)
 
-        assert lab.differences() == []
-        lab.erase(keys[1])
-
+        assert before_its_run == []
+        assert (kinds.MISSING, layout.raw_index_portfolio_key(ahead)) in after
 
 class TestRefinedObjects:
     def test_whose_bytes_changed_are_told(self, lab):
@@ -360,8 +403,6 @@ class TestAFailureOfAws:
 
 
 def sha256(body: bytes) -> str:
-    import hashlib
-
     return hashlib.sha256(body).hexdigest()
 
 
