@@ -15,7 +15,7 @@ from b3.verify.inventory import TABLES, Days, Inventory, Partition
 def compare(
     glue: Any, database: str, lake: Lake, inventory: Inventory, period: Days
 ) -> Iterator[tuple[int, list[Difference]]]:
-    """Yield the number of partitions in the catalog, and the differences, of each table."""
+    """Yield the number of partitions that were compared, and the differences, of each table."""
     for table in TABLES:
         try:
             locations = _locations(glue, database, table)
@@ -24,7 +24,12 @@ def compare(
             mend = "make run; on AWS make deploy. Then run the crawlers"
             yield 0, [Difference(NO_TABLE, f"{lake.uri('')}{database}.{table}", expected, found, mend)]
             continue
-        yield len(locations), list(_of_table(database, table, locations, lake, inventory, period))
+        of_days = {
+            values: location
+            for values, location in locations.items()
+            if not (partition := _partition(table, values)) or period.has(partition.trade_date)
+        }
+        yield len(of_days), list(_of_table(database, table, of_days, lake, inventory))
 
 
 def _locations(glue: Any, database: str, table: str) -> dict[tuple[str, ...], str]:
@@ -47,7 +52,6 @@ def _of_table(
     locations: dict[tuple[str, ...], str],
     lake: Lake,
     inventory: Inventory,
-    period: Days,
 ) -> Iterator[Difference]:
     registered = set()
     for values, location in sorted(locations.items()):
@@ -56,8 +60,6 @@ def _of_table(
         if partition is None:
             expected = "values as in the lake's layout"
             yield Difference(UNKNOWN_PARTITION, location, expected, name, _delete(database, table, values))
-            continue
-        if not period.has(partition.trade_date):
             continue
         registered.add(partition)
         uri = lake.uri(partition.key)

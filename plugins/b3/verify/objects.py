@@ -76,14 +76,16 @@ class StoredObject:
         expected_sha256 = self.metadata.get(CONTENT_SHA256, self.sha256)
         expected_rows = self.metadata.get("rows", "none")
         if self.sha256 != expected_sha256:
-            kind, expected, found = DAMAGED, f"sha256 {expected_sha256}", f"sha256 {self.sha256}"
+            expected, found = f"sha256 {expected_sha256}", f"sha256 {self.sha256}"
         elif self.file is None:
-            kind, expected, found = DAMAGED, "a Parquet file", f"other bytes, of sha256 {self.sha256}"
+            expected, found = "a Parquet file", f"other bytes, of sha256 {self.sha256}"
         elif expected_rows != str(self.rows):
-            kind, expected, found = ROWS, f"metadata rows {self.rows}, as in the file", f"metadata rows {expected_rows}"
+            expected, found = f"metadata rows {self.rows}, as in the file", f"metadata rows {expected_rows}"
+            # A run leaves right bytes as they are.
+            return Difference(ROWS, self.uri, expected, found, f"delete the object, then {rebuild(trade_date)}")
         else:
             return None
-        return Difference(kind, self.uri, expected, found, rebuild(trade_date))
+        return Difference(DAMAGED, self.uri, expected, found, rebuild(trade_date))
 
 
 def read(s3: Any, lake: Lake, partition: Partition) -> StoredObject:

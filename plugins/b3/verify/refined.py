@@ -17,7 +17,6 @@ from b3.verify.differences import ORPHAN, ROWS, STALE, Difference, rebuild
 from b3.verify.inventory import Inventory, Partition
 
 _GENERATION = "generation"
-_NO_SOURCE = "run b3_daily for that session if its source has landed; if not, delete the object"
 
 
 def quotes(
@@ -50,7 +49,7 @@ def quotes(
 def _from_raw(stored: objects.StoredObject, lake: Lake, inventory: Inventory, source: Partition) -> Difference | None:
     uri = lake.uri(source.key)
     if source not in inventory.partitions:
-        return Difference(ORPHAN, stored.uri, f"the raw object {uri}", "none", _NO_SOURCE)
+        return Difference(ORPHAN, stored.uri, f"the raw object {uri}", "none", _without_raw(source.trade_date))
     etag, made_from = inventory.objects[source.key].etag.strip('"'), stored.metadata.get("raw-etag", "none")
     if made_from == etag:
         return None
@@ -99,7 +98,9 @@ def index_stocks(s3: Any, lake: Lake, inventory: Inventory, trade_date: dt.date)
         elif damage := stored.damage(trade_date):
             yield damage
         elif generation is None:
-            yield Difference(ORPHAN, stored.uri, f"the raw object {lake.uri(raw_quotes.key)}", "none", _NO_SOURCE)
+            yield Difference(
+                ORPHAN, stored.uri, f"the raw object {lake.uri(raw_quotes.key)}", "none", _without_raw(trade_date)
+            )
         elif stored.metadata.get(_GENERATION) != generation:
             expected = f"generation {generation}, of the raw quotes and portfolios as they are"
             found = stored.metadata.get(_GENERATION, "none")
@@ -107,3 +108,7 @@ def index_stocks(s3: Any, lake: Lake, inventory: Inventory, trade_date: dt.date)
         elif stored.rows != rows:
             expected = f"{rows} rows, as in {lake.uri(portfolio.key)}"
             yield Difference(ROWS, stored.uri, expected, f"{stored.rows} rows", rebuild(trade_date))
+
+
+def _without_raw(trade_date: dt.date) -> str:
+    return f"{rebuild(trade_date)}; if nothing landed for it, delete the object"

@@ -241,6 +241,7 @@ class TestRawPortfoliosAndSectors:
         assert before_its_run == []
         assert (kinds.MISSING, layout.raw_index_portfolio_key(ahead)) in after
 
+
 class TestRefinedObjects:
     def test_whose_bytes_changed_are_told(self, lab):
         with lab.breaking(REFINED) as stored:
