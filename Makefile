@@ -18,7 +18,7 @@ $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
 AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
-.PHONY: help setup run history rebuild status reset diff query ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
+.PHONY: help setup run history rebuild verify status reset diff query ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
   doctor structure constraints clean
 
 help: ## List the commands
@@ -41,6 +41,9 @@ status: setup ## The local lakes: what runs on them, on which ports, and which s
 
 reset: setup ## Remove one local lake with all its data; the environments stay: [EXCHANGE=simulated]
 	@$(PYTHON) -m local.commands.reset --exchange "$$GIVEN_EXCHANGE"
+
+verify: setup ## The whole lake against landing/, status 0 if nothing differs: [FROM=YYYY-MM-DD] [TO=…] [EXCHANGE=simulated]
+	@$(PYTHON) -m local.commands.verify --from "$$GIVEN_FROM" --to "$$GIVEN_TO" --exchange "$$GIVEN_EXCHANGE"
 
 diff: setup ## What B3 corrected in a session: DATE=YYYY-MM-DD [FROM=1] [TO=2] [EXCHANGE=simulated]
 	@$(PYTHON) -m local.commands.diff --date "$$GIVEN_DATE" --from "$$GIVEN_FROM" --to "$$GIVEN_TO" --exchange "$$GIVEN_EXCHANGE"

@@ -58,7 +58,7 @@ class TestParsing:
     def test_every_file_gives_exactly_its_dags(self, bag):
         found = {dag_id: Path(dag.fileloc).name for dag_id, dag in bag.dags.items()}
 
-        assert found == {name: f"{name}.py" for name in ("b3_daily", "b3_doctor", "b3_history")}
+        assert found == {name: f"{name}.py" for name in ("b3_daily", "b3_doctor", "b3_history", "b3_verify")}
         assert {path.name for path in DAGS.glob("*.py")} == set(found.values())
 
     @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ class TestParsing:
         with pytest.raises(AssertionError, match=noticed):
             parse(tmp_path)
 
-    @pytest.mark.parametrize("name", ["b3_daily", "b3_doctor", "b3_history"])
+    @pytest.mark.parametrize("name", ["b3_daily", "b3_doctor", "b3_history", "b3_verify"])
     def test_needs_no_setting_reads_nothing_and_loads_nothing_heavy(self, tmp_path, name):
         """Beyond the operators themselves, parsing loads modules of this project, and none that needs a library."""
         ran = subprocess.run(

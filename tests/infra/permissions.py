@@ -86,6 +86,10 @@ NEEDED_BY_AWS = (
         "https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html",
     ),
     Needed(
+        "ExecutionRole", ("s3:ListBucketVersions",), "b3_verify lists delete markers; no session's run does",
+        "plugins/b3/verify/inventory.py",
+    ),
+    Needed(
         "ExecutionRole", ("athena:StopQueryExecution",), "AthenaOperator.on_kill, when a running task is cleared",
         "https://airflow.apache.org/docs/apache-airflow-providers-amazon/stable/operators/athena/athena_boto.html",
     ),

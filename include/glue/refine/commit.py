@@ -10,9 +10,12 @@ from botocore.exceptions import ClientError
 from refine.errors import Overtaken
 from refine.s3 import S3Path, head
 
+# Metadata by which an object is what a run would put. b3_verify finds stale objects by `raw-etag`.
+_SAME = ("content-sha256", "source", "raw-etag", "rows")
+
 
 def commit(s3: Any, content: bytes, target: S3Path, metadata: dict[str, str], former: str | None) -> bool:
-    """Put `content` at `target` in one request; return False if the target holds it already, of the same `source`.
+    """Put `content` at `target` in one request; return False if the target holds it already, with this metadata.
 
     Args:
         former: ETag of what lay there when the run began, None for nothing.
@@ -22,9 +25,14 @@ def commit(s3: Any, content: bytes, target: S3Path, metadata: dict[str, str], fo
     """
     metadata = {**metadata, "content-sha256": hashlib.sha256(content).hexdigest()}
 
+    # After one PUT, the ETag is the MD5 of the bytes: metadata alone would not show that they were changed.
+    etag = hashlib.md5(content, usedforsecurity=False).hexdigest()
+
     def is_there() -> bool:
-        found = (head(s3, target) or {}).get("Metadata", {})
-        return all(found.get(name) == metadata.get(name) for name in ("content-sha256", "source"))
+        found = head(s3, target)
+        if found is None or found["ETag"].strip('"') != etag:
+            return False
+        return all(found["Metadata"].get(name) == metadata.get(name) for name in _SAME)
 
     if former and is_there():
         return False

@@ -30,6 +30,13 @@ def s3_client() -> Any:
     return naming_objects(S3Hook(aws_conn_id=CONNECTION).get_conn())
 
 
+def glue_client() -> Any:
+    """Return a boto3 Glue client."""
+    from airflow.providers.amazon.aws.hooks.glue_catalog import GlueCatalogHook
+
+    return GlueCatalogHook(aws_conn_id=CONNECTION).get_conn()
+
+
 def ask(sql: str) -> list[dict[str, str | None]]:
     """Return the rows of a query on the lake, with values as Athena prints them.
 

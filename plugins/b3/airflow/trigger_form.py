@@ -81,6 +81,21 @@ def history() -> dict[str, Param]:
     }
 
 
+def verify() -> dict[str, Param]:
+    """Return the fields of b3_verify: from, to."""
+    ends = {"from": ("first", "2020-01-02"), "to": ("last", "2020-12-30")}
+    return {
+        name: Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title=name.capitalize(),
+            description=f"The {which} session to verify, as {example}. If empty: the lake's {which}.",
+        )
+        for name, (which, example) in ends.items()
+    }
+
+
 def accepted(dag_run: Any) -> Accepted:
     """Return what the conf of a DAG run accepts; scheduled and backfilled runs accept nothing.
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # An index may have no preview.
-_REQUIRED = ("portfolio_day", "theoretical")
+REQUIRED = ("portfolio_day", "theoretical")
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def capture_portfolios(
     at_other_session: list[_AtOtherSession] = []
     for index, captured in _capture(hook, s3, lake, trade_date, indexes).items():
         files = _of_session(s3, lake, index, trade_date, captured)
-        missing = tuple(endpoint for endpoint in _REQUIRED if endpoint not in files)
+        missing = tuple(endpoint for endpoint in REQUIRED if endpoint not in files)
         failed = captured.refused + [
             error for endpoint, error in captured.unserved.items() if missing or endpoint not in files
         ]
@@ -202,7 +202,7 @@ def _capture_endpoint(
     except Unserved as failure:
         captured.unserved[endpoint] = failure.error
     except NoPortfolio as error:
-        if endpoint in _REQUIRED:
+        if endpoint in REQUIRED:
             captured.refused.append(error)
         else:
             log.info("%s has no %s: %s", index, endpoint, error)

@@ -115,6 +115,11 @@ def refined_index_stocks_prefix(trade_date: dt.date) -> str:
     return _partition("refined", "index_stocks", trade_date) + "/"
 
 
+def refined_index_stocks_key(trade_date: dt.date, ticker: str) -> str:
+    """Return the key of the one object of a session's refined constituent."""
+    return f"{refined_index_stocks_prefix(trade_date)}ticker={ticker}/index_stocks.parquet"
+
+
 @dataclass(frozen=True)
 class Lake:
     """The lake in one bucket, addressed by URI."""

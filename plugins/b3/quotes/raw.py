@@ -170,14 +170,14 @@ def _write_session(s3: Any, lake: Lake, trade_date: dt.date, accepted: Accepted)
     def write() -> RawPartition:
         # Read this before landing/: a task that replaces the object later has then read files as new or newer.
         former = head(s3, lake, key)
-        landed, records = _newest_records(s3, lake, trade_date)
+        landed, records = newest_records(s3, lake, trade_date)
         _check_session(records, trade_date, landed.uri, former, accepted)
         return _commit(s3, lake, landed, trade_date, records, former)
 
     return until_committed(write, lake.uri(key))
 
 
-def _newest_records(s3: Any, lake: Lake, trade_date: dt.date) -> tuple[LandedFile, pa.Table]:
+def newest_records(s3: Any, lake: Lake, trade_date: dt.date) -> tuple[LandedFile, pa.Table]:
     """Return the last fetched file that has records of a session, and those records."""
     files = choose.newest_first(s3, lake, trade_date)
     if not files:

@@ -221,6 +221,10 @@ def later(lake: Lake, gate: Gate, first: First, killed: dict[str, str]) -> dict[
     lake.put(lake.raw("reversed"), raw_file(ALL_ROWS[::-1]), METADATA)
     lake.put(lake.raw("relabelled"), raw_file(ALL_ROWS), METADATA)
     lake.put(lake.refined("relabelled"), FORMER)
+    for name, body, changes in (("restamped", None, {"raw-etag": "0" * 32}), ("overwritten", FORMER, {})):
+        whole = lake.s3.get_object(Bucket=BUCKET, Key=lake.refined("day"))
+        lake.put(lake.raw(name), raw_file(ALL_ROWS), METADATA)
+        lake.put(lake.refined(name), body or whole["Body"].read(), whole["Metadata"] | changes)
     put_failing_sources(lake)
     for name in (*FAILURES, "replaced"):
         lake.put(lake.refined(name), FORMER)
@@ -230,6 +234,8 @@ def later(lake: Lake, gate: Gate, first: First, killed: dict[str, str]) -> dict[
         "day elsewhere": lake.arguments("elsewhere", "day"),
         "reversed": lake.arguments("reversed"),
         "relabelled": lake.arguments("relabelled"),
+        "restamped": lake.arguments("restamped"),
+        "overwritten": lake.arguments("overwritten"),
         "killed": lake.arguments("killed"),
         "replaced": lake.arguments("replaced"),
         **{name: lake.arguments(name) for name in FAILURES},
@@ -394,6 +400,16 @@ def test_a_former_partition_is_replaced(lake: Lake, later: dict[str, str | None]
     assert later["relabelled"] is None
     assert lake.etag(lake.refined("relabelled")) == lake.etag(lake.refined("day"))
     assert lake.versions(lake.refined("relabelled")) == 2
+
+
+@pytest.mark.parametrize("name", ["restamped", "overwritten"])
+def test_a_partition_of_a_former_raw_object_or_of_changed_bytes_is_put_again(
+    lake: Lake, later: dict[str, str | None], name: str
+) -> None:
+    assert later[name] is None
+    now, day = (lake.s3.head_object(Bucket=BUCKET, Key=lake.refined(of)) for of in (name, "day"))
+    assert (now["ETag"], now["Metadata"]) == (day["ETag"], day["Metadata"])
+    assert lake.versions(lake.refined(name)) == 2
 
 
 @pytest.mark.parametrize("name", FAILURES)
