@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from b3.lake.layout import Lake
 from b3.verify.inventory import Days
 from b3.verify.lake import verify
-from local.lake import home, servers, source
+from local.lake import servers, source
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         period = Days.of(options.first, options.last)
-        chosen = home.find(source.choose(options.exchange).data) if options.exchange else home.last_used()
+        chosen = source.asked_lake(options.exchange)
         if chosen is None:
             raise ValueError("there is no lake yet: `make run` makes one")
         logging.basicConfig(format="%(message)s", stream=sys.stderr)

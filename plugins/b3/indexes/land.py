@@ -163,7 +163,7 @@ def landed_portfolios(s3: Any, lake: Lake, trade_date: dt.date, indexes: Sequenc
     landed = []
     for index in indexes:
         files = _of_session(s3, lake, index, trade_date, _Captured())
-        if all(endpoint in files for endpoint in _REQUIRED):
+        if all(endpoint in files for endpoint in REQUIRED):
             landed += [LandedPortfolio(index, endpoint, file) for endpoint, file in files.items()]
         else:
             log.warning("landing/ lacks portfolios of %s for %s", index, trade_date)
