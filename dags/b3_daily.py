@@ -61,6 +61,9 @@ file that B3 corrected, or a year's file that `b3_history` brought later. A dail
 replace the year's; a daily file that is fetched for the first time does. Runs of a backfill take turns: one at a time
 at the crawlers, two at the Glue job. Airflow before 3.3 does not count deferred tasks: add `--max-active-runs 1`.
 
+**From landing/.** With `source: landing` in the trigger form, nothing is asked of B3: every task takes what has landed.
+So tables can be written again, and what has landed is used while B3 is out of reach.
+
 **When it fails.** Each message says what was expected and what was found. It goes to the alert topic, if one is set.
 
 * `scrape`, *DeadlineOver*: B3 did not publish by noon of the day after. *NotServed*: B3 no longer serves the file, or
