@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from b3.errors import BadLayout, NotB3Data, OtherSession, TransientError, Truncated, WrongDate
+from b3.errors import BadLayout, NotB3Data, OtherSession, SourceError, TransientError, Truncated, WrongDate
 from b3.lake.landed import LandedFile
 from b3.sectors import land
 from tests.plugins.b3.exchange import Answer
@@ -158,6 +158,12 @@ class TestTheSectorClassification:
         assert body(kept) == sent
         assert body(kept.replace("rejected", "received")) == sent
         assert error.value.__notes__[0].endswith(f"are kept in {lake.uri(kept)}")
+
+    def test_that_the_hook_refuses_is_kept_apart_too(self, capture, landed_versions):
+        with pytest.raises(SourceError, match="one number in the header Content-Length"):
+            capture(Answer(body=self.BOOK, headers={"Content-Length": "abc"}))
+
+        assert landed_versions() == {rejected(self.BOOK, "GetDownloadIndustryClassification.xlsx"): 1}
 
     def test_that_b3_fails_to_give_is_an_error_unless_it_has_landed_for_that_session(self, capture, landed_versions):
         first = capture(self.BOOK)
