@@ -69,11 +69,11 @@ def _of_table(
         elif partition.key not in inventory.objects:
             mend = f"{rebuild(partition.trade_date)}; if nothing landed for it, {_delete(database, table, values)}"
             yield Difference(NO_OBJECT, uri, f"an object, as partition {name} points at it", "none", mend)
-    for partition in sorted(inventory.partitions - registered, key=str):
-        if partition.table == table:
-            expected = f"partition {'/'.join(partition.values)} of {database}.{table}"
-            mend = rebuild(partition.trade_date)
-            yield Difference(NOT_IN_CATALOG, lake.uri(partition.key), expected, "none in the catalog", mend)
+    unregistered = {each for each in inventory.partitions if each.table == table} - registered
+    for partition in sorted(unregistered, key=str):
+        expected = f"partition {'/'.join(partition.values)} of {database}.{table}"
+        mend = rebuild(partition.trade_date)
+        yield Difference(NOT_IN_CATALOG, lake.uri(partition.key), expected, "none in the catalog", mend)
 
 
 def _partition(table: str, values: tuple[str, ...]) -> Partition | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -115,20 +116,22 @@ class Inventory:
         objects: all objects of the lake, in any period, by key.
         deleted: keys whose newest version is a delete marker over a former version, by key the marker's version id.
         quotes_files: keys of landed quotes files, and the days that each covers.
-        portfolios: landed index portfolios.
+        portfolios: landed index portfolios, by session.
         workbooks: landed sector workbooks, by session.
         kept_answers: keys of answers in landing/received/ and landing/rejected/.
         partitions: objects of raw/ and refined/.
+        constituents: those of the refined constituents, by session and ticker.
         unknown: keys that the layout does not know.
     """
 
     objects: dict[str, Entry] = field(default_factory=dict)
     deleted: dict[str, str] = field(default_factory=dict)
     quotes_files: dict[str, Days] = field(default_factory=dict)
-    portfolios: set[LandedPortfolioKey] = field(default_factory=set)
+    portfolios: defaultdict[dt.date, list[LandedPortfolioKey]] = field(default_factory=lambda: defaultdict(list))
     workbooks: dict[dt.date, str] = field(default_factory=dict)
     kept_answers: list[str] = field(default_factory=list)
     partitions: set[Partition] = field(default_factory=set)
+    constituents: defaultdict[dt.date, dict[str, Partition]] = field(default_factory=lambda: defaultdict(dict))
     unknown: list[str] = field(default_factory=list)
 
     def dates_of(self, table: str) -> list[dt.date]:
@@ -144,13 +147,15 @@ class Inventory:
                 self.quotes_files[key] = covered
         elif portfolio:
             if period.has(portfolio.trade_date):
-                self.portfolios.add(portfolio)
+                self.portfolios[portfolio.trade_date].append(portfolio)
         elif workbook:
             if period.has(workbook):
                 self.workbooks[workbook] = key
         elif partition:
             if period.has(partition.trade_date):
                 self.partitions.add(partition)
+                if partition.ticker is not None:
+                    self.constituents[partition.trade_date][partition.ticker] = partition
         elif _KEPT_ANSWER.fullmatch(key):
             if period.is_all:
                 self.kept_answers.append(key)

@@ -72,14 +72,13 @@ def _kept_answers(s3: Any, lake: Lake, found: Inventory, pool: ThreadPoolExecuto
 
 
 def _portfolios_and_sectors(s3: Any, lake: Lake, found: Inventory, pool: ThreadPoolExecutor, report: Report) -> None:
-    landed_portfolios = {each.trade_date for each in found.portfolios}
-    dates = sorted({*landed_portfolios, *found.dates_of(layout.RAW_INDEX_PORTFOLIO_TABLE)})
+    dates = sorted({*found.portfolios, *found.dates_of(layout.RAW_INDEX_PORTFOLIO_TABLE)})
     with_quotes = report.sessions.copy()
     _each(pool, report, dates, lambda date: raw_portfolios.portfolios(s3, lake, found, date, date in with_quotes))
     workbooks = sorted({*found.workbooks, *found.dates_of(layout.RAW_SECTORS_TABLE)})
     _each(pool, report, workbooks, lambda date: raw_portfolios.sectors(s3, lake, found, date))
     report.sessions |= {*dates, *workbooks}
-    report.objects += len(found.portfolios) + len(found.workbooks)
+    report.objects += sum(map(len, found.portfolios.values())) + len(found.workbooks)
 
 
 def _refined(

@@ -38,9 +38,8 @@ def portfolios(
             run.
     """
     by_index: defaultdict[str, list[LandedPortfolioKey]] = defaultdict(list)
-    for each in inventory.portfolios:
-        if each.trade_date == trade_date:
-            by_index[each.index].append(each)
+    for each in inventory.portfolios.get(trade_date, ()):
+        by_index[each.index].append(each)
     tables, whole = [], True
     for index in sorted(by_index):
         of_endpoint = {each.endpoint: each for each in by_index[index]}

@@ -65,11 +65,7 @@ def _totals(stored: objects.StoredObject, raw: objects.Totals, uri: str, trade_d
 
 def index_stocks(s3: Any, lake: Lake, inventory: Inventory, trade_date: dt.date) -> Iterator[Difference]:
     """Yield how a session's constituents differ from its raw portfolios and raw quotes."""
-    present = {
-        each.ticker: each
-        for each in inventory.partitions
-        if each.table == layout.INDEX_STOCKS_TABLE and each.trade_date == trade_date
-    }
+    present = inventory.constituents.get(trade_date, {})
     portfolio = Partition(layout.RAW_INDEX_PORTFOLIO_TABLE, trade_date)
     raw_quotes = Partition(layout.RAW_QUOTES_TABLE, trade_date)
     wanted: Counter[str] = Counter()
