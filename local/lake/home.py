@@ -60,6 +60,8 @@ def find(data: str) -> Home:
     home = Home(data, base() / data)
     for folder in (home.folder, home.logs, home.airflow):
         folder.mkdir(parents=True, exist_ok=True)
+    # The key of the lake lies below it, and logs.
+    home.folder.chmod(0o700)
     return home
 
 
