@@ -20,8 +20,7 @@ from local.lake.source import Source
 USER = """
     import sys, time
     from pathlib import Path
-    from local.aws import credentials
-from local.lake import servers
+    from local.lake import servers
     from local.lake.home import Home
 
     with servers.aws(Home("real", Path(sys.argv[1]))) as url:
@@ -97,8 +96,7 @@ def test_a_database_outlives_a_killed_command_and_is_stopped_by_the_next(tmp_pat
     code = """
         import sys
         from pathlib import Path
-        from local.aws import credentials
-from local.lake import servers
+        from local.lake import servers
 
         with servers.database(Path(sys.argv[1])) as url:
             print(url, flush=True)
