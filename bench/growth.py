@@ -15,6 +15,7 @@ import datetime as dt
 import io
 import itertools
 import os
+import secrets
 import statistics
 import tempfile
 import time
@@ -35,8 +36,7 @@ from b3.airflow.run_dates import Period
 from b3.calendar import sessions
 from b3.lake import layout
 from infra.checkout import ROOT
-from local.aws import launch
-from local.aws.credentials import CREDENTIALS
+from local.aws import credentials, launch
 from local.lake import provision, query_client
 from local.lake.home import SIMULATED, Home
 from local.lake.servers import Lake
@@ -53,6 +53,8 @@ TABLES = (
 TYPES = {
     "string": pa.string(), "date": pa.date32(), "int": pa.int32(), "smallint": pa.int16(), "bigint": pa.int64(),
 }  # fmt: skip
+# One for all the lakes: boto3 keeps the first that it finds.
+SECRET = secrets.token_urlsafe(32)
 PRICE, QUANTITY = Decimal("10.00"), 100
 
 
@@ -267,14 +269,22 @@ def measure(days: Sequence[int], new_days: int) -> list[Costs]:
 
 @contextlib.contextmanager
 def _grown(days: int) -> Iterator[tuple[Grown, Costs]]:
-    with tempfile.TemporaryDirectory(prefix="b3-growth-") as folder, launch.start(Path(folder) / "aws") as server:
-        outputs = provision.provision(server.endpoint, "lake")
-        grown = Grown(Lake(Home(SIMULATED, Path(folder)), server.endpoint, outputs), days)
-        costs = Costs(days, psutil.Process(server.process.pid).children()[0])
-        for name in ("raw", "refined"):
-            with costs.of(f"first crawl_{name}"):
-                grown.crawl(name)
-        yield grown, costs
+    with tempfile.TemporaryDirectory(prefix="b3-growth-") as folder:
+        aws = Path(folder) / "aws"
+        credentials.make(aws, SECRET)
+        with launch.start(aws) as server:
+            os.environ.update(server.environment())
+            yield _grow(folder, server, days)
+
+
+def _grow(folder: str, server: launch.Server, days: int) -> tuple[Grown, Costs]:
+    outputs = provision.provision(server.endpoint, "lake")
+    grown = Grown(Lake(Home(SIMULATED, Path(folder)), server.endpoint, outputs), days)
+    costs = Costs(days, psutil.Process(server.process.pid).children()[0])
+    for name in ("raw", "refined"):
+        with costs.of(f"first crawl_{name}"):
+            grown.crawl(name)
+    return grown, costs
 
 
 def _one_more_day(grown: Grown, day: dt.date, costs: Costs) -> None:
@@ -327,7 +337,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--days", type=int, nargs="+", default=DAYS, help="days of history of each lake")
     parser.add_argument("--new-days", type=int, default=7, help="how many days more to measure in each")
     options = parser.parse_args(arguments)
-    os.environ.update(CREDENTIALS)
     print(report(measure(options.days, options.new_days)))
     return 0
 

@@ -1,7 +1,8 @@
 # The local AWS: the emulator and, for Glue jobs, Spark with its Java, both made by the repository's own set-up.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 FROM ${PYTHON_IMAGE}
-RUN useradd --create-home --uid 1000 lake && install -d -o lake -g lake /opt/b3 /opt/b3/docker /var/lib/b3
+RUN useradd --create-home --uid 1000 lake && install -d -o lake -g lake /opt/b3 /opt/b3/docker /var/lib/b3 && \
+    install -d -o lake -g lake -m 750 /var/lib/b3-key
 USER lake
 WORKDIR /opt/b3
 ENV PYTHONPATH=/opt/b3

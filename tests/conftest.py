@@ -3,10 +3,12 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from local.aws import launch
+from local.aws import credentials, launch
 from tests.places import PLUGINS
 
 _airflow_home = tempfile.TemporaryDirectory(prefix="airflow-")
@@ -17,6 +19,17 @@ for name in list(os.environ):
 os.environ["AIRFLOW_HOME"] = _airflow_home.name
 os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(PLUGINS)
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+
+_start = launch.start
+
+
+def _start_with_one_key(home: Path, *arguments: Any, **options: Any) -> launch.Server:
+    # boto3's default session keeps the first key that it finds, and one process here uses several servers.
+    credentials.make(home, "the-key-of-the-tests")
+    return _start(home, *arguments, **options)
+
+
+launch.start = _start_with_one_key
 
 # What takes long begins first, so that in the end no worker waits for another.
 LONG = ("tests/e2e", "tests/include/glue", "tests/infra/deploy", "tests/local/exchange/market")

@@ -16,6 +16,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.aws", description=__doc__)
     parser.add_argument("--home", type=Path, required=True, help="folder of all state; made if missing")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; others only inside a container")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name, besides the loopback's, under which clients may ask; may be given several times",
+    )
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one")
     parser.add_argument("--spark-env", type=Path, default=SPARK_ENVIRONMENT, help="environment that runs Glue scripts")
     parser.add_argument(
@@ -27,8 +34,15 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     try:
-        serve(arguments.home, arguments.port, arguments.spark_env, arguments.record_calls, host=arguments.host)
-    except (AlreadyServedError, OSError) as error:
+        serve(
+            arguments.home,
+            arguments.port,
+            arguments.spark_env,
+            arguments.record_calls,
+            host=arguments.host,
+            allow_hosts=arguments.allow_host,
+        )
+    except (AlreadyServedError, OSError, RuntimeError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

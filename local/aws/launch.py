@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from infra.checkout import ROOT
+from local.aws import credentials
 from local.aws.context import DEFAULT_REGION
-from local.aws.credentials import CREDENTIALS
 from local.processes import launch
 
 ENVIRONMENT = ROOT / ".venv-aws"
@@ -17,15 +18,18 @@ _STOP_SECONDS = 30
 
 
 class Server(launch.Server):
-    """A running local AWS."""
+    """A running local AWS on the state folder `home`."""
+
+    home: Path
+
+    @property
+    def secret(self) -> str:
+        """The secret that its clients sign with."""
+        return credentials.secret(self.home)
 
     def environment(self, region: str = DEFAULT_REGION) -> dict[str, str]:
         """Return the variables that make an AWS client in another process use this server."""
-        return CREDENTIALS | {
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_DEFAULT_REGION": region,
-            "AWS_REGION": region,
-        }
+        return {**credentials.environment(self.home, region), "AWS_ENDPOINT_URL": self.endpoint}
 
 
 def start(
@@ -33,6 +37,7 @@ def start(
     port: int = 0,
     *,
     host: str = "127.0.0.1",
+    allow_hosts: Sequence[str] = (),
     spark_env: Path = SPARK_ENVIRONMENT,
     record_calls: Path | None = None,
 ) -> Server:
@@ -42,6 +47,7 @@ def start(
         home: the folder of all its state.
         port: port to listen on; 0 for a free one.
         host: address to listen on.
+        allow_hosts: names, besides the loopback's, under which clients may ask.
         spark_env: the environment that runs Glue scripts.
         record_calls: file that calls are recorded in, else the one that B3_AWS_CALLS names (see local.aws.calls).
 
@@ -52,13 +58,16 @@ def start(
     if not python.exists():
         raise RuntimeError(f"expected the local AWS environment's Python at {python}, found nothing. Run `make setup`.")
     command = [str(python), "-m", "local.aws", "--home", str(home), "--host", host, "--port", str(port)]
+    command += [word for name in allow_hosts for word in ("--allow-host", name)]
     command += ["--spark-env", str(spark_env)]
     command += ["--record-calls", str(record_calls.resolve())] if record_calls else []
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
-    return Server(
+    server = Server(
         f"the local AWS on {home}",
         command,
         environ,
         stop_seconds=_STOP_SECONDS,
         advice=f", and {home}/log/server.log may say more",
     )
+    server.home = home
+    return server

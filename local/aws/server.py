@@ -8,9 +8,11 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
+from local.aws import credentials
 from local.aws.ministack import emulator as emulated
 
 
@@ -21,6 +23,7 @@ class AlreadyServedError(Exception):
 def take_lock(home: Path) -> IO[str]:
     """Own `home` until this process ends. Raises AlreadyServedError naming the owner."""
     home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o700)
     file = (home / "lock").open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -53,15 +56,20 @@ def serve(
     record: Path | None = None,
     *,
     host: str = "127.0.0.1",
+    allow_hosts: Iterable[str] = (),
 ) -> None:
     """Serve until a signal. Prints `ready <endpoint>` once it answers.
 
-    `host` is the address to listen on: 127.0.0.1, or 0.0.0.0 where no other machine gets at it, as nobody logs in.
+    `host` is the address to listen on: 127.0.0.1, or 0.0.0.0 where no other machine gets at it.
+
+    `allow_hosts` are the names, besides those of the loopback, that a request's Host may have.
 
     Every call is noted in the file `record`, if one is given.
 
     Raises AlreadyServedError, or OSError if the port is taken.
     """
+    # What a server writes, its key too, is the user's alone.
+    os.umask(0o077)
     home = home.resolve()
     lock = take_lock(home)
     listener = bind(port, host)
@@ -72,7 +80,8 @@ def serve(
     lock.flush()
     _log_to(home / "log")
     emulated.configure(home, listener.getsockname()[1])
-    asyncio.run(_run(home, endpoint, listener, spark_env, record))
+    secret = credentials.make(home)
+    asyncio.run(_run(home, endpoint, listener, spark_env, record, secret, allow_hosts))
 
 
 def _log_to(folder: Path) -> None:
@@ -90,13 +99,17 @@ async def _run(
     listener: socket.socket,
     spark_env: Path,
     record: Path | None,
+    secret: str,
+    allow_hosts: Iterable[str],
 ) -> None:
     import hypercorn.asyncio
     import hypercorn.config
 
+    from local.aws.entry import Entry
     from local.aws.services import Services
 
-    services = Services(home, endpoint, spark_env, record)
+    services = Services(home, endpoint, spark_env, secret, record)
+    entry = Entry(services.gateway, secret, credentials.file_of(home), allow_hosts)
     await services.start()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -108,7 +121,7 @@ async def _run(
     config.graceful_timeout = 2
     config.keep_alive_timeout = 75
     config.h11_max_incomplete_size = 64 * 1024
-    server = asyncio.create_task(hypercorn.asyncio.serve(services.gateway, config, shutdown_trigger=stop.wait))
+    server = asyncio.create_task(hypercorn.asyncio.serve(entry, config, shutdown_trigger=stop.wait))
     print(f"ready {endpoint}", flush=True)
     try:
         await server

@@ -21,10 +21,12 @@ from local.aws.store import Store
 class Services:
     """Everything behind the endpoint, for a state folder `home`; Glue scripts run with the Python of `spark_env`.
 
+    They sign with `secret`.
+
     Every call is noted in the file `record`, if one is given.
     """
 
-    def __init__(self, home: Path, endpoint: str, spark_env: Path, record: Path | None = None) -> None:
+    def __init__(self, home: Path, endpoint: str, spark_env: Path, secret: str, record: Path | None = None) -> None:
         self._emulator = Emulator(home)
         recorder = calls.Recorder(record) if record else None
 
@@ -40,7 +42,7 @@ class Services:
         logs = Logs(emulator_for("glue"))
         partitions = Partitions(self._emulator, self._store)
         self._crawlers = Crawlers(emulator_for("glue"), self._store, partitions_for("glue"), logs)
-        self._jobs = Jobs(emulator_for("glue"), self._store, logs, home, endpoint, spark_env)
+        self._jobs = Jobs(emulator_for("glue"), self._store, logs, home, endpoint, spark_env, secret)
         self._athena = Athena(emulator_for("athena"), self._store, partitions_for("athena"), home)
         self.gateway = Gateway(
             self._emulator,

@@ -15,6 +15,7 @@ from contextlib import ExitStack
 
 from infra.checkout import ROOT
 from local import setup
+from local.aws import credentials
 from local.doctor import machine
 from local.lake import dag_runs, home, servers, source
 from local.lake.home import Home
@@ -74,6 +75,8 @@ def serve(chosen: source.Source, port: int) -> int:
         open_things.callback(where.ui_url.unlink, missing_ok=True)
         print(f"ui: http://localhost:{port} is ready (no login). Trigger b3_daily for a date, b3_history for a year;")
         print("ui: Ctrl-C ends it.")
+        key = credentials.file_of(where.aws)
+        print(f"ui: for another AWS client: AWS_ENDPOINT_URL={lake.endpoint} AWS_SHARED_CREDENTIALS_FILE={key}")
         print(f"ui: logs in {where.logs}", flush=True)
         while True:
             _check_alive(components, where)

@@ -65,6 +65,10 @@ def find(data: str) -> Home:
     home = Home(data, base() / data)
     for folder in (home.folder, home.logs, home.airflow):
         folder.mkdir(parents=True, exist_ok=True)
+    # Logs lie below it. PostgreSQL does not run as root: for root it is another user, who has to get through.
+    home.folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    for folder in (home.logs, home.airflow):
+        folder.chmod(0o700)
     return home
 
 

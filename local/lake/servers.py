@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import boto3
+
 from infra.checkout import ROOT
 from local import setup
-from local.aws import launch
+from local.aws import credentials, launch
 from local.aws.context import DEFAULT_REGION
-from local.aws.credentials import CREDENTIALS
 from local.lake import provision, source
 from local.lake.home import Home
 from local.processes import file_locks
@@ -43,22 +44,30 @@ def aws(home: Home) -> Iterator[str]:
 
     Whoever starts it stops it, once the last command that uses it has ended.
     """
-    os.environ.update(CREDENTIALS)
     note = home.folder / "aws.url"
     with (home.folder / "aws.users").open("a") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
         with file_locks.exclusive(home.folder / "aws.owner") as owned:
             if not owned:
-                yield _read_when_there(note)
+                endpoint = _read_when_there(note)
+                _sign_for(home)
+                yield endpoint
                 return
             _wait_for_orphan(home)
             with launch.start(home.aws, port=int(os.environ.get("B3_AWS_PORT", "0"))) as server:
+                _sign_for(home)
                 _write(note, server.endpoint)
                 try:
                     yield server.endpoint
                 finally:
                     _wait_for_others(users)
                     note.unlink(missing_ok=True)
+
+
+def _sign_for(home: Home) -> None:
+    os.environ.update(credentials.environment(home.aws))
+    # It would go on with the key that it read for another lake.
+    boto3.setup_default_session()
 
 
 def _read_when_there(note: Path) -> str:
@@ -161,7 +170,7 @@ def airflow_environment(running: Lake, database_url: str, b3_host: str, chosen: 
     """
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AWS_", "B3_"))}
     environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    return environ | CREDENTIALS | {
+    return environ | credentials.environment(running.home.aws) | {
         "AWS_ACCESS_KEY_ID": "airflow",  # who calls, in a recording: local.aws.calls
         "AWS_ENDPOINT_URL": running.endpoint,
         "NO_PROXY": "127.0.0.1,localhost",

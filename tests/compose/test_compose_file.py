@@ -1,23 +1,30 @@
 """docker-compose.yaml as it is written: what must hold of it without an engine."""
 
+import importlib.util
 import re
 import shutil
+import stat
 import subprocess
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
+import botocore.credentials
 import pytest
 import yaml
 
 from b3 import settings
 from infra.checkout import ROOT
-from local.aws import launch
-from local.aws.credentials import CREDENTIALS
+from local.aws import credentials, launch
 from local.lake import provision
 from local.lake.home import SIMULATED, Home
 
 COMPOSE = (ROOT / "docker-compose.yaml").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE)["services"]
+_spec = importlib.util.spec_from_file_location("aws_service", ROOT / "docker" / "aws_service.py")
+assert _spec and _spec.loader
+aws_service = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(aws_service)
 AIRFLOW = ("api-server", "scheduler", "triggerer", "dag-processor")
 
 
@@ -126,7 +133,46 @@ def test_the_image_of_the_aws_has_what_its_set_up_imports(tmp_path):
 def test_it_holds_no_key_of_an_account():
     environment = SERVICES["scheduler"]["environment"]
 
-    assert environment["AWS_ACCESS_KEY_ID"] == CREDENTIALS["AWS_ACCESS_KEY_ID"] == "local"
+    assert "AWS_SECRET_ACCESS_KEY" not in COMPOSE
+    assert "AWS_ACCESS_KEY_ID" not in COMPOSE
     for name in ("AIRFLOW__API__SECRET_KEY", "AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__CORE__FERNET_KEY"):
         assert name not in environment
         assert environment[f"{name}_CMD"].startswith("cat /usr/local/airflow/keys/")
+
+
+@pytest.mark.parametrize("name", AIRFLOW)
+def test_airflow_signs_with_the_key_that_the_aws_hands_on(name):
+    service = SERVICES[name]
+    mounted = next(volume for volume in service["volumes"] if volume.startswith("aws-key:"))
+    handed = next(volume for volume in SERVICES["aws"]["volumes"] if volume.startswith("aws-key:"))
+
+    # Airflow reads it and cannot change it.
+    assert mounted.endswith(":ro")
+    assert (
+        service["environment"]["AWS_SHARED_CREDENTIALS_FILE"] == f"{mounted.split(':')[1]}/{aws_service.HANDED_ON.name}"
+    )
+    assert str(aws_service.HANDED_ON.parent) == handed.split(":")[1]
+    dockerfile = (ROOT / "docker" / "aws.Dockerfile").read_text()
+    assert f"install -d -o lake -g lake -m 750 {aws_service.HANDED_ON.parent}" in dockerfile
+    assert re.search(r"useradd .*--uid 1000 lake", dockerfile)
+    assert service["group_add"] == ["1000"]
+
+
+def test_the_host_that_airflow_asks_is_one_that_the_aws_answers_to():
+    url = urlsplit(SERVICES["scheduler"]["environment"]["AWS_ENDPOINT_URL"])
+
+    assert url.hostname == aws_service.NAME
+    assert url.hostname in SERVICES
+    assert url.port == aws_service.PORT
+
+
+def test_the_key_is_handed_on_to_the_group_alone_and_anew_at_each_start(tmp_path):
+    key, handed = credentials.file_of(tmp_path / "home"), tmp_path / "credentials"
+    secret = credentials.make(tmp_path / "home")
+    for _ in range(2):
+        aws_service.hand_on(key, handed)
+
+    assert stat.S_IMODE(handed.stat().st_mode) == 0o640
+    assert secret in handed.read_text()
+    found = botocore.credentials.SharedCredentialProvider(str(handed)).load()
+    assert found.secret_key == secret

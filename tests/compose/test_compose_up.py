@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from infra.checkout import ROOT
-from local.aws.credentials import CREDENTIALS
+from local.aws import credentials
 from local.exchange.files import cotahist_file
 from local.lake import home, provision, query_client, servers
 from tests.compose import engine as engines
@@ -197,8 +197,10 @@ def test_a_run_triggered_over_rest_goes_green_and_its_rows_are_in_the_lake(up: P
 def rows_of(project: Project, date: dt.date) -> list[list[str | None]]:
     """Rows of a session in the tables of quotes, as Athena counts them."""
     endpoint = f"http://127.0.0.1:{project.aws_port}"
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in CREDENTIALS.items():
+    with pytest.MonkeyPatch.context() as environment, tempfile.TemporaryDirectory() as folder:
+        # The container's own file: the host cannot read the volume.
+        credentials.file_of(Path(folder)).write_text(project.inside("aws", "cat", "/var/lib/b3/credentials"))
+        for name, value in credentials.environment(Path(folder)).items():
             environment.setenv(name, value)
         outputs = provision.outputs(endpoint)
         assert outputs

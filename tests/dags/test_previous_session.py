@@ -30,7 +30,7 @@ def settings_of_a_task(monkeypatch, aws_server, lake):
     for name, value in {
         "AWS_ENDPOINT_URL": aws_server.endpoint,
         "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_SECRET_ACCESS_KEY": aws_server.secret,
         "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
         "B3_LAKE_BUCKET": lake.bucket,
     }.items():

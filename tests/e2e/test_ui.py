@@ -19,7 +19,8 @@ import pytest
 
 from infra.checkout import ROOT
 from local import setup
-from local.aws.credentials import CREDENTIALS
+from local.aws import credentials
+from local.aws.context import DEFAULT_REGION
 from local.commands import airflow
 from local.exchange.files import cotahist_file
 from local.lake.source import Source
@@ -139,16 +140,16 @@ def read_until(process: subprocess.Popen[str], words: str) -> str:
 
 def rows_of(lakes: Path, date: dt.date) -> str | None:
     note = lakes / "real" / "aws.url"
-    s3 = boto3.client("s3", endpoint_url=note.read_text(), **keys())
+    s3 = boto3.client("s3", endpoint_url=note.read_text(), **keys(lakes))
     head = s3.head_object(Bucket="b3-lake-real", Key=f"refined/quotes/trade_date={date}/quotes.parquet")
     return head["Metadata"]["rows"]
 
 
-def keys() -> dict[str, str]:
+def keys(lakes: Path) -> dict[str, str]:
     return {
-        "region_name": CREDENTIALS["AWS_DEFAULT_REGION"],
-        "aws_access_key_id": CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        "aws_secret_access_key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        "region_name": DEFAULT_REGION,
+        "aws_access_key_id": credentials.ACCESS_KEY_ID,
+        "aws_secret_access_key": credentials.secret(lakes / "real" / "aws"),
     }
 
 

@@ -155,7 +155,7 @@ def recording(server, recorded) -> list[Call]:
     def client(name: str):
         return boto3.client(
             name, endpoint_url=server.endpoint, region_name="us-east-1", aws_access_key_id="airflow",
-            aws_secret_access_key="-",
+            aws_secret_access_key=server.secret,
         )  # fmt: skip
 
     client("s3").put_object(Bucket="lake", Key="landing/quotes/file.ZIP", Body=b"-")

@@ -27,7 +27,6 @@ from local.aws.store import Store
 log = logging.getLogger("local.aws.glue.jobs")
 ACTIVE = ("STARTING", "RUNNING", "STOPPING")
 MARKER = "LOCAL_AWS_JOB_RUN_ID"
-ACCESS_KEY = "spark.hadoop.fs.s3a.access.key"
 INTERRUPTED = "The run was cut off: the local AWS server ended while it was running. Start the job again."
 STOP_GRACE_SECONDS = 5.0
 MINUTE_SECONDS = 60
@@ -38,7 +37,7 @@ class Jobs:
     """Glue's job run calls."""
 
     def __init__(
-        self, emulator: Emulator, store: Store, logs: Logs, home: Path, endpoint: str, spark_env: Path
+        self, emulator: Emulator, store: Store, logs: Logs, home: Path, endpoint: str, spark_env: Path, secret: str
     ) -> None:
         self._emulator = emulator
         self._store = store
@@ -46,6 +45,7 @@ class Jobs:
         self._home = home
         self._endpoint = endpoint
         self._spark_env = spark_env.resolve()
+        self._secret = secret
         self._active: dict[str, dict[str, Any]] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._lock = threading.RLock()
@@ -246,13 +246,12 @@ class Jobs:
                 f"expected the Spark environment's Python in {self._spark_env}/bin, found nothing. Run `make setup`."
             )
         extra = [self._fetch(caller, uri, folder) for uri in job_arguments.extra_py_files(arguments)]
-        settings = {ACCESS_KEY: caller.access_key, **job_arguments.spark_conf(arguments)}
         environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MINISTACK", "S3_", "PYTHON"))},
-            **spark.environment(self._spark_env, folder, self._endpoint, settings),
+            **spark.environment(self._spark_env, folder, self._endpoint, job_arguments.spark_conf(arguments)),
             "AWS_ENDPOINT_URL": self._endpoint,
             "AWS_ACCESS_KEY_ID": caller.access_key,
-            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_SECRET_ACCESS_KEY": self._secret,
             "AWS_DEFAULT_REGION": caller.region,
             "AWS_REGION": caller.region,
             "PYTHONUNBUFFERED": "1",

@@ -160,9 +160,8 @@ def _defaults(prepared: Path, scratch: Path, endpoint: str) -> dict[str, str]:
         "spark.hadoop.fs.s3a.endpoint": endpoint,
         "spark.hadoop.fs.s3a.path.style.access": "true",
         "spark.hadoop.fs.s3a.connection.ssl.enabled": "false",
-        "spark.hadoop.fs.s3a.access.key": "test",
-        "spark.hadoop.fs.s3a.secret.key": "test",
-        "spark.hadoop.fs.s3a.aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
+        # The key of the process's environment, so that it stands in no file of settings.
+        "spark.hadoop.fs.s3a.aws.credentials.provider": "com.amazonaws.auth.EnvironmentVariableCredentialsProvider",
         "spark.hadoop.fs.s3a.change.detection.version.required": "false",
         "spark.hadoop.fs.s3a.threads.max": "10",
         "spark.hadoop.fs.s3a.buffer.dir": str(scratch / "s3a"),

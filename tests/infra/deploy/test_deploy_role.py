@@ -61,8 +61,8 @@ def aws_server(recorded) -> Iterator[launch.Server]:
 
 
 @pytest.fixture(scope="class")
-def account(environ) -> Account:
-    return Account(boto3.Session(aws_access_key_id="deploy", aws_secret_access_key="-"))
+def account(environ, aws_server) -> Account:
+    return Account(boto3.Session(aws_access_key_id="deploy", aws_secret_access_key=aws_server.secret))
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ class Aws:
         if name not in self.clients:
             self.clients[name] = boto3.client(
                 name, endpoint_url=self.server.endpoint, region_name="us-east-1", aws_access_key_id="test",
-                aws_secret_access_key="test",
+                aws_secret_access_key=self.server.secret,
             )  # fmt: skip
         return self.clients[name]
 

@@ -12,12 +12,12 @@ from local.aws import calls, launch
 from local.aws.calls import Call
 from local.aws.context import JOB, Caller
 
-# Prints the keys that boto3 and Spark would call with.
+# Prints the key that boto3 and Spark call with, and where Spark gets it.
 SCRIPT = b"""
 import os
 print(os.environ["AWS_ACCESS_KEY_ID"])
 for line in open(os.environ["PYSPARK_SUBMIT_ARGS"].split()[1]):
-    if "access.key" in line:
+    if "credentials.provider" in line:
         print(line.strip())
 """
 
@@ -121,7 +121,7 @@ def test_a_server_that_is_asked_to_writes_down_who_called(tmp_path: Path):
     with launch.start(tmp_path / "home", record_calls=file) as server:
         client = {
             "endpoint_url": server.endpoint, "region_name": "us-east-1", "aws_access_key_id": "me",
-            "aws_secret_access_key": "-",
+            "aws_secret_access_key": server.secret,
         }  # fmt: skip
         s3, glue, logs = (boto3.client(name, **client) for name in ("s3", "glue", "logs"))
         s3.create_bucket(Bucket="lake")
@@ -140,7 +140,10 @@ def test_a_server_that_is_asked_to_writes_down_who_called(tmp_path: Path):
         printed = logs.get_log_events(logGroupName="/mine/output", logStreamName=run)["events"]
 
     found = calls.read(file)
-    assert [event["message"] for event in printed] == [JOB, f"spark.hadoop.fs.s3a.access.key {JOB}"]
+    assert [event["message"] for event in printed] == [
+        JOB,
+        "spark.hadoop.fs.s3a.aws.credentials.provider com.amazonaws.auth.EnvironmentVariableCredentialsProvider",
+    ]
     assert Call("me", "s3", "PutObject", {"Bucket": "lake", "Key": "script.py"}) in found
     assert Call("me", "s3", "HeadObject", {"Bucket": "lake", "Key": "missing"}, missing=True) in found
     assert Call("me", "glue", "StartJobRun", {"JobName": "job"}) in found
@@ -153,7 +156,7 @@ def test_a_server_that_is_not_asked_to_writes_nothing_down(tmp_path: Path, monke
     with launch.start(tmp_path / "home") as server:
         boto3.client(
             "s3", endpoint_url=server.endpoint, region_name="us-east-1", aws_access_key_id="me",
-            aws_secret_access_key="-",
+            aws_secret_access_key=server.secret,
         ).create_bucket(Bucket="lake")  # fmt: skip
 
     assert not list(tmp_path.rglob("*.jsonl"))

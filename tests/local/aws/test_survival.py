@@ -145,7 +145,7 @@ def test_regions_and_accounts_are_apart(aws: Aws) -> None:
     for key, region in (("111122223333", "us-east-1"), ("test", "sa-east-1")):
         other = boto3.client(
             "glue", endpoint_url=aws.server.endpoint, region_name=region,
-            aws_access_key_id=key, aws_secret_access_key="x",
+            aws_access_key_id=key, aws_secret_access_key=aws.server.secret,
         )  # fmt: skip
         assert other.get_databases()["DatabaseList"] == []
         other.create_database(DatabaseInput={"Name": "apart"})

@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from infra.checkout import ROOT
-from local.aws.credentials import CREDENTIALS
+from local.aws import credentials
 from local.lake import servers
 from local.lake.home import Home
 from local.lake.source import Source
@@ -81,7 +81,8 @@ def test_the_first_command_stops_the_aws_only_when_the_second_has_left(home):
 
 def test_after_a_kill_the_next_command_starts_at_once_and_finds_what_was_there(home):
     first = User(home)
-    os.environ.update(CREDENTIALS)
+    os.environ.update(credentials.environment(home.aws))
+    boto3.setup_default_session()
     boto3.client("s3", endpoint_url=first.url).create_bucket(Bucket="kept")
     first.process.send_signal(signal.SIGKILL)
     first.process.wait()

@@ -53,7 +53,7 @@ def s3(aws_server: launch.Server) -> Any:
         endpoint_url=aws_server.endpoint,
         region_name="sa-east-1",
         aws_access_key_id="local",
-        aws_secret_access_key="local",
+        aws_secret_access_key=aws_server.secret,
     )
 
 

@@ -326,7 +326,7 @@ def test_results_are_paged_and_written_where_the_workgroup_says(b3: Aws) -> None
 def test_limits_and_requests_that_cannot_be(b3: Aws) -> None:
     unchecked = boto3.client(
         "athena", endpoint_url=b3.server.endpoint, region_name="us-east-1", aws_access_key_id="test",
-        aws_secret_access_key="test", config=Config(parameter_validation=False),
+        aws_secret_access_key=b3.server.secret, config=Config(parameter_validation=False),
     )  # fmt: skip
     output = {"ResultConfiguration": {"OutputLocation": "s3://lake/t/"}}
     unchecked.create_work_group(Name="tight", Configuration={"BytesScannedCutoffPerQuery": 100, **output})

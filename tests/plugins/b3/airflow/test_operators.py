@@ -165,7 +165,7 @@ def settings_of_a_task(aws_server: launch.Server, lake, exchange: LateExchange) 
     return {
         "AWS_ENDPOINT_URL": aws_server.endpoint,
         "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_SECRET_ACCESS_KEY": aws_server.secret,
         "B3_LAKE_BUCKET": lake.bucket,
         "AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws", "extra": {"region_name": "sa-east-1"}}),
         "AIRFLOW_CONN_B3_DEFAULT": json.dumps({"conn_type": "http", "host": exchange.url, "extra": {"attempts": 1}}),

@@ -214,11 +214,11 @@ from b3.indexes import pages
 from b3.site.hook import B3Hook
 from b3.indexes.answers import ask
 from b3.lake.layout import Lake
-exchange, aws, bucket = sys.argv[1:]
+exchange, aws, secret, bucket = sys.argv[1:]
 pages.page_count = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 connection = types.SimpleNamespace(host=exchange, schema="", port=None, extra_dejson={"attempts": 1})
 s3 = boto3.client("s3", endpoint_url=aws, region_name="sa-east-1", aws_access_key_id="local",
-                  aws_secret_access_key="local")
+                  aws_secret_access_key=secret)
 ask(B3Hook(connection=connection), s3, Lake(bucket), dt.date(2026, 10, 5), "IBOV", "portfolio_day")
 """
 
@@ -227,7 +227,7 @@ def test_a_process_that_dies_while_it_reads_an_answer_has_not_lost_it(exchange, 
     exchange.will(Answer(body=pages.day()))
 
     ran = subprocess.run(
-        [sys.executable, "-c", KILLED_WHILE_READING, exchange.url, aws_server.endpoint, lake.bucket],
+        [sys.executable, "-c", KILLED_WHILE_READING, exchange.url, aws_server.endpoint, aws_server.secret, lake.bucket],
         env={"PYTHONPATH": str(PLUGINS)},
         check=False,
     )

@@ -487,10 +487,10 @@ import boto3
 from b3.site.hook import B3Hook
 from b3.indexes.land import capture_portfolios
 from b3.lake.layout import Lake
-exchange, aws, bucket = sys.argv[1:]
+exchange, aws, secret, bucket = sys.argv[1:]
 connection = types.SimpleNamespace(host=exchange, schema="", port=None, extra_dejson={"attempts": 1})
 s3 = boto3.client("s3", endpoint_url=aws, region_name="sa-east-1", aws_access_key_id="local",
-                  aws_secret_access_key="local")
+                  aws_secret_access_key=secret)
 capture_portfolios(B3Hook(connection=connection), s3, Lake(bucket), dt.date(2026, 10, 5), ("IBOV",))
 """
 
@@ -501,7 +501,7 @@ def test_a_capture_killed_between_endpoints_and_run_again_leaves_the_same_object
 ):
     exchange.will(*WHOLE[:answered], Answer(fault="silence"))
     process = subprocess.Popen(
-        [sys.executable, "-c", CAPTURE, exchange.url, aws_server.endpoint, lake.bucket],
+        [sys.executable, "-c", CAPTURE, exchange.url, aws_server.endpoint, aws_server.secret, lake.bucket],
         env={"PYTHONPATH": str(PLUGINS)},
     )
     until = time.monotonic() + 60
