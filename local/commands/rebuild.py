@@ -20,6 +20,7 @@ from b3.lake.commit import keys_below
 from b3.lake.landed import metadata_of
 from b3.lake.layout import Lake
 from b3.quotes import choose
+from b3.verify import catalog, inventory
 from local.aws.glue import spark
 from local.lake import dag_runs, home, progress, servers, source
 from local.lake.home import Home
@@ -176,6 +177,13 @@ def run(lake_home: Home, first: dt.date, last: dt.date, accepted: Mapping[str, b
                     print(f"{each.dag} {each}: FAILED; Airflow's log: {dag_runs.short(dag_run.log)}")
                     return 1
                 shown.update(bar, advance=1)
+        bucket = Lake(lake_home.bucket)
+        found = inventory.take(s3, bucket, inventory.Days(first, last))
+        registered = catalog.register(
+            boto3.client("glue", endpoint_url=lake.endpoint), lake.outputs["GlueDatabase"], bucket, found
+        )
+        if registered:
+            print(f"registered {registered} partitions that the catalog lacked")
     print(f"rebuilt from landing/: {first} to {last}, {len(todo)} runs; make verify compares all of it")
     return 0
 

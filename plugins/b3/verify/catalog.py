@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,9 @@ from b3.lake import layout
 from b3.lake.layout import Lake
 from b3.verify.differences import NO_OBJECT, NO_TABLE, NOT_IN_CATALOG, UNKNOWN_PARTITION, Difference, rebuild
 from b3.verify.inventory import TABLES, Days, Inventory, Partition
+
+# Glue takes no more in one call.
+_MOST_PARTITIONS = 100
 
 
 def compare(
@@ -30,6 +34,39 @@ def compare(
             if not (partition := _partition(table, values)) or period.has(partition.trade_date)
         }
         yield len(of_days), list(_of_table(database, table, of_days, lake, inventory))
+
+
+def register(glue: Any, database: str, lake: Lake, inventory: Inventory) -> int:
+    """Register the partitions of objects that the catalog lacks, and return how many they are.
+
+    A crawler that goes by S3's events does not see the object of a partition that somebody dropped.
+
+    Raises:
+        RuntimeError: Glue refused one.
+    """
+    registered = 0
+    for table in TABLES:
+        known = {_partition(table, values) for values in _locations(glue, database, table)}
+        missing = sorted({each for each in inventory.partitions if each.table == table} - known, key=str)
+        of_table = glue.get_table(DatabaseName=database, Name=table)["Table"]["StorageDescriptor"]
+        for lot in itertools.batched(missing, _MOST_PARTITIONS):
+            wanted = [
+                {
+                    "Values": list(each.values),
+                    "StorageDescriptor": {**of_table, "Location": f"{lake.uri(each.key).rpartition('/')[0]}/"},
+                }
+                for each in lot
+            ]
+            answer = glue.batch_create_partition(DatabaseName=database, TableName=table, PartitionInputList=wanted)
+            refused = [
+                error
+                for error in answer.get("Errors", [])
+                if error["ErrorDetail"]["ErrorCode"] != "AlreadyExistsException"
+            ]
+            if refused:
+                raise RuntimeError(f"expected the partitions of {database}.{table} to be registered, found {refused}")
+        registered += len(missing)
+    return registered
 
 
 def _locations(glue: Any, database: str, table: str) -> dict[tuple[str, ...], str]:

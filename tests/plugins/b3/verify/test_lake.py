@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from b3.lake import layout
+from b3.verify import catalog, inventory
 from b3.verify import differences as kinds
 from b3.verify.lake import NothingToVerify
 from tests.plugins.b3.quotes.cotahist.cotahist_lines import build_zip
@@ -321,6 +322,19 @@ class TestTheCatalog:
 
         assert (found.kind, found.uri) == (kinds.NOT_IN_CATALOG, lab.lake.uri(REFINED))
         assert found.expected == f"partition {FIRST} of {lab.database}.quotes"
+
+    def test_gets_the_partitions_that_it_lacks_as_the_crawler_made_them(self, lab):
+        partition = lab.partition("quotes", FIRST.isoformat())
+        lab.unregister("quotes", FIRST.isoformat())
+        found = inventory.take(lab.s3, lab.lake, inventory.Days(FIRST, FIRST))
+
+        assert catalog.register(lab.glue, lab.database, lab.lake, found) == 1
+
+        again = lab.partition("quotes", FIRST.isoformat())
+        assert again["StorageDescriptor"]["Location"] == partition["StorageDescriptor"]["Location"]
+        assert again["StorageDescriptor"]["Columns"] == partition["StorageDescriptor"]["Columns"]
+        assert lab.differences() == []
+        assert catalog.register(lab.glue, lab.database, lab.lake, found) == 0
 
     def test_with_a_partition_of_no_object_is_told(self, lab):
         partition = lab.partition("findings", FIRST.isoformat())
