@@ -79,6 +79,11 @@ def index_stocks(s3: Any, lake: Lake, inventory: Inventory, trade_date: dt.date)
         if raw_quotes in inventory.partitions:
             etags = inventory.objects[raw_quotes.key].etag, inventory.objects[portfolio.key].etag
             generation = hashlib.sha256(" ".join(etags).encode()).hexdigest()[:16]
+    elif present:
+        # One fault, and one line.
+        expected = f"the raw object {lake.uri(portfolio.key)}, for {len(present)} constituents"
+        yield Difference(ORPHAN, lake.refined_index_stocks(trade_date), expected, "none", _without_raw(trade_date))
+        return
     for ticker in sorted(wanted):
         if ticker not in present and generation is not None:
             partition = Partition(layout.INDEX_STOCKS_TABLE, trade_date, ticker)

@@ -285,7 +285,6 @@ class TestRefinedObjects:
         assert found.found == f"delete marker {marker} over a former version"
 
     def test_of_constituents_are_compared_with_the_portfolio(self, lab):
-        key = layout.refined_index_stocks_key(TODAY, "PETR4")
         prefix = layout.refined_index_stocks_prefix(TODAY)
         key = lab.s3.list_objects_v2(Bucket=lab.lake.bucket, Prefix=prefix)["Contents"][0]["Key"]
         with lab.breaking(key) as stored:
@@ -299,6 +298,13 @@ class TestRefinedObjects:
         assert stale == [(kinds.STALE, key)]
         assert damaged == [(kinds.DAMAGED, key)]
         assert gone == [(kinds.MISSING, key), (kinds.NO_OBJECT, key)]
+
+    def test_of_constituents_without_raw_portfolios_are_told_in_one_line(self, lab):
+        key, prefix = layout.raw_index_portfolio_key(TODAY), layout.refined_index_stocks_prefix(TODAY)
+        with lab.breaking(key):
+            lab.erase(key)
+
+            assert lab.differences() == [(kinds.MISSING, key), (kinds.ORPHAN, prefix), (kinds.NO_OBJECT, key)]
 
     def test_of_a_stock_that_no_portfolio_has_are_told(self, lab):
         prefix = layout.refined_index_stocks_prefix(TODAY)
