@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from local.aws import credentials, launch
@@ -37,6 +38,12 @@ LONG = ("tests/e2e", "tests/include/glue", "tests/infra/deploy", "tests/local/ex
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: next((n for n, name in enumerate(LONG) if name in item.path.as_posix()), len(LONG)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Let each test, and the fixtures that it is the first to use, sign with the key of its environment."""
+    boto3.DEFAULT_SESSION = None
 
 
 @pytest.fixture(scope="session")

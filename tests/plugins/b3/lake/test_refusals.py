@@ -7,7 +7,7 @@ from b3.lake.refusals import naming_objects
 
 
 @pytest.fixture
-def naming_s3(s3):
+def naming_s3(s3, aws_server):
     """A client of its own: a client of the session keeps its handlers."""
     import boto3
 
@@ -17,7 +17,7 @@ def naming_s3(s3):
             endpoint_url=s3.meta.endpoint_url,
             region_name="sa-east-1",
             aws_access_key_id="local",
-            aws_secret_access_key="local",
+            aws_secret_access_key=aws_server.secret,
         )
     )
 
