@@ -36,12 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError:
         print(f"diff: expected DATE=YYYY-MM-DD, found DATE={options.date}", file=sys.stderr)
         return 2
-    where = source.asked_lake(options.exchange)
-    if where is None:
-        print("diff: there is no lake yet: `make run` makes one", file=sys.stderr)
-        return 1
     try:
-        with servers.lake_as_it_is(where) as lake:
+        with servers.lake_as_it_is(source.asked_lake(options.exchange)) as lake:
             return diff(lake, date, options.first, options.last)
     except (ValueError, SourceError, RuntimeError) as error:
         print(f"diff: {error}", file=sys.stderr)

@@ -39,11 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
         if options.date:
             sql = for_session(sql, dt.date.fromisoformat(options.date))
         where = source.asked_lake(options.exchange)
-        if where is None:
-            print("query: there is no lake yet: `make run` makes one", file=sys.stderr)
-            return 1
         with servers.lake_as_it_is(where) as lake:
             result = query_client.query(lake, sql)
+    except source.NoLake as error:
+        print(f"query: {error}", file=sys.stderr)
+        return 1
     except (OSError, ValueError, RuntimeError, query_client.QueryFailed) as error:
         print(f"query: failed: {error}", file=sys.stderr)
         return 1

@@ -7,7 +7,7 @@ import datetime as dt
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import boto3
@@ -16,20 +16,17 @@ from b3 import settings
 from b3.airflow.run_source import LANDING
 from b3.calendar import known_sessions, sessions
 from b3.lake import layout
-from b3.lake.commit import keys_below
 from b3.lake.landed import metadata_of
 from b3.lake.layout import Lake
 from b3.quotes import choose
 from b3.verify import catalog, inventory
+from b3.verify.inventory import Days, Inventory
 from local.aws.glue import spark
 from local.lake import dag_runs, home, progress, servers, source
 from local.lake.home import Home
 from local.lake.source import Source
 
 DAILY, HISTORY = "b3_daily", "b3_history"
-_DAILY_FILE = re.compile(r"landing/quotes/COTAHIST_D(\d{2})(\d{2})(\d{4})\.ZIP")
-_LONGER_FILE = re.compile(r"landing/quotes/COTAHIST_([AM])(\d{2})??(\d{4})\.ZIP")
-_DATED_FILE = re.compile(r"landing/(?:index/[^/]+/[^/]+|sectors)/(\d{4}-\d{2}-\d{2})\.(?:json|xlsx)")
 
 
 class Rebuild(NamedTuple):
@@ -52,17 +49,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--accept", default="", help="flood, loss or both, with a comma between them")
     options = parser.parse_args(arguments)
     try:
-        first, last = days(options.first, options.last)
+        period = days(options.first, options.last)
         accepted = dag_runs.accepted(options.accept)
         lake_home = source.asked_lake(options.exchange)
     except ValueError as error:
         print(f"rebuild: {error}", file=sys.stderr)
         return 2
-    if lake_home is None:
-        print("rebuild: there is no lake yet: `make run` makes one", file=sys.stderr)
+    except source.NoLake as error:
+        print(f"rebuild: {error}", file=sys.stderr)
         return 1
     try:
-        return run(lake_home, first, last, accepted)
+        return run(lake_home, period, accepted)
     except RuntimeError as error:
         print(f"rebuild: {error}", file=sys.stderr)
         return 1
@@ -71,8 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def days(first: str, last: str) -> tuple[dt.date, dt.date]:
-    """Return the first and the last day asked for; a year stands for all its days.
+def days(first: str, last: str) -> Days:
+    """Return the days asked for; a year stands for all its days.
 
     Raises:
         ValueError: they are no days or years, or in the wrong order.
@@ -85,83 +82,68 @@ def days(first: str, last: str) -> tuple[dt.date, dt.date]:
         ) from None
     if begin > end:
         raise ValueError(f"expected FROM not after TO, found FROM={first} TO={last}")
-    return begin, end
+    return Days(begin, end)
 
 
 def _day(text: str, of_year: tuple[int, int]) -> dt.date:
     return dt.date(int(text), *of_year) if re.fullmatch(r"\d{4}", text) else dt.date.fromisoformat(text)
 
 
-def runs(s3: Any, lake: Lake, first: dt.date, last: dt.date) -> list[Rebuild]:
-    """Return the DAG runs that write every session of landing/ between two days again, in order.
+def runs(s3: Any, lake: Lake, found: Inventory, period: Days) -> list[Rebuild]:
+    """Return the DAG runs that write every session of landing/ in a period again, in order.
 
     A year whose file landed, and whose sessions are all asked for, is one run. Sessions that have a file of their own,
     portfolios or sectors have a run each, after it.
+
+    Args:
+        s3: a boto3 S3 client.
+        lake: the lake.
+        found: the lake's inventory of the period.
+        period: the sessions asked for.
     """
-    keys = keys_below(s3, lake, "landing/")
-    years = [year for year in range(first.year, last.year + 1) if _is_whole(s3, lake, keys, year, first, last)]
-    wanted = {date for date in _dates(s3, lake, keys, years) if first <= date <= last}
-    found = [Rebuild(HISTORY, dt.date(year, 1, 1), {"year": year, "source": LANDING}) for year in years]
-    found += [Rebuild(DAILY, date, {"trade_date": str(date), "source": LANDING}) for date in wanted]
-    return sorted(found, key=lambda each: (each.date, each.dag == DAILY))
+    years, wanted = [], {*found.portfolios, *found.workbooks}
+    for key, covered in found.quotes_files.items():
+        dates = _sessions_of(s3, lake, key, covered)
+        is_year = key.endswith(layout.annual_quotes_file(covered.first.year))
+        if is_year and all(map(period.has, dates)):
+            years.append(covered.first)
+        else:
+            wanted |= set(filter(period.has, dates))
+    made = [Rebuild(HISTORY, first, {"year": first.year, "source": LANDING}) for first in years]
+    made += [Rebuild(DAILY, date, {"trade_date": str(date), "source": LANDING}) for date in wanted]
+    return sorted(made, key=lambda each: (each.date, each.dag == DAILY))
 
 
-def _is_whole(s3: Any, lake: Lake, keys: Iterable[str], year: int, first: dt.date, last: dt.date) -> bool:
-    """Return whether the file of a year landed, and all its sessions are asked for."""
-    key = layout.landing_quotes_key(choose.year_file(year).name)
-    if key not in keys:
-        return False
-    found = _sessions_of(metadata_of(s3, lake, key) or {}, dt.date(year, 1, 1), dt.date(year, 12, 31))
-    return not found or (first <= found[0] and found[-1] <= last)
+def _sessions_of(s3: Any, lake: Lake, key: str, covered: Days) -> list[dt.date]:
+    """Return the sessions of a landed file: of several, those that its metadata lists, else the calendar's."""
+    if covered.first == covered.last:
+        return [covered.first]
+    metadata = metadata_of(s3, lake, key) or {}
+    listed = known_sessions.listed(metadata, covered.first.year)
+    if listed is not None:
+        return listed
+    return [date for date in sessions.sessions(*covered) if choose.reaches(metadata, date)]
 
 
-def _dates(s3: Any, lake: Lake, keys: Iterable[str], years: Iterable[int]) -> set[dt.date]:
-    """Return the sessions that need a run of their own: all of landing/ but those of the years' files alone."""
-    found = set()
-    for key in keys:
-        if daily := _DAILY_FILE.fullmatch(key):
-            found.add(dt.date(int(daily[3]), int(daily[2]), int(daily[1])))
-        elif dated := _DATED_FILE.fullmatch(key):
-            found.add(dt.date.fromisoformat(dated[1]))
-        elif longer := _LONGER_FILE.fullmatch(key):
-            kind, month, year = longer[1], longer[2], int(longer[3])
-            if kind == "A" and year in years:
-                continue
-            wanted = choose.year_file(year) if kind == "A" else choose.month_file(dt.date(year, int(month), 1))
-            found.update(_sessions_of(metadata_of(s3, lake, key) or {}, wanted.first, wanted.last))
-    return found
-
-
-def _sessions_of(metadata: dict[str, str], first: dt.date, last: dt.date) -> list[dt.date]:
-    """Return the sessions of a landed file of several: those that its metadata lists, else the calendar's."""
-    listed = known_sessions.listed(metadata, first.year)
-    return (
-        sorted(listed)
-        if listed is not None
-        else [date for date in sessions.sessions(first, last) if choose.reaches(metadata, date)]
-    )
-
-
-def _indexes(s3: Any, lake: Lake) -> list[str]:
-    """Return the indexes that have portfolios in landing/."""
-    return sorted({key.split("/")[2] for key in keys_below(s3, lake, "landing/index/")})
-
-
-def run(lake_home: Home, first: dt.date, last: dt.date, accepted: Mapping[str, bool]) -> int:
+def run(lake_home: Home, period: Days, accepted: Mapping[str, bool]) -> int:
     """Run the DAGs in turn; stop at the first run that fails.
 
     Returns:
         0 if all succeeded, 1 if one failed, 2 if landing/ holds nothing of these days.
     """
+    days = f"{period.first} to {period.last}"
     home.remember(lake_home)
     os.environ[spark.LONG_JOBS] = "1"
     with servers.lake(lake_home) as lake:
-        s3 = boto3.client("s3", endpoint_url=lake.endpoint)
-        todo = runs(s3, Lake(lake_home.bucket), first, last)
+        s3, glue = (boto3.client(service, endpoint_url=lake.endpoint) for service in ("s3", "glue"))
+        bucket = Lake(lake_home.bucket)
+        found = inventory.take(s3, bucket, period)
+        todo = runs(s3, bucket, found, period)
         if not todo:
-            print(f"rebuild: expected files of {first} to {last} in landing/, found none", file=sys.stderr)
+            print(f"rebuild: expected files of {days} in landing/, found none", file=sys.stderr)
             return 2
-        os.environ.setdefault("B3_INDEXES", ",".join(_indexes(s3, Lake(lake_home.bucket))) or settings.NO_INDEX)
+        indexes = sorted({each.index for portfolios in found.portfolios.values() for each in portfolios})
+        os.environ.setdefault("B3_INDEXES", ",".join(indexes) or settings.NO_INDEX)
         # B3 is not asked, so any source will do.
         with servers.airflow_on(lake, lake_home.run_database, Source("live")) as environ, progress.bar() as shown:
             bar = shown.add_task("", total=len(todo))
@@ -177,14 +159,11 @@ def run(lake_home: Home, first: dt.date, last: dt.date, accepted: Mapping[str, b
                     print(f"{each.dag} {each}: FAILED; Airflow's log: {dag_runs.short(dag_run.log)}")
                     return 1
                 shown.update(bar, advance=1)
-        bucket = Lake(lake_home.bucket)
-        found = inventory.take(s3, bucket, inventory.Days(first, last))
-        registered = catalog.register(
-            boto3.client("glue", endpoint_url=lake.endpoint), lake.outputs["GlueDatabase"], bucket, found
-        )
+        made = inventory.take(s3, bucket, period)
+        registered = catalog.register(glue, lake.outputs["GlueDatabase"], bucket, made)
         if registered:
             print(f"registered {registered} partitions that the catalog lacked")
-    print(f"rebuilt from landing/: {first} to {last}, {len(todo)} runs; make verify compares all of it")
+    print(f"rebuilt from landing/: {days}, {len(todo)} runs; make verify compares all of it")
     return 0
 
 

@@ -18,6 +18,8 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         print(f"reset: {error}", file=sys.stderr)
         return 2
+    except source.NoLake:
+        lake = None
     if lake is None or not lake.aws.exists():
         print("reset: there is no lake")
         return 0

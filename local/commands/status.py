@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import boto3
 
 from b3.lake import layout
-from b3.lake.commit import keys_below
 from b3.lake.layout import Lake
+from b3.verify import inventory
 from local.lake import home, remove, servers
 from local.lake.home import Home
 
-# What is counted, by the start of its keys.
 TABLES = {
-    "files of B3 in landing/": "landing/",
-    "quotes, raw": layout.RAW_QUOTES_PREFIX,
-    "quotes, refined": "refined/quotes/",
-    "index portfolios, raw": "raw/index_portfolio/",
-    "sectors, raw": "raw/sectors/",
+    "quotes, raw": layout.RAW_QUOTES_TABLE,
+    "quotes, refined": layout.QUOTES_TABLE,
+    "index portfolios, raw": layout.RAW_INDEX_PORTFOLIO_TABLE,
+    "sectors, raw": layout.RAW_SECTORS_TABLE,
 }
 
 
@@ -47,17 +47,21 @@ def running(lake: Home) -> list[str]:
 
 
 def holds(lake: Home) -> dict[str, str]:
-    """Return what a lake holds: for each of TABLES the number of its sessions or files, and the first and last."""
+    """Return what a lake holds: the number of landed files; of each of TABLES its sessions, the first and the last."""
     with servers.lake_as_it_is(lake) as running_lake:
         s3 = boto3.client("s3", endpoint_url=running_lake.endpoint)
-        return {name: _counted(keys_below(s3, Lake(lake.bucket), prefix)) for name, prefix in TABLES.items()}
+        found = inventory.take(s3, Lake(lake.bucket), inventory.Days())
+    files = sum(key.startswith("landing/") for key in found.objects)
+    return {
+        "files of B3 in landing/": f"{files:,}" if files else "none",
+        **{name: _sessions(found.dates_of(table)) for name, table in TABLES.items()},
+    }
 
 
-def _counted(keys: list[str]) -> str:
-    dates = sorted({layout.date_of(key) for key in keys if "/trade_date=" in key})
-    if dates:
-        return f"{len(dates):,} sessions, {dates[0]} to {dates[-1]}" if len(dates) > 1 else f"1 session, {dates[0]}"
-    return f"{len(keys):,}" if keys else "none"
+def _sessions(dates: list[dt.date]) -> str:
+    if not dates:
+        return "none"
+    return f"{len(dates):,} sessions, {dates[0]} to {dates[-1]}" if len(dates) > 1 else f"1 session, {dates[0]}"
 
 
 if __name__ == "__main__":

@@ -88,13 +88,21 @@ def choose(exchange: str) -> Source:
     return Source("replay", folder)
 
 
-def asked_lake(exchange: str) -> home.Home | None:
-    """Return the lake that `EXCHANGE=` names; if it is empty, the lake that was used last, None if there is none.
+class NoLake(RuntimeError):
+    """No lake was made yet."""
+
+
+def asked_lake(exchange: str) -> home.Home:
+    """Return the lake that `EXCHANGE=` names; if it is empty, the lake that was used last.
 
     Raises:
+        NoLake: none was used yet.
         ValueError: `exchange` is none of those that `choose` takes.
     """
-    return home.find(choose(exchange).data) if exchange else home.last_used()
+    found = home.find(choose(exchange).data) if exchange else home.last_used()
+    if found is None:
+        raise NoLake("there is no lake yet: `make run` makes one")
+    return found
 
 
 def announce(chosen: Source, what: str) -> None:

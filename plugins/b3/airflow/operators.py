@@ -81,8 +81,9 @@ class CaptureQuotesOperator(BaseOperator):
         # B3 publishes the files of the month and the year after the daily one: they are no use before the deadline.
         use_longer = at >= until
         lake = settings.read().lake
+        from_landing = run_source.from_landing(context["dag_run"])
         try:
-            if run_source.from_landing(context["dag_run"]):
+            if from_landing:
                 return asdict(land.landed_quotes(aws.s3_client(), lake, trade_date))
             return asdict(land.capture_quotes(B3Hook(), aws.s3_client(), lake, trade_date, use_longer=use_longer))
         except ClosedDay as error:
@@ -91,7 +92,7 @@ class CaptureQuotesOperator(BaseOperator):
                 raise skip(error, context["ti"]) from error
             raise for_good(error) from error
         except SourceError as error:
-            if run_source.from_landing(context["dag_run"]):
+            if from_landing:
                 raise for_good(error) from error
             self._defer_or_fail(error, context["ti"], trade_date, until, at)
             raise

@@ -201,13 +201,13 @@ def landed_file(lake: Lake, key: str, metadata: dict[str, str]) -> LandedFile:
 
 def is_intact(s3: Any, lake: Lake, landed: LandedFile) -> bool:
     """Return whether a landed object has the bytes whose sha256 its metadata has."""
-    return _copy(s3, lake, landed, None) == landed.sha256
+    return copy_body(s3.get_object(Bucket=lake.bucket, Key=lake.key(landed.uri))) == landed.sha256
 
 
-def _copy(s3: Any, lake: Lake, landed: LandedFile, sink: IO[bytes] | None) -> str:
-    """Copy a landed file to `sink`, if there is one; return the sha256 of its bytes."""
+def copy_body(answer: Mapping[str, Any], sink: IO[bytes] | None = None) -> str:
+    """Copy the body of S3's answer to `sink`, if there is one; return the sha256 of its bytes."""
     digest = hashlib.sha256()
-    for chunk in s3.get_object(Bucket=lake.bucket, Key=lake.key(landed.uri))["Body"].iter_chunks(1 << 20):
+    for chunk in answer["Body"].iter_chunks(1 << 20):
         if sink is not None:
             sink.write(chunk)
         digest.update(chunk)
@@ -220,7 +220,7 @@ def open_landed(s3: Any, lake: Lake, landed: LandedFile, sink: IO[bytes]) -> Non
     Raises:
         SourceError: the bytes do not have the sha256 that the metadata has.
     """
-    found = _copy(s3, lake, landed, sink)
+    found = copy_body(s3.get_object(Bucket=lake.bucket, Key=lake.key(landed.uri)), sink)
     if found != landed.sha256:
         raise SourceError(
             source=landed.uri,

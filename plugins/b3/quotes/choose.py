@@ -15,7 +15,7 @@ from b3.calendar import known_sessions
 from b3.errors import NotPublished
 from b3.lake import layout
 from b3.lake.commit import heads, keys_below
-from b3.lake.landed import FETCHED_AT, LandedFile, landed_file, with_fetch_time
+from b3.lake.landed import FETCHED_AT, LandedFile, find, landed_file, with_fetch_time
 from b3.lake.layout import Lake
 
 # Metadata of a file of several sessions: its last session.
@@ -90,9 +90,38 @@ def _newest_first(lake: Lake, trade_date: dt.date, metadata: _Metadata) -> list[
     return [landed_file(lake, layout.landing_quotes_key(name), metadata[name]) for name in ordered]
 
 
-def not_landed(uri: str, expected: str) -> NotPublished:
-    """Return the error of a file that is not in landing/."""
-    return NotPublished(source=uri, expected=f"{expected} in landing/", found="no object", hint="Run scrape again.")
+def landed(s3: Any, lake: Lake, trade_date: dt.date) -> list[LandedFile]:
+    """Return the files of `newest_first`, one at least.
+
+    Raises:
+        NotPublished: no file in landing/ holds the session.
+    """
+    found = newest_first(s3, lake, trade_date)
+    if not found:
+        raise _not_landed(lake, layout.daily_quotes_file(trade_date), f"a file that holds {trade_date}")
+    return found
+
+
+def landed_year(s3: Any, lake: Lake, year: int) -> LandedFile:
+    """Return the file of a year in landing/.
+
+    Raises:
+        NotPublished: there is none.
+    """
+    name = year_file(year).name
+    found = find(s3, lake, layout.landing_quotes_key(name))
+    if found is None:
+        raise _not_landed(lake, name, f"B3's file of {year}")
+    return found
+
+
+def _not_landed(lake: Lake, name: str, expected: str) -> NotPublished:
+    return NotPublished(
+        source=lake.uri(layout.landing_quotes_key(name)),
+        expected=f"{expected} in landing/",
+        found="no object",
+        hint="Run scrape again.",
+    )
 
 
 def reaches(metadata: Mapping[str, str], trade_date: dt.date) -> bool:

@@ -114,23 +114,7 @@ def landed_quotes(s3: Any, lake: Lake, trade_date: dt.date) -> LandedFile:
         NotPublished: no file in landing/ holds the session.
     """
     known_sessions.check_session(s3, lake, trade_date)
-    found = choose.newest_first(s3, lake, trade_date)
-    if not found:
-        raise choose.not_landed(lake.uri(layout.LANDING_QUOTES_PREFIX), f"a file that holds {trade_date}")
-    return found[0]
-
-
-def landed_year(s3: Any, lake: Lake, year: int) -> LandedFile:
-    """Return the file of a year in landing/; B3 is not asked.
-
-    Raises:
-        NotPublished: there is none.
-    """
-    key = layout.landing_quotes_key(choose.year_file(year).name)
-    landed = find(s3, lake, key)
-    if landed is None:
-        raise choose.not_landed(lake.uri(key), f"B3's file of {year}")
-    return landed
+    return choose.landed(s3, lake, trade_date)[0]
 
 
 def _download_first(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, missing: SourceError) -> LandedFile:

@@ -28,7 +28,7 @@ from b3.lake.commit import (
     put_if_changed,
     until_committed,
 )
-from b3.lake.landed import LandedFile, find, open_landed
+from b3.lake.landed import LandedFile, open_landed
 from b3.lake.layout import Lake
 from b3.quotes import choose, corrections, cotahist, quality
 from b3.quotes.accepted import NOTHING, Accepted
@@ -124,10 +124,7 @@ def write_year(s3: Any, lake: Lake, year: int, accepted: Accepted = NOTHING) -> 
         Nothing is written if an error is raised.
     """
     formers = heads(s3, lake, keys_below(s3, lake, layout.raw_quotes_prefix(year)))
-    key = layout.landing_quotes_key(choose.year_file(year).name)
-    landed = find(s3, lake, key)
-    if landed is None:
-        raise choose.not_landed(lake.uri(key), f"B3's file of {year}")
+    landed = choose.landed_year(s3, lake, year)
     with tempfile.TemporaryFile() as source:
         open_landed(s3, lake, landed, source)
         with cotahist.by_session(source, only=None, name=landed.uri) as found, ThreadPoolExecutor(_WRITERS) as pool:
@@ -179,10 +176,7 @@ def _write_session(s3: Any, lake: Lake, trade_date: dt.date, accepted: Accepted)
 
 def newest_records(s3: Any, lake: Lake, trade_date: dt.date) -> tuple[LandedFile, pa.Table]:
     """Return the last fetched file that has records of a session, and those records."""
-    files = choose.newest_first(s3, lake, trade_date)
-    if not files:
-        key = layout.landing_quotes_key(layout.daily_quotes_file(trade_date))
-        raise choose.not_landed(lake.uri(key), f"a file that holds {trade_date}")
+    files = choose.landed(s3, lake, trade_date)
     for landed in files:
         records = _read_session(s3, lake, landed, trade_date)
         if len(records):

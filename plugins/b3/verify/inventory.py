@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from b3.lake import layout
 from b3.lake.layout import Lake
+from b3.quotes import choose
 from b3.site.addresses import INDEX_METHODS
 
 PREFIXES = ("landing/", "raw/", "refined/")
@@ -210,14 +211,15 @@ def days_of_quotes_file(key: str) -> Days | None:
             day = _date(found["day"][4:], found["day"][2:4], found["day"][:2])
             return Days(day, day)
         if found["month"]:
-            first = _date(found["month"][2:], found["month"][:2])
-            return Days(first, (first + dt.timedelta(days=31)).replace(day=1) - dt.timedelta(days=1))
-        return Days(_date(found["year"]), _date(found["year"], "12", "31"))
+            _, *days = choose.month_file(_date(found["month"][2:], found["month"][:2]))
+        else:
+            _, *days = choose.year_file(int(found["year"]))
+        return Days(*days)
     except ValueError:
         return None
 
 
-def _date(year: str, month: str = "1", day: str = "1") -> dt.date:
+def _date(year: str, month: str, day: str = "1") -> dt.date:
     return dt.date(int(year), int(month), int(day))
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
 from b3.errors import SourceError
-from b3.lake.landed import LandedFile, landed_file
+from b3.lake.landed import LandedFile, copy_body, landed_file
 from b3.lake.layout import Lake
 from b3.verify.differences import LANDED_DAMAGED, LANDED_HIDDEN, Difference
 from b3.verify.inventory import RECEIVED, Days, Inventory, landed_days
-
-_CHUNK = 1 << 20
 
 
 class Landed(NamedTuple):
@@ -33,21 +30,17 @@ def read(s3: Any, lake: Lake, key: str, sink: IO[bytes] | None = None) -> Landed
         sink: file that the bytes are copied to; it is rewound.
     """
     answer = s3.get_object(Bucket=lake.bucket, Key=key)
-    digest = hashlib.sha256()
-    for chunk in answer["Body"].iter_chunks(_CHUNK):
-        digest.update(chunk)
-        if sink is not None:
-            sink.write(chunk)
+    sha256 = copy_body(answer, sink)
     if sink is not None:
         sink.seek(0)
     try:
         file = landed_file(lake, key, answer["Metadata"])
     except SourceError as error:
         return Landed(None, Difference(LANDED_DAMAGED, lake.uri(key), error.expected, error.found, error.hint))
-    if digest.hexdigest() == file.sha256:
+    if sha256 == file.sha256:
         return Landed(file, None)
-    found = f"sha256 {digest.hexdigest()}"
-    return Landed(None, Difference(LANDED_DAMAGED, file.uri, f"sha256 {file.sha256}", found, _restore(key)))
+    expected, found = f"sha256 {file.sha256}", f"sha256 {sha256}"
+    return Landed(None, Difference(LANDED_DAMAGED, file.uri, expected, found, _restore(key)))
 
 
 def read_small(s3: Any, lake: Lake, key: str) -> tuple[Landed, bytes]:

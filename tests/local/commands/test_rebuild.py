@@ -5,6 +5,7 @@ import pytest
 
 from b3.calendar import known_sessions
 from b3.lake.layout import Lake
+from b3.verify import inventory
 from local.commands import rebuild
 
 LAST_DAY = dt.date(2020, 12, 31)
@@ -41,9 +42,9 @@ class Landing:
         self.objects[f"landing/{key}"] = listed
 
     def get_paginator(self, _: str):
-        keys = [{"Key": key} for key in sorted(self.objects)]
+        keys = [{"Key": key, "ETag": '"0123"', "IsLatest": True} for key in sorted(self.objects)]
         return SimpleNamespace(
-            paginate=lambda **asked: [{"Contents": [key for key in keys if key["Key"].startswith(asked["Prefix"])]}]
+            paginate=lambda **asked: [{"Versions": [key for key in keys if key["Key"].startswith(asked["Prefix"])]}]
         )
 
     def head_object(self, **asked: str):
@@ -59,7 +60,11 @@ class TestRuns:
 
     @pytest.fixture
     def runs(self, landing):
-        return lambda first, last: [(run.dag, str(run)) for run in rebuild.runs(landing, Lake("bucket"), first, last)]
+        return lambda first, last: [(run.dag, str(run)) for run in self.made(landing, first, last)]
+
+    def made(self, landing, first, last):
+        lake, period = Lake("bucket"), inventory.Days(first, last)
+        return rebuild.runs(landing, lake, inventory.take(landing, lake, period), period)
 
     def test_are_one_for_each_session_that_landed(self, runs, landing):
         landing.add("quotes/COTAHIST_D29042020.ZIP")
@@ -72,7 +77,7 @@ class TestRuns:
         landing.add("quotes/COTAHIST_D29042020.ZIP")
         landing.add("quotes/COTAHIST_A2019.ZIP", dt.date(2019, 1, 2))
 
-        found = rebuild.runs(landing, Lake("bucket"), dt.date(2019, 1, 1), LAST_DAY)
+        found = self.made(landing, dt.date(2019, 1, 1), LAST_DAY)
 
         assert [run.conf for run in found] == [
             {"year": 2019, "source": "landing"},

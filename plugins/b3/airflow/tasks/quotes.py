@@ -24,12 +24,12 @@ def upload(dag_run: Any) -> dict[str, Any]:
 @task(task_id="scrape", max_active_tis_per_dag=1, execution_timeout=YEARS_TIMEOUT)
 def scrape_years(dag_run: Any) -> list[dict[str, str]]:
     """Bring B3's file of each year to landing/, or find it there; return where they are."""
-    from b3.quotes import land
+    from b3.quotes import choose, land
     from b3.site.hook import B3Hook
 
     s3, lake, years = aws.s3_client(), settings.read().lake, run_dates.years(dag_run).years
     if run_source.from_landing(dag_run):
-        return [asdict(land.landed_year(s3, lake, year)) for year in years]
+        return [asdict(choose.landed_year(s3, lake, year)) for year in years]
     return [asdict(land.capture_year(B3Hook(), s3, lake, year)) for year in years]
 
 

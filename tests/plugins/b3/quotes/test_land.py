@@ -18,7 +18,7 @@ from b3.errors import (
 )
 from b3.lake import landed as landed_files
 from b3.lake.landed import LandedFile
-from b3.quotes import land
+from b3.quotes import choose, land
 from tests.plugins.b3.downloads import downloaded
 from tests.plugins.b3.exchange import Answer
 from tests.plugins.b3.quotes.cotahist.cotahist_lines import build_file, build_zip, record
@@ -126,7 +126,7 @@ class TestAFileOfLanding:
         with pytest.raises(NotPublished, match=f"expected a file that holds {DATE} in landing/; found no object"):
             land.landed_quotes(s3, lake, DATE)
         with pytest.raises(NotPublished, match="expected B3's file of 2020 in landing/; found no object"):
-            land.landed_year(s3, lake, 2020)
+            choose.landed_year(s3, lake, 2020)
 
 
 class TestAFileB3NoLongerServes:
