@@ -33,7 +33,9 @@ is enough. `--max-active-runs 1` finishes each year before the next. If a run is
 the copy in `landing/` and writes what is missing. A session whose daily file was fetched after the year's is written
 from the daily file.
 
-**When it fails**: as `b3_daily`, and
+**From landing/.** With `source: landing` in the trigger form, B3 is not asked: the year's file in `landing/` is used.
+
+**When it fails.** As `b3_daily`, and
 
 * `upload`, *CalendarDiffers*: the file lacks a session, or has one on a day that is closed in the calendar. Nothing
   was written. The message names the days, and what to do.

@@ -1,16 +1,14 @@
 import json
 import logging
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
-from airflow.serialization.serialized_objects import DagSerialization
 
 from b3.airflow import alerts
 from b3.doctor import checkup
-from tests.dags.test_b3_daily import DAGS, parse, sao_paulo, serialized
+from tests.dags.test_b3_daily import DAGS, next_run, parse, sao_paulo
 from tests.plugins.b3.exchange import Answer
 from tests.plugins.b3.simulated import NIGHT, SpoiledExchange
 
@@ -22,35 +20,10 @@ def dag() -> DAG:
 
 class TestItsRuns:
     def test_are_each_saturday_at_noon_in_sao_paulo(self, dag):
-        stored = DagSerialization.from_dict(serialized(dag))
-
-        following = stored.timetable.next_dagrun_info(
-            last_automated_data_interval=stored.timetable.infer_manual_data_interval(
-                run_after=sao_paulo("2026-11-21T12:00")
-            ),
-            restriction=SimpleNamespace(earliest=stored.start_date, latest=None, catchup=True),
-        )
+        following = next_run(dag, sao_paulo("2026-11-21T12:00"))
 
         assert following.run_after == sao_paulo("2026-11-28T12:00")
         assert following.run_after.day_of_week == 5
-
-    def test_are_one_at_a_time_and_not_made_up_for(self, dag):
-        assert dag.max_active_runs == 1
-        assert dag.catchup is False
-
-    def test_have_an_owner_tags_and_a_runbook(self, dag):
-        assert {task.owner for task in dag.tasks} == {"market-data"}
-        assert dag.tags == {"b3", "market-data"}
-        assert "**When it fails.**" in dag.doc_md
-        assert dag.description
-
-    def test_are_told_of_if_they_fail(self, dag):
-        assert {task.on_failure_callback[0].__name__ for task in dag.tasks} == {"publish"}
-        assert dag.on_failure_callback.__name__ == "publish_timeout"
-
-
-def test_parsed_again_it_is_the_same_version(dag):
-    assert serialized(parse(DAGS).dags["b3_doctor"]) == serialized(dag)
 
 
 class Task:

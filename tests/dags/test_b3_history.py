@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from tests.dags.test_b3_daily import CHECKS_OF, DAGS, edges, parse, serialized
+from tests.dags.test_b3_daily import CHECKS_OF, DAGS, edges, parse
 
 STEPS = ["scrape", "upload", "crawl_raw", "refine", "crawl_refined"]
 CHECKS = CHECKS_OF["quotes"]
@@ -55,10 +55,6 @@ def test_is_the_five_steps_and_then_every_check_of_quotes(dag):
     assert {task.trigger_rule for task in dag.tasks if task.task_id != "summary"} == {"all_success"}
 
 
-def test_parsed_again_it_is_the_same_version(dag):
-    assert serialized(parse(DAGS).dags["b3_history"]) == serialized(dag)
-
-
 def test_a_run_is_scheduled_for_the_year_that_ended(dag):
     following = dag.timetable.next_dagrun_info(
         last_automated_data_interval=dag.timetable.infer_manual_data_interval(run_after=in_sao_paulo("2020-06-01")),
@@ -67,8 +63,6 @@ def test_a_run_is_scheduled_for_the_year_that_ended(dag):
 
     assert following.data_interval.start == in_sao_paulo("2020-01-01")
     assert following.run_after == in_sao_paulo("2021-01-01")
-    assert dag.max_active_runs == 1
-    assert dag.catchup is False
 
 
 @pytest.mark.parametrize(

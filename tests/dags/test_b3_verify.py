@@ -5,13 +5,12 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from airflow.serialization.serialized_objects import DagSerialization
 from botocore.exceptions import ClientError
 
 from b3.airflow import alerts
 from b3.lake import layout
 from local.lake import provision
-from tests.dags.test_b3_daily import DAGS, parse, sao_paulo, serialized
+from tests.dags.test_b3_daily import DAGS, next_run, parse, sao_paulo
 
 DATE = dt.date(2024, 3, 14)
 KEY = layout.raw_sectors_key(DATE)
@@ -24,31 +23,10 @@ def dag() -> DAG:
 
 class TestItsRuns:
     def test_are_each_sunday_at_six_in_sao_paulo(self, dag):
-        stored = DagSerialization.from_dict(serialized(dag))
-
-        following = stored.timetable.next_dagrun_info(
-            last_automated_data_interval=stored.timetable.infer_manual_data_interval(
-                run_after=sao_paulo("2026-11-22T06:00")
-            ),
-            restriction=SimpleNamespace(earliest=stored.start_date, latest=None, catchup=True),
-        )
+        following = next_run(dag, sao_paulo("2026-11-22T06:00"))
 
         assert following.run_after == sao_paulo("2026-11-29T06:00")
         assert following.run_after.day_of_week == 6
-
-    def test_are_one_at_a_time_and_not_made_up_for(self, dag):
-        assert dag.max_active_runs == 1
-        assert dag.catchup is False
-
-    def test_have_an_owner_tags_and_a_runbook(self, dag):
-        assert {task.owner for task in dag.tasks} == {"market-data"}
-        assert dag.tags == {"b3", "market-data"}
-        assert "**When it fails.**" in dag.doc_md
-        assert dag.description
-
-    def test_are_told_of_if_they_fail(self, dag):
-        assert {task.on_failure_callback[0].__name__ for task in dag.tasks} == {"publish"}
-        assert dag.on_failure_callback.__name__ == "publish_timeout"
 
     def test_end_by_themselves(self, dag):
         assert dag.get_task("compare").execution_timeout < dag.dagrun_timeout
@@ -58,10 +36,6 @@ class TestItsRuns:
             "from": "date",
             "to": "date",
         }
-
-
-def test_parsed_again_it_is_the_same_version(dag):
-    assert serialized(parse(DAGS).dags["b3_verify"]) == serialized(dag)
 
 
 class TestTheComparison:

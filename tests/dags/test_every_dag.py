@@ -1,0 +1,38 @@
+"""What holds for each DAG."""
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG
+
+from tests.dags.test_b3_daily import DAGS, parse, serialized
+
+
+@pytest.fixture(scope="module")
+def bag() -> DagBag:
+    return parse(DAGS)
+
+
+@pytest.fixture(params=sorted(path.stem for path in DAGS.glob("*.py")))
+def dag(request: pytest.FixtureRequest, bag: DagBag) -> DAG:
+    return bag.dags[request.param]
+
+
+def test_parsed_again_it_is_the_same_version(dag):
+    """A DAG that parses to something else each time grows a version a minute."""
+    assert serialized(parse(DAGS).dags[dag.dag_id]) == serialized(dag)
+
+
+class TestItsRuns:
+    def test_are_one_at_a_time_and_not_made_up_for(self, dag):
+        assert dag.max_active_runs == 1
+        assert dag.catchup is False
+
+    def test_have_an_owner_tags_and_a_runbook(self, dag):
+        assert {task.owner for task in dag.tasks} == {"market-data"}
+        assert dag.tags == {"b3", "market-data"}
+        assert "**When it fails.**" in dag.doc_md
+        assert dag.description
+
+    def test_are_told_of_if_they_fail(self, dag):
+        assert {task.on_failure_callback[0].__name__ for task in dag.tasks} == {"publish"}
+        assert dag.on_failure_callback.__name__ == "publish_timeout"
