@@ -1,5 +1,6 @@
 import copy
 import datetime as dt
+import gc
 import itertools
 import json
 import os
@@ -35,6 +36,8 @@ VIEWS = [f"views.{path.stem}" for path in (SQL / "views").iterdir()]
 
 def parse(folder: Path) -> DagBag:
     """The DAGs of a folder, which must parse with no more than the one warning that is known."""
+    # What earlier tests left open warns when it is collected; here it would count as a warning of the folder's files.
+    gc.collect()
     with warnings.catch_warnings(record=True):
         warnings.simplefilter("always")
         bag = DagBag(str(folder))

@@ -3,18 +3,26 @@ import pytest
 
 from b3.lake import layout
 from b3.verify.inventory import Days
+from local.aws import launch
 from local.commands import verify
 from local.lake import home, provision, servers
 
 DATE = "2024-03-14"
 
 
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory):
+    """A local AWS that no other test writes to: all of a lake is verified, its catalog too."""
+    with launch.start(tmp_path_factory.mktemp("aws")) as server:
+        yield server
+
+
 @pytest.fixture
-def lake(aws_server, monkeypatch, tmp_path):
-    for name, value in aws_server.environment().items():
+def lake(aws, monkeypatch, tmp_path):
+    for name, value in aws.environment().items():
         monkeypatch.setenv(name, value)
-    outputs = provision.provision(aws_server.endpoint, "b3-lake-real")
-    return servers.Lake(home.Home(home.REAL, tmp_path), aws_server.endpoint, outputs)
+    outputs = provision.provision(aws.endpoint, "b3-lake-real")
+    return servers.Lake(home.Home(home.REAL, tmp_path), aws.endpoint, outputs)
 
 
 @pytest.mark.parametrize(
