@@ -18,7 +18,7 @@ $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
 AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
-.PHONY: help setup run history rebuild verify status reset diff query ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
+.PHONY: help setup run history rebuild verify status reset diff report query ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
   doctor structure constraints clean
 
 help: ## List the commands
@@ -47,6 +47,9 @@ verify: setup ## The whole lake against landing/, status 0 if nothing differs: [
 
 diff: setup ## What B3 corrected in a session: DATE=YYYY-MM-DD [FROM=1] [TO=2] [EXCHANGE=simulated]
 	@$(PYTHON) -m local.commands.diff --date "$$GIVEN_DATE" --from "$$GIVEN_FROM" --to "$$GIVEN_TO" --exchange "$$GIVEN_EXCHANGE"
+
+report: setup ## The page on a session, as a file for the browser: [DATE=YYYY-MM-DD] [EXCHANGE=simulated]
+	@$(PYTHON) -m local.commands.report --date "$$GIVEN_DATE" --exchange "$$GIVEN_EXCHANGE"
 
 query: setup ## Ask the local lake: SQL="SELECT …" or FILE=path.sql [DATE=…] [EXCHANGE=simulated]
 	@$(PYTHON) -m local.commands.query --sql "$$GIVEN_SQL" --file "$$GIVEN_FILE" --date "$$GIVEN_DATE" --exchange "$$GIVEN_EXCHANGE"

@@ -1,7 +1,7 @@
 """
 ### B3's market data of one session, from the exchange to tables that are ready to query
 
-    scrape ─────────▶ upload ─────────┬─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─┬▶ quotes_ready ──▶ validate ─┐
+    scrape ─────────▶ upload ─────────┬─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─┬▶ quotes_ready ──▶ validate ─┬▶ report
     indexes.scrape ─▶ indexes.upload ─┤                                         ├▶ indexes_ready ─▶ validate ─┼▶ summary
       ├▶ indexes.complete             │                                         ├▶ sectors_ready ─▶ validate ─┘
       └▶ sectors.scrape               │                                         └▶ views
@@ -19,6 +19,7 @@
 | `crawl_refined` | lets Glue register the partitions | tables `quotes`, `findings`, `index_stocks` |
 | `quotes_ready`, … | start a data set's checks, once its raw rows are written and its tables are registered | |
 | `validate.*` | run one Athena query per file of `include/sql/validate/`; a violated one fails with its figures | |
+| `report` | writes a page on the session: figures, charts, checks that failed | `reports/trade_date=…/` |
 | `summary` | lists what is odd in the quotes: in its log, in its XCom, and in an alert marked info | |
 | `views.*` | replace one Athena view per file of `include/sql/views/` | `sector_summary`, `stock_ranking` |
 | `calendar_agrees` | compares B3's page of trading holidays with the calendar that runs use | |
@@ -78,6 +79,7 @@ So tables can be written again, and what has landed is used while B3 is out of r
   quotes readers see (on a local lake, with `make diff`). If B3 is right, trigger the DAG again for that date with
   `accept_flood` or `accept_loss`.
 * `refine`: the log group of the job run is `/aws-glue/jobs/<job>/error`. Readers still see the former partition.
+* `report`: the tables are as they should be; only the page is missing. It can wait. Clear the task.
 * `validate.*`: the tables already show the new partition. Treat the trade date as suspect until the check passes. If
   `…_partition_is_there` fails right after a green crawl, and the crawlers use S3 events, the event came after the
   crawl. Clear the crawl and the tasks after it.
@@ -105,6 +107,7 @@ from b3.airflow import aws, glue_arguments, trigger_form
 from b3.airflow.dag_defaults import COMMON
 from b3.airflow.operators import CaptureQuotesOperator
 from b3.airflow.tasks import calendar, indexes, quotes, sectors
+from b3.airflow.tasks.report import report
 from b3.airflow.tasks.summary import summary
 from b3.calendar.timetable import SessionTimetable
 
@@ -152,5 +155,6 @@ with DAG(
     upload >> ready["quotes"]
     [upload_indexes, refine] >> ready["indexes"]
     upload_sectors >> ready["sectors"]
+    validate >> report(SQL, "{{ trade_date(dag_run) }}")
     # A failed refine fails the run even if all that it should have written was there before.
     [refine, validate] >> summary()

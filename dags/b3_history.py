@@ -1,7 +1,7 @@
 """
 ### B3's historical quotes of a whole year, in one pass
 
-    scrape ─▶ upload ─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─▶ validate.* ─▶ summary
+    scrape ─▶ upload ─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─▶ validate.* ─▶ report, summary
 
 | task | does | leaves |
 |---|---|---|
@@ -11,6 +11,7 @@
 | `refine` | runs the Glue Spark job once for all sessions | `refined/quotes/…`, `refined/findings/…`, one per session |
 | `crawl_refined` | lets Glue register the partitions | tables `quotes`, `findings` |
 | `validate.*` | run the checks of `b3_daily` on quotes, one query each over the year; `index_stocks` must agree | |
+| `report` | writes a page on the year's last session | `reports/trade_date=…/` |
 | `summary` | lists what is odd in the year's quotes: in its log, in its XCom, and in an alert marked info | |
 
 The partitions are byte for byte those that `b3_daily` writes. Partitions that are already right are left alone.
@@ -59,6 +60,7 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from b3.airflow import aws, glue_arguments, trigger_form
 from b3.airflow.dag_defaults import COMMON
 from b3.airflow.tasks import quotes
+from b3.airflow.tasks.report import report
 from b3.airflow.tasks.summary import summary
 
 SQL = Path(__file__).parent / "include" / "sql"
@@ -82,3 +84,4 @@ with DAG(
     crawl_refined = aws.crawl("crawl_refined", "{{ settings().refined_crawler }}")
     validate = aws.checks(SQL, "quotes", group_id="validate")
     chain(scrape, upload, crawl_raw, refine, crawl_refined, validate, summary())
+    validate >> report(SQL, "{{ last_session(ti.xcom_pull(task_ids='upload')) }}")

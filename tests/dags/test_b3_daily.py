@@ -161,7 +161,7 @@ def edges(dag: Any) -> set[tuple[str, str]]:
 class TestTheGraph:
     def test_is_the_steps_what_comes_in_beside_them_and_then_every_check_and_view(self, dag):
         assert [task for task in (task.task_id for task in dag.topological_sort()) if task in STEPS] == STEPS
-        assert {task.task_id for task in dag.tasks} == {*STEPS, *BESIDE, *READY, *VALIDATE, *VIEWS, "summary"}
+        assert {task.task_id for task in dag.tasks} == {*STEPS, *BESIDE, *READY, *VALIDATE, *VIEWS, "report", "summary"}
         assert edges(dag) == {
             *itertools.pairwise(STEPS),
             ("upload", "refine"),
@@ -178,6 +178,7 @@ class TestTheGraph:
             ("sectors.upload", "sectors_ready"),
             *((f"{of}_ready", f"validate.{check}") for of, checks in CHECKS_OF.items() for check in checks),
             *((before, "summary") for before in ("refine", *VALIDATE)),
+            *((check, "report") for check in VALIDATE),
         }
 
     def test_shows_a_check_by_its_name_alone_in_the_group_of_its_data_set(self, dag):
@@ -197,6 +198,8 @@ class TestTheGraph:
         # Nor do constituents that could not be refined hide the quotes that were.
         assert rules.pop("crawl_refined") == "all_done"
         assert rules.pop("summary") == "none_failed"
+        # A page on a session whose check failed says so.
+        assert rules.pop("report") == "all_done"
         assert set(rules.values()) == {"all_success"}
 
     def test_what_fails_fails_the_run(self, dag):
@@ -398,6 +401,12 @@ class TestTemplates:
         query = rendered("summary").templates_dict["sql"]
 
         assert re.search(r"FROM findings\s+WHERE trade_date = date '2020-05-04'\s", query)
+
+    def test_the_report_is_on_the_session(self, rendered):
+        report = rendered("report")
+
+        assert report.op_args == ("2020-05-04",)
+        assert all("quotes$partitions" in query for query in report.templates_dict.values())
 
     def test_raw_rows_are_compared_with_those_of_the_source(self, rendered):
         query = rendered("validate.raw_rows_match_the_source").query

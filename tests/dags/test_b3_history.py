@@ -50,9 +50,11 @@ def test_is_the_five_steps_and_then_every_check_of_quotes(dag):
     assert edges(dag) == {
         *itertools.pairwise(STEPS),
         *(("crawl_refined", check) for check in checks),
-        *((check, "summary") for check in checks),
+        *((check, end) for check in checks for end in ("report", "summary")),
     }
-    assert {task.trigger_rule for task in dag.tasks if task.task_id != "summary"} == {"all_success"}
+    rules = {task.task_id: task.trigger_rule for task in dag.tasks}
+    assert (rules.pop("summary"), rules.pop("report")) == ("none_failed", "all_done")
+    assert set(rules.values()) == {"all_success"}
 
 
 def test_a_run_is_scheduled_for_the_year_that_ended(dag):
@@ -131,3 +133,7 @@ def test_each_session_is_compared_with_the_source(rendered):
     query = rendered("validate.raw_rows_match_the_source").query
 
     assert "      (date '2020-01-02', 11, 1.10),\n      (date '2020-05-04', 22, 2.20)\n" in query
+
+
+def test_the_report_is_on_the_last_session_that_was_written(rendered):
+    assert rendered("report").op_args == ("2020-05-04",)

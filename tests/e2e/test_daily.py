@@ -111,6 +111,17 @@ def test_every_row_and_cent_arrives(lab, first, quotes):
         assert rows == [[str(quotes.num_rows), str(volume)]]
 
 
+def test_the_report_has_the_sessions_figures_and_knows_its_checks(lab, first, quotes):
+    answer = lab.s3.get_object(Bucket=lab.lake.home.bucket, Key=f"reports/trade_date={DATE}/index.html")
+    page = answer["Body"].read().decode()
+
+    assert f"{quotes.num_rows:,}" in page and "SIMULATED" in page
+    volume = sum(quotes["financial_volume"].to_pylist(), Decimal(0))
+    assert f"{volume:,}" in page
+    checks = len(list((SQL / "validate").glob("**/*.sql")))
+    assert re.search(rf"<summary>{checks} .*none failed", page)
+
+
 def test_the_file_of_quotes_is_kept_as_sent_with_its_origin(lab, first):
     answer = lab.s3.get_object(Bucket=lab.lake.home.bucket, Key=f"landing/quotes/COTAHIST_D{DATE:%d%m%Y}.ZIP")
 

@@ -37,31 +37,16 @@ def glue_client() -> Any:
     return GlueCatalogHook(aws_conn_id=CONNECTION).get_conn()
 
 
-def ask(sql: str) -> list[dict[str, str | None]]:
-    """Return the rows of a query on the lake, with values as Athena prints them.
-
-    Args:
-        sql: a query that returns at most 999 rows.
-
-    Raises:
-        RuntimeError: the query failed; the message has Athena's reason.
-    """
+def ask(sql: str) -> list[dict[str, Any]]:
+    """Return the rows of a query on the lake, see `b3.lake.athena.ask`."""
     from airflow.providers.amazon.aws.hooks.athena import AthenaHook
 
     from b3 import settings
+    from b3.lake import athena
 
     chosen = settings.read()
-    hook = AthenaHook(aws_conn_id=CONNECTION)
-    query_id = hook.run_query(sql, {"Database": chosen.glue_database}, {}, workgroup=chosen.athena_workgroup)
-    # sleep_time may be a fraction of a second, although it is annotated as int.
-    state = hook.poll_query_status(query_id, max_polling_attempts=2400, sleep_time=_POLL_SECONDS)  # type: ignore[arg-type]
-    if state != "SUCCEEDED":
-        raise RuntimeError(f"expected Athena to answer, found {state}: {hook.get_state_change_reason(query_id)}")
-    answer = hook.get_query_results(query_id)
-    assert answer
-    header, *rows = answer["ResultSet"]["Rows"]
-    names = [cell["VarCharValue"] for cell in header["Data"]]
-    return [dict(zip(names, (cell.get("VarCharValue") for cell in row["Data"]), strict=True)) for row in rows]
+    client = AthenaHook(aws_conn_id=CONNECTION).get_conn()
+    return athena.ask(client, sql, chosen.glue_database, chosen.athena_workgroup)
 
 
 class S3OnDemand:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class RuleFindings:
-    """A run's findings under one rule, with the first finding as an example.
+    """A run's findings under one rule, with the first finding as an example: a row of include/sql/findings_by_rule.sql.
 
     Attributes:
         rule: the rule's name in the table `findings`.
@@ -23,16 +24,10 @@ class RuleFindings:
     rule: str
     findings: int
     sessions: int
-    first_date: str
+    first_date: dt.date
     ticker: str | None
     expected: str
     found: str
-
-    @classmethod
-    def of(cls, row: Mapping[str, str | None]) -> RuleFindings:
-        """Return the object for a row of include/sql/findings_by_rule.sql."""
-        counts = {name: int(row[name] or 0) for name in ("findings", "sessions")}
-        return cls(**{**row, **counts})  # type: ignore[arg-type]
 
     def __str__(self) -> str:
         """Return one line: rule, counts, and the example."""

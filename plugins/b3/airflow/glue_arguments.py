@@ -54,6 +54,11 @@ def session_before(uploaded: dict[str, Any]) -> dt.date:
     return known_sessions.previous_session(aws.S3OnDemand(), settings.read().lake, _dates(uploaded)[0])
 
 
+def last_session(uploaded: dict[str, Any] | None) -> str:
+    """Return the last session that `upload` wrote, nothing if it wrote none."""
+    return str(_dates(uploaded)[-1]) if uploaded else ""
+
+
 def _dates(uploaded: dict[str, Any]) -> list[dt.date]:
     return [dt.date.fromisoformat(partition["trade_date"]) for partition in uploaded["partitions"]]
 
@@ -83,4 +88,5 @@ HISTORY_MACROS = {
     "period": run_dates.uploaded_years,
     "sessions_of": sessions_of,
     "session_before": session_before,
+    "last_session": last_session,
 }

@@ -68,6 +68,7 @@ def put(
     body: bytes | IO[bytes],
     metadata: Mapping[str, str],
     former: Mapping[str, Any] | None,
+    content_type: str = "binary/octet-stream",
 ) -> None:
     """Put an object that replaces `former`.
 
@@ -78,13 +79,14 @@ def put(
         body: its bytes.
         metadata: its user metadata.
         former: answer of `head` about the object to replace; None to create the object.
+        content_type: what a browser takes the bytes for; the default is S3's own.
 
     Raises:
         Overtaken: the object is no longer `former`.
     """
     condition = {"IfMatch": former["ETag"]} if former else {"IfNoneMatch": "*"}
     with on_condition(s3, lake, key):
-        s3.put_object(Bucket=lake.bucket, Key=key, Body=body, Metadata=metadata, **condition)
+        s3.put_object(Bucket=lake.bucket, Key=key, Body=body, Metadata=metadata, ContentType=content_type, **condition)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ raw/sectors/trade_date=2020-04-30/sectors.parquet
 refined/quotes/trade_date=2020-04-30/quotes.parquet
 refined/findings/trade_date=2020-04-30/findings.parquet  the findings in the session's quotes
 refined/index_stocks/trade_date=2020-04-30/ticker=PETR4/index_stocks.parquet
+reports/trade_date=2020-04-30/index.html         a page on the session, for a browser
 """
 
 from __future__ import annotations
@@ -118,6 +119,11 @@ def refined_index_stocks_prefix(trade_date: dt.date) -> str:
 def refined_index_stocks_key(trade_date: dt.date, ticker: str) -> str:
     """Return the key of the one object of a session's refined constituent."""
     return f"{refined_index_stocks_prefix(trade_date)}ticker={ticker}/index_stocks.parquet"
+
+
+def report_key(trade_date: dt.date) -> str:
+    """Return the key of the page on a session."""
+    return f"reports/trade_date={trade_date.isoformat()}/index.html"
 
 
 @dataclass(frozen=True)

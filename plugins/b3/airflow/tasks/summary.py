@@ -29,7 +29,7 @@ def summary(dag_run: Any, ti: Any, templates_dict: dict[str, str]) -> dict[str, 
 
     if ti.xcom_pull(task_ids="upload") is None:
         raise skip("no quotes were written", ti)
-    rules = [words.RuleFindings.of(row) for row in aws.ask(templates_dict["sql"])]
+    rules = [words.RuleFindings(**row) for row in aws.ask(templates_dict["sql"])]
     what = f"{dag_run.dag_id}{alerts.of_run(dag_run)}"
     text = words.message(what, rules) if rules else words.subject(what, rules)
     print(text)

@@ -1,5 +1,6 @@
 """The last task of a run: what it says, and to whom."""
 
+import datetime as dt
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,9 +13,9 @@ from b3.airflow.tasks.summary import summary
 ROWS = [
     {
         "rule": "prices_lie_within_low_and_high",
-        "findings": "3",
-        "sessions": "1",
-        "first_date": "2005-03-14",
+        "findings": 3,
+        "sessions": 1,
+        "first_date": dt.date(2005, 3, 14),
         "ticker": "VALE5",
         "expected": "low <= open, close <= high",
         "found": "open 9.99, high 9.98, low 9.00, close 9.50",

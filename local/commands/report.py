@@ -1,0 +1,88 @@
+"""`make report`: the page on a session as a file on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import sys
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from b3.errors import SourceError
+from b3.lake import athena, layout
+from b3.lake.commit import head
+from b3.lake.layout import Lake
+from b3.report.figures import LAST_SESSION
+from b3.report.publish import write_report
+from infra import checkout
+from local.lake import servers, source
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the page and say where: 0 if it is there, 1 if the lake has no such session, 2 if the date is none."""
+    parser = argparse.ArgumentParser(prog="make report", description=__doc__)
+    parser.add_argument("--date", default="", help="the session, YYYY-MM-DD, by default the last one")
+    parser.add_argument("--exchange", default="", help="whose lake: simulated, or anything else for the real one")
+    options = parser.parse_args(arguments)
+    try:
+        date = dt.date.fromisoformat(options.date) if options.date else None
+    except ValueError:
+        print(f"report: expected DATE=YYYY-MM-DD, found DATE={options.date}", file=sys.stderr)
+        return 2
+    try:
+        with servers.lake_as_it_is(source.asked_lake(options.exchange)) as lake:
+            path = write(lake, date)
+    except (SourceError, ValueError, RuntimeError, ClientError, BotoCoreError) as error:
+        print(f"report: {error}", file=sys.stderr)
+        return 1
+    print(f"report: open {path} in a browser", flush=True)
+    return 0
+
+
+def write(lake: servers.Lake, date: dt.date | None) -> Path:
+    """Copy the page on a session out of the lake; make it first if no run has.
+
+    Args:
+        lake: the running lake.
+        date: the session; None for the last one of `quotes`.
+
+    Returns:
+        The file, in the lake's folder.
+
+    Raises:
+        SourceError: the lake has no quotes of the session, or none at all.
+    """
+    s3, client = (boto3.client(service, endpoint_url=lake.endpoint) for service in ("s3", "athena"))
+    bucket = Lake(lake.outputs["LakeBucket"])
+
+    def ask(sql: str) -> list[athena.Row]:
+        return athena.ask(client, sql, lake.outputs["GlueDatabase"], lake.outputs["AthenaWorkgroup"])
+
+    session = date or ask(f"SELECT {LAST_SESSION} AS trade_date")[0]["trade_date"]
+    if session is None:
+        raise SourceError(
+            source=f"the lake in {lake.home.folder}",
+            expected="a session, to report on",
+            found="none",
+            hint="`make run` brings one.",
+        )
+    key = layout.report_key(session)
+    if head(s3, bucket, key) is None:
+        queries = {path.stem: path.read_text() for path in (checkout.sql() / "report").glob("*.sql")}
+        write_report(ask, s3, bucket, queries, session, None)
+    return _copy(s3, bucket, key, lake.home.folder / "reports" / f"{session}.html")
+
+
+def _copy(s3: Any, bucket: Lake, key: str, path: Path) -> Path:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_bytes(s3.get_object(Bucket=bucket.bucket, Key=key)["Body"].read())
+    part.rename(path)
+    return path
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,145 @@
+"""The report of a session as one HTML page, which needs no script and asks for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from b3.lake.athena import Row
+from b3.report import charts
+from b3.report.figures import Figures
+from b3.report.wording import LANGUAGES
+
+_FOLDER = Path(__file__).parent
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the session's quotes come from.
+
+    Attributes:
+        source: `b3`, `replay` or `simulated`.
+        url: the URL of B3's file.
+        sha256: of the file's bytes.
+    """
+
+    source: str
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a task of the run ended.
+
+    Attributes:
+        task: its id.
+        state: Airflow's name of its state, such as `success`.
+        text: of a check what must hold, of a skipped task the reason.
+    """
+
+    task: str
+    state: str
+    text: str
+
+    @property
+    def is_check(self) -> bool:
+        """Whether the task is a check of include/sql/validate/."""
+        return self.task.startswith("validate.")
+
+
+def render(figures: Figures, origin: Origin, outcomes: Sequence[Outcome] | None) -> bytes:
+    """Return the page, the same bytes for the same figures.
+
+    Args:
+        figures: of the session.
+        origin: of its quotes.
+        outcomes: of the tasks of the run that makes the page; None outside a run.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        signed=lambda value, decimals: _each("signed", value, decimals),
+        word=lambda name: _each("word", name),
+        number=lambda value, decimals=0: _each("number", value, decimals),
+        percent=lambda value: _each("percent", value),
+        short=lambda value: _each("short", value),
+        day=lambda value: _each("day", value),
+        chart=_chart,
+        sparkline=lambda closes: Markup(charts.sparkline(closes)),
+        largest_shifts=largest_shifts,
+        put_call=put_call,
+    )
+    text = environment.get_template("session.html.j2").render(
+        figures=figures,
+        origin=origin,
+        outcomes=None if outcomes is None else sorted(outcomes, key=lambda each: each.task),
+        explained=explained(figures.quality[0], outcomes or ()),
+        quality=figures.quality[0],
+        total_volume=sum((row["financial_volume"] for row in figures.totals), Decimal()),
+        total_quotes=sum(row["quotes"] for row in figures.totals),
+        style=Markup((_FOLDER / "session.css").read_text()),
+        shown=_SHOWN,
+    )
+    return text.encode()
+
+
+def largest_shifts(members: Sequence[Row]) -> list[tuple[str, Decimal]]:
+    """Return the tickers whose weight changed most, with the change in points: at most ten, the largest first."""
+    both = (row for row in members if row["weight_pct"] is not None and row["former_weight_pct"] is not None)
+    shifts = [(row["ticker"], row["weight_pct"] - row["former_weight_pct"]) for row in both]
+    return sorted((each for each in shifts if each[1]), key=lambda each: (-abs(each[1]), each[0]))[:_SHOWN]
+
+
+def explained(quality: Row, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return the skipped tasks that gave a reason and left the lake without their data.
+
+    A task that finds everything there is skipped as well, but only in a rerun: the page would not be the same.
+
+    Args:
+        quality: the row of quality.sql.
+        outcomes: of the tasks of the run.
+    """
+    lacking = {"indexes.": quality["portfolio_rows"] == 0, "sectors.": quality["sectors_from"] is None}
+    prefixes = tuple(prefix for prefix, lacks in lacking.items() if lacks)
+    return [each for each in outcomes if each.state == "skipped" and each.text and each.task.startswith(prefixes)]
+
+
+def put_call(row: Row) -> Decimal | None:
+    """Return the volume of puts divided by that of calls; None if no call traded."""
+    return Decimal(row["put_volume"]) / row["call_volume"] if row["call_volume"] else None
+
+
+def _each(method: str, *arguments: Any) -> Markup:
+    """Return a text in each language, of which the page shows one; once if they do not differ."""
+    texts = [getattr(language, method)(*arguments) for language in LANGUAGES]
+    if len(set(texts)) == 1:
+        return Markup("{}").format(texts[0])
+    spans = (
+        Markup('<span lang="{}">{}</span>').format(language.tag, text)
+        for language, text in zip(LANGUAGES, texts, strict=True)
+    )
+    return Markup("").join(spans)
+
+
+def _chart(kind: str, rows: Sequence[Row], name: str) -> Markup:
+    """Return a chart of `b3.report.charts` in each language, named by a word for those who do not see it."""
+    pictures = (
+        Markup('<div class="chart" role="img" lang="{}" aria-label="{}">{}</div>').format(
+            language.tag, language.word(name), Markup(getattr(charts, kind)(rows, language))
+        )
+        for language in LANGUAGES
+    )
+    return Markup("\n").join(pictures)
