@@ -26,8 +26,22 @@ def year(lab):
     return lab
 
 
+def partitions(year):
+    """The year's objects but for reports, which tell of a run, too."""
+    found = year.objects(of=f"trade_date={YEAR}-")
+    return {key: etag for key, etag in found.items() if not key.startswith("reports/")}
+
+
+def versions_of(year):
+    return {(key, version) for key, version in year.versions(f"trade_date={YEAR}-") if not key.startswith("reports/")}
+
+
+def test_the_last_session_has_a_report(year):
+    assert list(year.objects("reports/")) == [f"reports/trade_date={SATURDAY}/index.html"]
+
+
 def test_every_session_of_the_year_arrives(year):
-    assert sorted(year.objects(of=f"trade_date={YEAR}-")) == [
+    assert sorted(partitions(year)) == [
         f"{layer}/{table}/trade_date={day}/{table}.parquet"
         for layer, table in (("raw", "quotes"), ("refined", "findings"), ("refined", "quotes"))
         for day in DAYS
@@ -65,10 +79,10 @@ def test_the_daily_dag_leaves_a_session_as_it_is_whether_its_daily_file_is_publi
     day = DAYS[1] if published else SATURDAY
     if published:
         year.publish(day)
-    before, versions = year.objects(of=f"trade_date={YEAR}-"), year.versions(f"trade_date={YEAR}-")
+    before, versions = partitions(year), versions_of(year)
 
     outcome = year.run(day)
 
     assert outcome.status == 0, outcome.printed
-    assert year.objects(of=f"trade_date={YEAR}-") == before
-    assert year.versions(f"trade_date={YEAR}-") == versions
+    assert partitions(year) == before
+    assert versions_of(year) == versions

@@ -110,6 +110,7 @@ def published(lab):
         f"raw/quotes/trade_date={DATE}/quotes.parquet",
         f"refined/findings/trade_date={DATE}/findings.parquet",
         f"refined/quotes/trade_date={DATE}/quotes.parquet",
+        f"reports/trade_date={DATE}/index.html",
     ]
     return readers(lab, outcome)
 

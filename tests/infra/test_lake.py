@@ -229,7 +229,7 @@ class TestTheBucket:
         }
 
         assert days == {
-            "athena/": 1, "landing/received/": 1, "raw/": 30, "refined/": 30, "code/": 30
+            "athena/": 1, "landing/received/": 1, "raw/": 30, "refined/": 30, "reports/": 30, "code/": 30
         }  # fmt: skip
         for key in KEPT_FOR_EVER:
             assert not key.startswith(tuple(days))
@@ -318,7 +318,9 @@ class TestRoles:
             "refined/findings/*",
             "refined/index_stocks/*",
         }
-        assert objects(properties, "ExecutionRole", "s3:PutObject") == {"landing/*", "raw/*", "athena/*"}
+        assert objects(properties, "ExecutionRole", "s3:PutObject") == {
+            "landing/*", "raw/*", "reports/*", "athena/*",
+        }  # fmt: skip
 
     def test_delete_nothing_but_constituents_and_no_version_of_anything(self, properties):
         roles = ("CrawlerRole", "RefineRole", "ExecutionRole")
