@@ -10,13 +10,14 @@ import boto3
 from infra.checkout import ROOT, refine_script, template
 from infra.deploy import buckets, bundle, stacks, templates
 from infra.deploy.errors import DeployError
+from local.lake import lost_tables
 
 STACK = "b3-lake"
 REFINE_SCRIPT = refine_script()
 
 
 def provision(endpoint: str, bucket: str, *, script: Path = REFINE_SCRIPT) -> dict[str, str]:
-    """Create or update the stack and upload the Glue job's script and package.
+    """Create or update the stack, upload the Glue job's script and package, and put back dropped tables.
 
     Args:
         endpoint: URL of the local AWS.
@@ -30,9 +31,10 @@ def provision(endpoint: str, bucket: str, *, script: Path = REFINE_SCRIPT) -> di
         RuntimeError: the stack did not reach its state; the message names the first resource that failed.
     """
     code = bundle.glue_code(ROOT, script)
-    cloudformation, s3 = _client("cloudformation", endpoint), _client("s3", endpoint)
+    cloudformation, s3, glue = (_client(service, endpoint) for service in ("cloudformation", "s3", "glue"))
+    wanted = _wanted({"LakeBucket": bucket, **code.parameters})
     try:
-        change = stacks.plan(_wanted({"LakeBucket": bucket, **code.parameters}), _present(cloudformation))
+        change = stacks.plan(wanted, _present(cloudformation))
         if change:
             stacks.apply(cloudformation, change, _say_nothing, clear=lambda: buckets.remove(s3, bucket))
     except DeployError as error:
@@ -41,6 +43,8 @@ def provision(endpoint: str, bucket: str, *, script: Path = REFINE_SCRIPT) -> di
         s3.put_object(Bucket=bucket, Key=key, Body=body)
     found = outputs(endpoint)
     assert found
+    for table in lost_tables.put_back(glue, s3, wanted.template, found["GlueDatabase"], bucket):
+        print(f"table {table} was missing from the catalog: put back, with its partitions", flush=True)
     return found
 
 

@@ -25,7 +25,7 @@ def compare(
             locations = _locations(glue, database, table)
         except glue.exceptions.EntityNotFoundException:
             expected, found = f"table {database}.{table} in the catalog", "none"
-            mend = "make run; on AWS make deploy. Then run the crawlers"
+            mend = "make run; on AWS make deploy without the table, again with it, then MSCK REPAIR TABLE"
             yield 0, [Difference(NO_TABLE, f"{lake.uri('')}{database}.{table}", expected, found, mend)]
             continue
         of_days = {

@@ -62,3 +62,24 @@ def test_a_stack_that_is_as_it_should_be_is_not_updated(endpoint, recorded):
     operations = [call.operation for call in calls.read(recorded)]
     assert "CreateStack" in operations
     assert "UpdateStack" not in operations
+
+
+def test_a_table_that_was_dropped_is_put_back_with_its_partitions(endpoint, capsys):
+    outputs = provision.provision(endpoint, "lake")
+    glue, s3 = boto3.client("glue"), boto3.client("s3")
+    of_template = glue.get_table(DatabaseName="b3", Name="quotes")["Table"]
+    for day in ("2024-03-13", "2024-03-14"):
+        s3.put_object(Bucket="lake", Key=f"refined/quotes/trade_date={day}/quotes.parquet", Body=b"PAR1")
+    glue.delete_table(DatabaseName="b3", Name="quotes")
+    capsys.readouterr()
+
+    assert provision.provision(endpoint, "lake") == outputs
+
+    assert capsys.readouterr().out == "table quotes was missing from the catalog: put back, with its partitions\n"
+    same = ("StorageDescriptor", "PartitionKeys", "Parameters", "TableType", "Description")
+    found = glue.get_table(DatabaseName="b3", Name="quotes")["Table"]
+    assert {name: found[name] for name in same} == {name: of_template[name] for name in same}
+    partitions = glue.get_partitions(DatabaseName="b3", TableName="quotes")["Partitions"]
+    assert sorted(each["Values"][0] for each in partitions) == ["2024-03-13", "2024-03-14"]
+    assert provision.provision(endpoint, "lake") == outputs
+    assert capsys.readouterr().out == ""
