@@ -17,9 +17,9 @@ from tests.e2e.conftest import Outcome, Replay
 
 DATE = dt.date(2023, 8, 16)
 PLANTED = {
-    "password in the connection's host": "planted-in-the-host",
+    "password in the host": "planted-in-the-host",
     "password of the connection": "planted-as-password",
-    "proxy's password": "planted-in-the-proxy",
+    "password of the proxy": "planted-in-the-proxy",
     "token in a redirect": "planted-in-the-redirect",
     "AWS session token": "planted-as-session-token",
 }
@@ -71,7 +71,7 @@ def ran(lab: Replay) -> Iterator[Outcome]:
             server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
             threading.Thread(target=server.serve_forever, daemon=True).start()
             try:
-                yield f"http://ana:{PLANTED["password in the connection's host"]}@127.0.0.1:{server.server_port}"
+                yield f"http://ana:{PLANTED['password in the host']}@127.0.0.1:{server.server_port}"
             finally:
                 server.shutdown()
                 server.server_close()
@@ -84,7 +84,7 @@ def ran(lab: Replay) -> Iterator[Outcome]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setattr(source, "serve", redirecting)
         environment.setattr(servers, "b3_connection", with_password)
-        proxy = f"http://cid:{PLANTED["proxy's password"]}@127.0.0.1:9"
+        proxy = f"http://cid:{PLANTED['password of the proxy']}@127.0.0.1:9"
         environment.setattr(
             servers, "airflow_environment", _with(servers.airflow_environment, AWS_SESSION_TOKEN="AWS session token")
         )
