@@ -19,7 +19,7 @@ AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
 .PHONY: help setup run history rebuild verify status reset diff report query ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
-  doctor structure constraints clean
+  doctor structure audit constraints clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,6 +106,9 @@ deploy: ## Make an AWS account what the checkout says: STACK=… BUCKET=… [DRY
 destroy: ## Delete what deploy made; asks for the stack's name: STACK=… BUCKET=… [WITH_DATA=1]
 	@$(PYTHON3) -m local.setup airflow
 	@$(PYTHON) -m infra.deploy destroy --stack "$$GIVEN_STACK" --bucket "$$GIVEN_BUCKET" $${GIVEN_WITH_DATA:+--with-data}
+
+audit: ## Known vulnerabilities of the locked versions, from the OSV database (needs the internet)
+	@$(PYTHON3) -m local.commands.audit
 
 constraints: ## Resolve every version anew, as of the dates in the Makefile and local/mwaa/versions.py
 	@$(PYTHON3) -m local.commands.constraints $(AIRFLOW_DATE) $(LOCAL_DATE)

@@ -22,8 +22,8 @@ def steps(file: Path) -> list[dict[str, Any]]:
     return [step for job in workflow(file)["jobs"].values() for step in job["steps"]]
 
 
-def test_there_are_those_that_check_and_that_deploy():
-    assert [file.name for file in WORKFLOWS] == ["ci.yml", "deploy.yml"]
+def test_there_are_those_that_audit_that_check_and_that_deploy():
+    assert [file.name for file in WORKFLOWS] == ["audit.yml", "ci.yml", "deploy.yml"]
 
 
 @each_workflow
