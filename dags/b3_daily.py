@@ -1,12 +1,14 @@
 """
 ### B3's market data of one session, from the exchange to tables that are ready to query
 
-    scrape ─────────▶ upload ─────────┬─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─┬▶ quotes_ready ──▶ validate ─┬▶ report
-    indexes.scrape ─▶ indexes.upload ─┤                                         ├▶ indexes_ready ─▶ validate ─┼▶ summary
-      ├▶ indexes.complete             │                                         ├▶ sectors_ready ─▶ validate ─┘
-      └▶ sectors.scrape               │                                         └▶ views
-           └▶ sectors.upload ─────────┘
-    calendar_agrees
+```text
+scrape ─────────▶ upload ─────────┬─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─┬▶ quotes_ready ──▶ validate ─┬▶ report
+indexes.scrape ─▶ indexes.upload ─┤                                         ├▶ indexes_ready ─▶ validate ─┼▶ summary
+  ├▶ indexes.complete             │                                         ├▶ sectors_ready ─▶ validate ─┘
+  └▶ sectors.scrape               │                                         └▶ views
+       └▶ sectors.upload ─────────┘
+calendar_agrees
+```
 
 | task | does | leaves |
 |---|---|---|
@@ -103,7 +105,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, TaskGroup, chain
 
 from b3 import settings
-from b3.airflow import aws, glue_arguments, trigger_form
+from b3.airflow import aws, glue_arguments, task_docs, trigger_form
 from b3.airflow.dag_defaults import COMMON
 from b3.airflow.operators import CaptureQuotesOperator
 from b3.airflow.tasks import calendar, indexes, quotes, sectors
@@ -125,7 +127,7 @@ with DAG(
     template_searchpath=[str(SQL)],
     user_defined_macros=glue_arguments.DAILY_MACROS,
     **COMMON,
-):
+) as dag:
     scrape = CaptureQuotesOperator(task_id="scrape", deadline_hours="{{ settings().publication_deadline_hours }}")
     upload = quotes.upload()
     with TaskGroup("indexes"):
@@ -158,3 +160,5 @@ with DAG(
     validate >> report(SQL, "{{ trade_date(dag_run) }}")
     # A failed refine fails the run even if all that it should have written was there before.
     [refine, validate] >> summary()
+
+task_docs.describe(dag)

@@ -1,7 +1,9 @@
 """
 ### Check that B3's addresses still answer as the parsers expect
 
-    examine
+```text
+examine
+```
 
 B3 moves and changes its addresses without notice. Every Saturday at noon in São Paulo, this DAG asks each address that
 `b3_daily` and `b3_history` use. It compares the answer with what the parser expects. So a change is known before the
@@ -44,6 +46,7 @@ import pendulum
 from airflow.sdk import DAG
 from airflow.timetables.trigger import CronTriggerTimetable
 
+from b3.airflow import task_docs
 from b3.airflow.dag_defaults import COMMON
 from b3.airflow.tasks.doctor import examine
 
@@ -55,5 +58,7 @@ with DAG(
     start_date=pendulum.datetime(2026, 1, 3, tz="America/Sao_Paulo"),
     dagrun_timeout=dt.timedelta(hours=2),
     **COMMON,
-):
+) as dag:
     examine()
+
+task_docs.describe(dag)

@@ -1,7 +1,9 @@
 """
 ### B3's historical quotes of a whole year, in one pass
 
-    scrape ─▶ upload ─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─▶ validate.* ─▶ report, summary
+```text
+scrape ─▶ upload ─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─▶ validate.* ─▶ report, summary
+```
 
 | task | does | leaves |
 |---|---|---|
@@ -57,7 +59,7 @@ import pendulum
 from airflow.sdk import DAG, chain
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from b3.airflow import aws, glue_arguments, trigger_form
+from b3.airflow import aws, glue_arguments, task_docs, trigger_form
 from b3.airflow.dag_defaults import COMMON
 from b3.airflow.tasks import quotes
 from b3.airflow.tasks.report import report
@@ -77,7 +79,7 @@ with DAG(
     template_searchpath=[str(SQL)],
     user_defined_macros=glue_arguments.HISTORY_MACROS,
     **COMMON,
-):
+) as dag:
     scrape, upload = quotes.scrape_years(), quotes.upload_years()
     crawl_raw = aws.crawl("crawl_raw", "{{ settings().raw_crawler }}")
     refine = aws.refine(glue_arguments.YEARS)
@@ -85,3 +87,5 @@ with DAG(
     validate = aws.checks(SQL, "quotes", group_id="validate")
     chain(scrape, upload, crawl_raw, refine, crawl_refined, validate, summary())
     validate >> report(SQL, "{{ last_session(ti.xcom_pull(task_ids='upload')) }}")
+
+task_docs.describe(dag)

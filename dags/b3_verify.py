@@ -1,7 +1,9 @@
 """
 ### Verify the whole lake against what landed
 
-    compare
+```text
+compare
+```
 
 B3 serves much of what is in `landing/` only once, and everything else is made from it. Every Sunday at six in São
 Paulo, this DAG reads the whole lake and compares:
@@ -43,7 +45,7 @@ import pendulum
 from airflow.sdk import DAG
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from b3.airflow import trigger_form
+from b3.airflow import task_docs, trigger_form
 from b3.airflow.dag_defaults import COMMON
 from b3.airflow.tasks.verify import compare
 
@@ -56,5 +58,7 @@ with DAG(
     dagrun_timeout=dt.timedelta(hours=4),
     params=trigger_form.verify(),
     **COMMON,
-):
+) as dag:
     compare()
+
+task_docs.describe(dag)

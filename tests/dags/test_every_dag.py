@@ -36,3 +36,16 @@ class TestItsRuns:
     def test_are_told_of_if_they_fail(self, dag):
         assert {task.on_failure_callback[0].__name__ for task in dag.tasks} == {"publish"}
         assert dag.on_failure_callback.__name__ == "publish_timeout"
+
+
+def test_each_task_says_what_it_does_and_what_its_failure_means(dag):
+    for task in dag.tasks:
+        does, *parts = task.doc_md.strip().split("\n\n")
+        assert does and does.endswith("."), task.task_id
+        assert [part.partition(":**")[0] for part in parts] == ["**If it fails", "**What to do", "**It can be ignored"]
+
+
+def test_its_picture_is_in_a_fence(dag):
+    """The UI runs indented lines together."""
+    heading, fence, *_ = dag.doc_md.strip().split("\n\n")
+    assert heading.startswith("### ") and fence.startswith("```text\n") and fence.endswith("\n```")

@@ -10,12 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from airflow.providers.amazon.aws.operators.athena import AthenaOperator
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
 from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerOperator
 from airflow.sdk import TaskGroup
 
+from b3.airflow import summaries
 from b3.airflow.dag_defaults import QUERY_TIMEOUT
+from b3.airflow.queries import CheckOperator, QueryOperator, console_links
 
 CONNECTION = "aws_default"
 _POLL_SECONDS = 0.25
@@ -72,10 +73,29 @@ def statements(folder: Path) -> list[str]:
     return found
 
 
+class RefineOperator(GlueJobOperator):
+    """Run the Glue job."""
+
+    operator_extra_links = console_links(GlueJobOperator)
+
+
+def _tell_crawl(context: Any, result: Any) -> None:
+    summaries.tell(context["ti"], f"crawler {result} succeeded: the catalog has the new partitions")
+
+
+def _tell_refine(context: Any, result: Any) -> None:
+    task = context["task"]
+    sessions = task.script_args["--sessions"]
+    summaries.tell(
+        context["ti"], f"job {task.job_name}, run {result}, succeeded for {sessions}: {task.script_args['--target']}"
+    )
+
+
 def crawl(task_id: str, crawler: str, *, trigger_rule: str = "all_success") -> GlueCrawlerOperator:
     """Return a task that runs a crawler; its name is templated."""
     return GlueCrawlerOperator(
         task_id=task_id,
+        post_execute=_tell_crawl,
         config={"Name": crawler},
         aws_conn_id=CONNECTION,
         deferrable=True,
@@ -94,8 +114,9 @@ def crawl(task_id: str, crawler: str, *, trigger_rule: str = "all_success") -> G
 
 def refine(arguments: dict[str, str]) -> GlueJobOperator:
     """Return the task that runs the Glue job; its arguments are templated."""
-    return GlueJobOperator(
+    return RefineOperator(
         task_id="refine",
+        post_execute=_tell_refine,
         job_name="{{ settings().glue_job }}",
         script_args=arguments,
         aws_conn_id=CONNECTION,
@@ -121,7 +142,9 @@ def checks(sql: Path, data_set: str, group_id: str | None = None) -> TaskGroup:
     """
     with TaskGroup(group_id or data_set, prefix_group_id=False) as group:
         for name in statements(sql / "validate" / data_set):
-            _athena(f"validate/{data_set}/{name}.sql", task_id=f"validate.{name}", task_display_name=name)
+            _athena(
+                CheckOperator, f"validate/{data_set}/{name}.sql", task_id=f"validate.{name}", task_display_name=name
+            )
     return group
 
 
@@ -129,25 +152,25 @@ def views(sql: Path) -> TaskGroup:
     """Return a group with one task per file of include/sql/views/."""
     with TaskGroup("views") as group:
         for name in statements(sql / "views"):
-            _athena(f"views/{name}.sql", task_id=name)
+            _athena(QueryOperator, f"views/{name}.sql", task_id=name)
     return group
 
 
-def _athena(file: str, **arguments: Any) -> AthenaOperator:
+def _athena(operator: type, file: str, **arguments: Any) -> Any:
     """Return a task that runs a file of include/sql.
 
     It does not defer: a query takes a second or two, less than starting the task a second time.
     """
-    return AthenaOperator(
+    return operator(
         query=file,
         database="{{ settings().glue_database }}",
         workgroup="{{ settings().athena_workgroup }}",
         aws_conn_id=CONNECTION,
         deferrable=False,
-        sleep_time=_POLL_SECONDS,  # type: ignore[arg-type]  # may be a fraction of a second
+        sleep_time=_POLL_SECONDS,  # may be a fraction of a second, although it is annotated as int
         max_polling_attempts=2400,
         execution_timeout=QUERY_TIMEOUT,
-        # One retry, in case the worker died. A violated check fails again, at the price of one query.
+        # One retry, in case the worker died. A violated check is not tried again.
         retries=1,
         retry_delay=dt.timedelta(seconds=10),
         **arguments,

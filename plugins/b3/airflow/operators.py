@@ -8,7 +8,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from b3 import settings
-from b3.airflow import run_dates, run_source
+from b3.airflow import run_dates, run_source, summaries
+from b3.airflow.failing import for_good
 from b3.airflow.skipping import skip
 from b3.calendar import publication
 from b3.quotes import late_files
@@ -84,8 +85,9 @@ class CaptureQuotesOperator(BaseOperator):
         from_landing = run_source.from_landing(context["dag_run"])
         try:
             if from_landing:
-                return asdict(land.landed_quotes(aws.s3_client(), lake, trade_date))
-            return asdict(land.capture_quotes(B3Hook(), aws.s3_client(), lake, trade_date, use_longer=use_longer))
+                landed = land.landed_quotes(aws.s3_client(), lake, trade_date)
+            else:
+                landed = land.capture_quotes(B3Hook(), aws.s3_client(), lake, trade_date, use_longer=use_longer)
         except ClosedDay as error:
             # Before 2000 the calendar has days without a session: it scheduled this run, no person did.
             if context["dag_run"].run_type in run_dates.BY_LOGICAL_DATE:
@@ -96,6 +98,8 @@ class CaptureQuotesOperator(BaseOperator):
                 raise for_good(error) from error
             self._defer_or_fail(error, context["ti"], trade_date, until, at)
             raise
+        summaries.tell(context["ti"], summaries.of_files([landed.uri]))
+        return asdict(landed)
 
     def _defer_or_fail(
         self, error: SourceError, ti: Any, trade_date: dt.date, until: dt.datetime, at: dt.datetime
@@ -112,13 +116,3 @@ class CaptureQuotesOperator(BaseOperator):
         ti.xcom_push(ANSWERS, [[answer.at.isoformat(timespec="seconds"), answer.said] for answer in answers])
         self.log.warning("B3 has no file yet; waiting until %s: %s", until, error)
         self.defer(trigger=TimeDeltaTrigger(self.poll), method_name=self.ask_again.__name__)
-
-
-def for_good(error: Exception) -> Exception:
-    """Return `error` as a failure after which Airflow does not try the task again."""
-    try:
-        from airflow.sdk.exceptions import AirflowFailException
-    except ImportError:  # Airflow 3.0
-        from airflow.exceptions import AirflowFailException  # type: ignore[no-redef]
-
-    return AirflowFailException(f"{type(error).__name__}: {error}")

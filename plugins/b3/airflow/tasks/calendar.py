@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import task
 
-from b3.airflow import run_source
+from b3.airflow import run_source, summaries
 from b3.airflow.skipping import skip
 
 
@@ -23,3 +23,4 @@ def calendar_agrees(dag_run: Any, ti: Any) -> None:
         holidays.check(B3Hook())
     except (NotPublished, TransientError) as reason:
         raise skip(reason, ti) from reason
+    summaries.tell(ti, "B3's page of trading holidays has the closed days of the calendar")

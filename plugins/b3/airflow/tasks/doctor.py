@@ -10,7 +10,7 @@ from typing import Any
 from airflow.sdk import task
 
 from b3 import settings
-from b3.airflow.operators import for_good
+from b3.airflow.failing import for_good
 
 log = logging.getLogger(__name__)
 

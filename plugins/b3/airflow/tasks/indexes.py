@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import task
 
 from b3 import settings
-from b3.airflow import aws, run_dates, run_source
+from b3.airflow import aws, run_dates, run_source, summaries
 from b3.airflow.skipping import skip
 
 
@@ -27,26 +27,32 @@ def scrape(dag_run: Any, ti: Any) -> dict[str, Any]:
     try:
         known_sessions.check_session(s3, chosen.lake, trade_date)
         if run_source.from_landing(dag_run):
-            return asdict(land.landed_portfolios(s3, chosen.lake, trade_date, chosen.indexes))
-        captured = land.capture_portfolios(B3Hook(), s3, chosen.lake, trade_date, chosen.indexes)
+            captured = land.landed_portfolios(s3, chosen.lake, trade_date, chosen.indexes)
+        else:
+            captured = land.capture_portfolios(B3Hook(), s3, chosen.lake, trade_date, chosen.indexes)
     except (ClosedDay, OtherSession) as reason:
         raise skip(reason, ti) from reason
+    summaries.tell(ti, summaries.of_files(portfolio.file.uri for portfolio in captured.landed))
     return asdict(captured)
 
 
 @task
-def upload(captured: dict[str, Any], dag_run: Any) -> dict[str, Any]:
+def upload(captured: dict[str, Any], dag_run: Any, ti: Any) -> dict[str, Any]:
     """Write the raw partition of the portfolios that landed."""
     from b3.indexes import land, raw
 
     portfolios = land.CapturedPortfolios.of(captured).landed
     trade_date = run_dates.trade_date(dag_run)
-    return asdict(raw.write_portfolios(aws.s3_client(), settings.read().lake, portfolios, trade_date))
+    written = raw.write_portfolios(aws.s3_client(), settings.read().lake, portfolios, trade_date)
+    summaries.tell(ti, f"{trade_date}: {written.rows:,} rows of {', '.join(written.rows_of)}; {written.uri}")
+    return asdict(written)
 
 
 @task
-def complete(captured: dict[str, Any]) -> None:
+def complete(captured: dict[str, Any], ti: Any) -> None:
     """Fail if an answer of B3 was missing or bad while others of the day were good."""
     from b3.indexes import land
 
-    land.CapturedPortfolios.of(captured).check()
+    portfolios = land.CapturedPortfolios.of(captured)
+    portfolios.check()
+    summaries.tell(ti, f"{len(portfolios.landed)} portfolios are there, and none is missing")

@@ -8,36 +8,44 @@ from typing import Any
 from airflow.sdk import task
 
 from b3 import settings
-from b3.airflow import aws, run_dates, run_source, trigger_form
+from b3.airflow import aws, run_dates, run_source, summaries, trigger_form
 from b3.airflow.dag_defaults import YEARS_TIMEOUT
 
 
 @task
-def upload(dag_run: Any) -> dict[str, Any]:
+def upload(dag_run: Any, ti: Any) -> dict[str, Any]:
     """Write the session's raw partition from the file in landing/ that was fetched last."""
     from b3.quotes import raw
 
     trade_date = run_dates.trade_date(dag_run)
-    return asdict(raw.write_quotes(aws.s3_client(), settings.read().lake, trade_date, trigger_form.accepted(dag_run)))
+    accepted = trigger_form.accepted(dag_run)
+    written = asdict(raw.write_quotes(aws.s3_client(), settings.read().lake, trade_date, accepted))
+    summaries.tell(ti, summaries.of_quotes(written))
+    return written
 
 
 @task(task_id="scrape", max_active_tis_per_dag=1, execution_timeout=YEARS_TIMEOUT)
-def scrape_years(dag_run: Any) -> list[dict[str, str]]:
+def scrape_years(dag_run: Any, ti: Any) -> list[dict[str, str]]:
     """Bring B3's file of each year to landing/, or find it there; return where they are."""
     from b3.quotes import choose, land
     from b3.site.hook import B3Hook
 
     s3, lake, years = aws.s3_client(), settings.read().lake, run_dates.years(dag_run).years
     if run_source.from_landing(dag_run):
-        return [asdict(choose.landed_year(s3, lake, year)) for year in years]
-    return [asdict(land.capture_year(B3Hook(), s3, lake, year)) for year in years]
+        landed = [choose.landed_year(s3, lake, year) for year in years]
+    else:
+        landed = [land.capture_year(B3Hook(), s3, lake, year) for year in years]
+    summaries.tell(ti, summaries.of_files(file.uri for file in landed))
+    return [asdict(file) for file in landed]
 
 
 @task(task_id="upload", max_active_tis_per_dag=1, execution_timeout=YEARS_TIMEOUT)
-def upload_years(dag_run: Any) -> dict[str, Any]:
+def upload_years(dag_run: Any, ti: Any) -> dict[str, Any]:
     """Write the raw partitions of the sessions of each year, one year after the other."""
     from b3.quotes import raw
 
     s3, lake, accepted = aws.s3_client(), settings.read().lake, trigger_form.accepted(dag_run)
-    written = [raw.write_year(s3, lake, year, accepted) for year in run_dates.years(dag_run).years]
-    return asdict(raw.joined(written))
+    years = [raw.write_year(s3, lake, year, accepted) for year in run_dates.years(dag_run).years]
+    written = asdict(raw.joined(years))
+    summaries.tell(ti, summaries.of_quotes(written))
+    return written

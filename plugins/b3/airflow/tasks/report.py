@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ from airflow.sdk import task
 
 from b3.airflow import aws
 from b3.airflow.dag_defaults import QUERY_TIMEOUT
+from b3.airflow.queries import claim
 from b3.airflow.skipping import skip
 
 if TYPE_CHECKING:
@@ -85,13 +85,6 @@ def outcomes(states: dict[str, Any], skipped: dict[str, str], sql: Path) -> list
 
     claims = {f"validate.{path.stem}": claim(path.read_text()) for path in _checks(sql)}
     return [Outcome(name, str(state), claims.get(name) or skipped.get(name, "")) for name, state in states.items()]
-
-
-def claim(sql: str) -> str:
-    """Return the comment at the top of a check, as one line."""
-    lines = re.match(r"(?:--[^\n]*\n)*", sql)
-    assert lines
-    return " ".join(line.removeprefix("--").strip() for line in lines[0].splitlines())
 
 
 def _checks(sql: Path) -> Iterable[Path]:

@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import task
 
 from b3 import settings
-from b3.airflow import aws, run_dates, run_source
+from b3.airflow import aws, run_dates, run_source, summaries
 from b3.airflow.skipping import skip
 
 
@@ -26,6 +26,7 @@ def scrape(dag_run: Any, ti: Any) -> dict[str, Any]:
         landed = find(aws.s3_client(), chosen.lake, layout.landing_sectors_key(trade_date))
         if landed is None:
             raise skip(f"no sector classification landed for {trade_date}", ti)
+        summaries.tell(ti, summaries.of_files([landed.uri]))
         return asdict(landed)
     try:
         landed = land.capture_sectors(B3Hook(), aws.s3_client(), chosen.lake, trade_date, chosen.indexes[0])
@@ -33,14 +34,17 @@ def scrape(dag_run: Any, ti: Any) -> dict[str, Any]:
         raise skip(reason, ti) from reason
     if landed is None:
         raise skip("the sector classification did not change since it last landed", ti)
+    summaries.tell(ti, summaries.of_files([landed.uri]))
     return asdict(landed)
 
 
 @task
-def upload(landed: dict[str, str], dag_run: Any) -> dict[str, Any]:
+def upload(landed: dict[str, str], dag_run: Any, ti: Any) -> dict[str, Any]:
     """Write the raw partition of the sector classification that landed."""
     from b3.lake.landed import LandedFile
     from b3.sectors import raw
 
     trade_date = run_dates.trade_date(dag_run)
-    return asdict(raw.write_sectors(aws.s3_client(), settings.read().lake, LandedFile(**landed), trade_date))
+    written = raw.write_sectors(aws.s3_client(), settings.read().lake, LandedFile(**landed), trade_date)
+    summaries.tell(ti, f"{trade_date}: {written.rows:,} companies; {written.uri}")
+    return asdict(written)

@@ -10,7 +10,7 @@ from airflow.sdk import task
 
 from b3 import settings
 from b3.airflow import aws, run_dates
-from b3.airflow.operators import for_good
+from b3.airflow.failing import for_good
 from b3.airflow.skipping import skip
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,170 @@
+"""The notes on each task that Airflow's UI shows: what it does, what its failure means, and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from airflow.sdk import DAG
+
+from b3.airflow.queries import claim
+
+
+class Note(NamedTuple):
+    """What a person needs to know of a task, in sentences.
+
+    Attributes:
+        does: what the task does.
+        failure: what its failure means.
+        todo: what to do then.
+        ignore: when a failure can be ignored.
+    """
+
+    does: str
+    failure: str
+    todo: str
+    ignore: str
+
+    def markdown(self) -> str:
+        """Return the note as Airflow shows it."""
+        return (
+            f"{self.does}\n\n**If it fails:** {self.failure}\n\n**What to do:** {self.todo}\n\n"
+            f"**It can be ignored:** {self.ignore}\n"
+        )
+
+
+_CLEAR = "Clear the task, with what comes after it."
+_ASK_AGAIN = "Read the message: it says what B3 sent. Clear the task once B3 sends what is expected."
+
+NOTES = {
+    "scrape": Note(
+        "Downloads B3's COTAHIST file, checks every record, and keeps the bytes in `landing/quotes/`. "
+        "If B3 has not published, it waits without a slot.",
+        "B3 sent no file, or another one. Readers see what they saw before.",
+        _ASK_AGAIN,
+        "never: the quotes of the run are missing.",
+    ),
+    "upload": Note(
+        "Writes the records of the landed file as typed Parquet to `raw/quotes/`.",
+        "The file would lose many records, or most rows break one rule, or its bytes are damaged. Nothing was written.",
+        "Compare the versions of the file, on a local lake with `make diff`. If B3 is right, trigger the DAG again "
+        "with `accept_loss` or `accept_flood`. If the bytes are damaged, clear `scrape`.",
+        "never: readers do not see the new file.",
+    ),
+    "indexes.scrape": Note(
+        "Downloads the portfolios of `B3_INDEXES` and keeps them in `landing/index/`. It is skipped if B3 serves "
+        "another session, and says which.",
+        "B3 sent no portfolio, or something else.",
+        f"{_ASK_AGAIN} B3 serves a portfolio on its day only.",
+        "for a past session, whose portfolios B3 no longer serves.",
+    ),
+    "indexes.upload": Note(
+        "Writes the portfolios that landed to `raw/index_portfolio/`.",
+        "A landed file is damaged or of another date.",
+        "Clear `indexes.scrape` on the same day.",
+        "if only quotes are needed.",
+    ),
+    "indexes.complete": Note(
+        "Fails if the portfolio of an index is missing while others landed.",
+        "B3 sent some portfolios and not others. Those that landed are published.",
+        "Clear `indexes.scrape` on the same day.",
+        "if the index in the message is not needed.",
+    ),
+    "sectors.scrape": Note(
+        "Downloads the sector classification if it changed, and keeps it in `landing/sectors/`.",
+        "B3 sent no workbook, or another one.",
+        _ASK_AGAIN,
+        "for a day or two: the former classification stays in use.",
+    ),
+    "sectors.upload": Note(
+        "Writes the sector classification to `raw/sectors/`.",
+        "The landed workbook cannot be read.",
+        "Clear `sectors.scrape`.",
+        "for a day or two: the former classification stays in use.",
+    ),
+    "calendar_agrees": Note(
+        "Compares B3's page of trading holidays with the calendar that runs use. It is skipped if B3 does not answer.",
+        "B3 announces other closed days than the calendar has. The data of this run is right.",
+        "Do what the message says, before the day that it names.",
+        "until that day.",
+    ),
+    "crawl_raw": Note(
+        "Runs the Glue crawler that registers the new raw partitions.",
+        "Glue did not run the crawler. It was tried ten times, since a crawler runs once at a time.",
+        _CLEAR,
+        "never: tables do not show the session.",
+    ),
+    "refine": Note(
+        "Runs the Glue Spark job: refined quotes, findings, and constituents of the indexes.",
+        "The job failed. Readers see the former partition.",
+        "Read the log group `/aws-glue/jobs/<job>/error` of the job run in the message, or on a local lake the job's "
+        "log. Then clear the task.",
+        "never.",
+    ),
+    "crawl_refined": Note(
+        "Runs the Glue crawler that registers the new refined partitions.",
+        "Glue did not run the crawler. It was tried ten times, since a crawler runs once at a time.",
+        _CLEAR,
+        "never: tables do not show the session.",
+    ),
+    "report": Note(
+        "Writes the page on the session to `reports/`, also if a check failed: it then says so.",
+        "A query or the picture of a chart failed. Tables are not concerned.",
+        _CLEAR,
+        "yes: only the page is missing.",
+    ),
+    "summary": Note(
+        "Lists the findings of the run, and makes the run fail if a task before it failed.",
+        "The findings could not be read. If it says upstream_failed, look for the task that failed.",
+        _CLEAR,
+        "if only this task failed.",
+    ),
+    "examine": Note(
+        "Asks each of B3's addresses, and compares the answers with what the parsers expect.",
+        "An address moved, or its answer changed. The lake is not concerned yet.",
+        "Do what the table in the log advises, before the next session.",
+        "at a single timeout; the next run tells.",
+    ),
+    "compare": Note(
+        "Compares the whole lake with what landed.",
+        "The lake differs from what landed. Each line of the message is one difference.",
+        "Do what each line says, then clear the task.",
+        "if another DAG wrote at the same time; run it again.",
+    ),
+}
+_READY = Note(
+    "Starts the checks of a data set once its rows are written and its tables registered. It does nothing else.",
+    "It cannot fail; it is skipped with what it waits for.",
+    "Look at the task before it.",
+    "yes.",
+)
+_CHECK_FAILURE = "This does not hold of the tables that readers see. The message has the figures."
+_CHECK_TODO = "Treat the session as suspect. Do what the message says, then clear the check."
+
+
+def note_on(task_id: str, query: str = "") -> Note:
+    """Return the note on a task.
+
+    Args:
+        task_id: its id.
+        query: of a check or a view its SQL, whose first comment says what it does.
+
+    Raises:
+        KeyError: there is none for this task.
+    """
+    if task_id.startswith("validate."):
+        return Note(f"Checks: {claim(query)}", _CHECK_FAILURE, _CHECK_TODO, "never without reading its message.")
+    if task_id.startswith("views."):
+        return Note(
+            f"Replaces the view: {claim(query)}", "Athena refused the view. The former one stays.", _CLEAR,
+            "yes, if the view was there before.",
+        )  # fmt: skip
+    return _READY if task_id.endswith("_ready") else NOTES[task_id]
+
+
+def describe(dag: DAG) -> None:
+    """Give each task of a DAG its note."""
+    for task in dag.tasks:
+        file = getattr(task, "query", None)
+        query = Path(dag.template_searchpath[0], file).read_text() if file else ""  # type: ignore[index]
+        task.doc_md = note_on(task.task_id, query).markdown()  # type: ignore[misc]  # no task is mapped
