@@ -52,6 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
 
 
+INSTANCE_NAMES = {home.SIMULATED: "B3 lake, SIMULATED data", home.REAL: "B3 lake, real data"}
+
+
 def serve(chosen: source.Source, port: int) -> int:
     """Run every component of Airflow until one ends or a signal comes."""
     where = home.find(chosen.data)
@@ -62,6 +65,8 @@ def serve(chosen: source.Source, port: int) -> int:
         lake = open_things.enter_context(servers.lake(where))
         environ = open_things.enter_context(servers.airflow_on(lake, where.ui_database, chosen))
         environ |= _components_environment(port)
+        # In the head of each page.
+        environ["AIRFLOW__API__INSTANCE_NAME"] = INSTANCE_NAMES[chosen.data]
         components: dict[str, subprocess.Popen[bytes]] = {}
         open_things.callback(lambda: tether.end(list(components.values()), _STOP_SECONDS))
         # The server first: a task that the scheduler starts earlier cannot reach it, and a try is lost.
@@ -74,7 +79,7 @@ def serve(chosen: source.Source, port: int) -> int:
         where.ui_url.write_text(f"http://localhost:{port}")
         open_things.callback(where.ui_url.unlink, missing_ok=True)
         print(f"ui: http://localhost:{port} is ready (no login). Trigger b3_daily for a date, b3_history for a year;")
-        print("ui: Ctrl-C ends it.")
+        print("ui: Nothing starts by schedule here: `Next Run` is what a deployed lake would do. Ctrl-C ends it.")
         key = credentials.file_of(where.aws)
         print(f"ui: for another AWS client: AWS_ENDPOINT_URL={lake.endpoint} AWS_SHARED_CREDENTIALS_FILE={key}")
         print(f"ui: logs in {where.logs}", flush=True)

@@ -21,7 +21,7 @@ from local import setup
 from local.aws import credentials, launch
 from local.aws.context import DEFAULT_REGION
 from local.lake import provision, source
-from local.lake.home import Home
+from local.lake.home import SIMULATED, Home
 from local.processes import file_locks
 
 _PATIENCE_SECONDS = 60
@@ -190,6 +190,8 @@ def airflow_environment(running: Lake, database_url: str, b3_host: str, chosen: 
         "B3_GLUE_JOB": running.outputs["GlueJob"],
         "B3_ALERT_TOPIC_ARN": running.outputs.get("AlertTopicArn", ""),
         "B3_INDEXES": chosen.indexes,
+        # On each DAG in the UI.
+        "B3_TAGS": "SIMULATED" if chosen.data == SIMULATED else "",
         "B3_ATHENA_WORKGROUP": running.outputs["AthenaWorkgroup"],
     }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The settings of the lake, read from the environment when a task runs. `published_at` is read at parse time.
+"""The settings of the lake, read from the environment when a task runs; `published_at` and `tags` at parse time.
 
 A setting such as `B3_LAKE_BUCKET` is an environment variable. On MWAA, set an Airflow configuration option such as
 `b3.lake_bucket`: MWAA turns it into `AIRFLOW__B3__LAKE_BUCKET`, which is read as well.
@@ -79,7 +79,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def published_at(environ: Mapping[str, str] | None = None) -> dt.time:
-    """Return the time of the trade date, São Paulo, from which a run may start. Only this setting shapes a DAG.
+    """Return the time of the trade date, São Paulo, from which a run may start. This setting and `tags` shape a DAG.
 
     Raises:
         ValueError: B3_PUBLISHED_AT is not HH:MM.
@@ -91,6 +91,11 @@ def published_at(environ: Mapping[str, str] | None = None) -> dt.time:
     if not _TIME.fullmatch(text):
         raise ValueError(f"expected a time of day in B3_PUBLISHED_AT, as 22:30; found {text!r}")
     return dt.time.fromisoformat(text)
+
+
+def tags(environ: Mapping[str, str] | None = None) -> list[str]:
+    """Return further tags of all DAGs from B3_TAGS, separated by commas; a local lake has SIMULATED there."""
+    return [tag.strip() for tag in (_reader(environ)("TAGS") or "").split(",") if tag.strip()]
 
 
 def _reader(environ: Mapping[str, str] | None) -> Callable[[str], str | None]:

@@ -6,6 +6,7 @@ The stack of infra/lake.yaml owns the crawlers, the job and the workgroup. Opera
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,11 @@ def glue_client() -> Any:
 
 def ask(sql: str) -> list[dict[str, Any]]:
     """Return the rows of a query on the lake, see `b3.lake.athena.ask`."""
+    return asking()(sql)
+
+
+def asking() -> Callable[[str], list[dict[str, Any]]]:
+    """Return a function that does as `ask`, with one client for all its queries. Threads may share it."""
     from airflow.providers.amazon.aws.hooks.athena import AthenaHook
 
     from b3 import settings
@@ -47,7 +53,7 @@ def ask(sql: str) -> list[dict[str, Any]]:
 
     chosen = settings.read()
     client = AthenaHook(aws_conn_id=CONNECTION).get_conn()
-    return athena.ask(client, sql, chosen.glue_database, chosen.athena_workgroup)
+    return lambda sql: athena.ask(client, sql, chosen.glue_database, chosen.athena_workgroup)
 
 
 class S3OnDemand:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from b3 import settings
 from b3.airflow import alerts
 
 # Airflow ends a task that works for longer. The time while a task is deferred does not count. A request to B3 takes at
@@ -24,5 +25,5 @@ COMMON: dict[str, Any] = {
         "execution_timeout": TASK_TIMEOUT,
     },
     "on_failure_callback": alerts.publish_timeout,
-    "tags": ["b3", "market-data"],
+    "tags": ["b3", "market-data", *settings.tags()],
 }

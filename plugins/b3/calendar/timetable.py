@@ -61,6 +61,17 @@ class SessionTimetable(Timetable):
         """
         return _interval(day_of(run_after))
 
+    def generate_run_id(
+        self, *, run_type: Any, run_after: pendulum.DateTime, data_interval: DataInterval | None, **extra: Any
+    ) -> str:
+        """Return a run's id. That of a scheduled run ends with its trade date, which people look for.
+
+        Other runs may be made twice for a trade date, or take it from their conf: they keep Airflow's ids.
+        """
+        if data_interval is None or run_type != "scheduled":
+            return super().generate_run_id(run_type=run_type, run_after=run_after, data_interval=data_interval, **extra)
+        return run_type.generate_run_id(suffix=day_of(data_interval.start).isoformat())
+
     def next_dagrun_info(
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:

@@ -121,3 +121,12 @@ def test_the_time_from_which_runs_start_is_a_setting(environ, at):
 def test_a_time_that_is_none_is_refused(given):
     with pytest.raises(ValueError, match="expected a time of day in B3_PUBLISHED_AT, as 22:30; found"):
         settings.published_at({"B3_PUBLISHED_AT": given})
+
+
+@pytest.mark.parametrize(
+    ("environ", "tags"),
+    [({}, []), ({"B3_TAGS": ""}, []), ({"B3_TAGS": "SIMULATED, mine"}, ["SIMULATED", "mine"]),
+     ({"AIRFLOW__B3__TAGS": "x"}, ["x"])],
+)  # fmt: skip
+def test_further_tags_are_separated_by_commas(environ, tags):
+    assert settings.tags(environ) == tags

@@ -54,7 +54,7 @@ def report(sql: Path, trade_date: str) -> Any:
             if of_run.get(needed) != "success":
                 raise skip(f"{needed} did not succeed, so the tables may not show the session", ti)
         written = publish.write_report(
-            aws.ask,
+            aws.asking(),
             aws.s3_client(),
             settings.read().lake,
             templates_dict,

@@ -6,6 +6,7 @@ import sys
 import pendulum
 import pytest
 from airflow.timetables.base import DataInterval, TimeRestriction
+from airflow.utils.types import DagRunType
 
 from b3.calendar import publication
 from b3.calendar.timetable import SessionTimetable
@@ -206,3 +207,19 @@ def test_making_one_loads_no_calendar():
     )  # fmt: skip
 
     assert ran.stdout.strip().splitlines()[-1] == "set()"
+
+
+class TestTheIdOfARun:
+    def of(self, run_type: DagRunType, day: str | None) -> str:
+        return SessionTimetable().generate_run_id(
+            run_type=run_type, run_after=utc("2024-03-15T01:30"), data_interval=day and the_day(day)
+        )  # fmt: skip
+
+    def test_is_the_trade_date_if_it_was_scheduled(self):
+        assert self.of(DagRunType.SCHEDULED, "2024-03-14") == "scheduled__2024-03-14"
+
+    @pytest.mark.parametrize("day", ["2024-03-14", None])
+    def test_is_airflows_own_otherwise(self, day):
+        """A manual run may take another trade date from its conf, and there may be two for one."""
+        assert self.of(DagRunType.MANUAL, day).startswith("manual__2024-03-15T01:30")
+        assert self.of(DagRunType.BACKFILL_JOB, day).startswith("backfill__2024-03-15T01:30")

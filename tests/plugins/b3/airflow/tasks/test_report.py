@@ -23,6 +23,7 @@ def write(monkeypatch):
     """Run the task in a run whose tasks ended in these states; returns its result, and what the report was told."""
     monkeypatch.setenv("B3_LAKE_BUCKET", "b3-lake")
     monkeypatch.setattr(aws, "s3_client", lambda: None)
+    monkeypatch.setattr(aws, "asking", lambda: None)
     told: list[Any] = []
 
     def write_report(ask, s3, lake, queries, trade_date, outcomes):
