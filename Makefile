@@ -9,7 +9,7 @@ PYTHON := PYTHONPATH=plugins .venv/bin/python
 TESTS ?= tests
 
 # What a person types reaches the shell through the environment alone: nothing in it ends a string, or is run.
-GIVEN := DATE FROM TO EXCHANGE ACCEPT SQL FILE FORMAT OUT ARGS TESTS VERSIONS MEASURE \
+GIVEN := DATE FROM TO EXCHANGE ACCEPT SQL FILE FORMAT OUT TICKER INDEX ARGS TESTS VERSIONS MEASURE \
   STACK BUCKET DRY_RUN AIRFLOW MWAA PARAMETERS WITH_DATA
 unexport $(GIVEN)
 $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
@@ -51,9 +51,9 @@ diff: setup ## What B3 corrected in a session: DATE=YYYY-MM-DD [FROM=1] [TO=2] [
 report: setup ## The page on a session, as a file for the browser: [DATE=YYYY-MM-DD] [EXCHANGE=simulated]
 	@$(PYTHON) -m local.commands.report --date "$$GIVEN_DATE" --exchange "$$GIVEN_EXCHANGE"
 
-query: setup ## Ask the local lake: SQL="SELECT …" or FILE=path.sql [DATE=…] [FORMAT=table|csv|json|parquet] [OUT=path] [EXCHANGE=simulated]
+query: setup ## Ask the local lake: SQL="SELECT …" or FILE=path.sql [DATE=…] [TICKER=…] [INDEX=…] [FORMAT=table|csv|json|parquet] [OUT=path] [EXCHANGE=simulated]
 	@$(PYTHON) -m local.commands.query --sql="$$GIVEN_SQL" --file="$$GIVEN_FILE" --date="$$GIVEN_DATE" \
-	  --format="$$GIVEN_FORMAT" --out="$$GIVEN_OUT" --exchange="$$GIVEN_EXCHANGE"
+	  --ticker="$$GIVEN_TICKER" --index="$$GIVEN_INDEX" --format="$$GIVEN_FORMAT" --out="$$GIVEN_OUT" --exchange="$$GIVEN_EXCHANGE"
 
 ui: setup ## Airflow's UI over the same lake, with its scheduler; Ctrl-C ends it: [EXCHANGE=…]
 	@exec env PYTHONPATH=plugins .venv/bin/python -m local.commands.ui --exchange "$$GIVEN_EXCHANGE"

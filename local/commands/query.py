@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import os
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
 from local.lake import query_client, query_formats, servers, source
-
-# How the files of include/sql/analysis/ ask for a session; the only place where a file names it.
-LAST_SESSION = '(SELECT max(trade_date) FROM "quotes$partitions")'
+from local.lake.analyses import Asked, NotInTheLake
 
 
 class Output(NamedTuple):
@@ -22,52 +19,49 @@ class Output(NamedTuple):
     path: Path | None
 
 
-def for_session(sql: str, trade_date: dt.date) -> str:
-    """The SQL of an analysis, for another session than the last.
-
-    Raises:
-        ValueError: it does not ask for the last session in the way that the analyses do.
-    """
-    if sql.count(LAST_SESSION) != 1:
-        raise ValueError(f"expected {LAST_SESSION} once, to put DATE in its place; found it {sql.count(LAST_SESSION)}x")
-    return sql.replace(LAST_SESSION, f"date '{trade_date}'")
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Ask and print: 0 if it was answered, 1 if the query failed or there is no lake yet, 2 for a wrong argument."""
     parser = argparse.ArgumentParser(prog="make query", description=__doc__)
     parser.add_argument("--sql", default="")
     parser.add_argument("--file", default="")
     parser.add_argument("--date", default="", help="the session of an analysis, by default the last one")
+    parser.add_argument("--ticker", default="", help="the one share of an analysis, by default all that it is about")
+    parser.add_argument("--index", default="", help="the index to whose constituents an analysis keeps, by default all")
     parser.add_argument("--exchange", default="", help="whose lake: simulated, or anything else for the real one")
     parser.add_argument("--format", default="", help=", ".join(query_formats.WRITERS))
     parser.add_argument("--out", default="", help="file that is written, by default standard output")
     options = parser.parse_args(arguments)
-    if bool(options.sql) == bool(options.file):
-        parser.error('expected one of SQL="SELECT …" and FILE=include/sql/….sql')
     try:
+        sql, name = statement(options.sql, options.file)
+        asked = Asked.of(options.date, options.ticker, options.index)
+        sql = asked.fill(sql, name)
         output = output_of(options.format, options.out)
+        where = source.asked_lake(options.exchange)
     except ValueError as error:
         print(f"query: {error}", file=sys.stderr)
         return 2
-    try:
-        sql = options.sql or Path(options.file).read_text()
-        if options.date:
-            sql = for_session(sql, dt.date.fromisoformat(options.date))
-        where = source.asked_lake(options.exchange)
-        with servers.lake_as_it_is(where) as lake:
-            answer = query_client.ask(lake, sql)
-            count = write(answer, output)
     except source.NoLake as error:
         print(f"query: {error}", file=sys.stderr)
         return 1
+    try:
+        with servers.lake_as_it_is(where) as lake:
+            asked.check_session(lake)
+            answer = query_client.ask(lake, sql)
+            asked.check_found(lake, answer)
+            count = write(answer, output)
     except BrokenPipeError:
         # Who reads has seen enough, as `head` has. Python would fail again when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except NotInTheLake as error:
+        print(f"query: {error}", file=sys.stderr)
+        return 1
     except (OSError, ValueError, RuntimeError, query_client.QueryFailed) as error:
         print(f"query: failed: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("query: interrupted", file=sys.stderr)
+        return 130
     print(
         f"{count:,} {'row' if count == 1 else 'rows'}, {answer.bytes_scanned / 1e6:.2f} MB scanned,"
         f" {answer.milliseconds} ms ({where.data} lake, bucket {where.bucket})"
@@ -75,6 +69,33 @@ def main(arguments: list[str] | None = None) -> int:
         file=sys.stderr,
     )
     return 0
+
+
+def statement(sql: str, file: str) -> tuple[str, str]:
+    """Return the statement that SQL= or FILE= gives, and its name for a person.
+
+    Raises:
+        ValueError: both are given or none, or the file cannot be read as text.
+    """
+    if bool(sql.strip()) == bool(file):
+        found = "both" if file else "neither"
+        raise ValueError(f'expected one of SQL="SELECT …" and FILE=include/sql/….sql, found {found}')
+    if not file:
+        return sql, "SQL"
+    try:
+        return Path(file).expanduser().read_text(encoding="utf-8"), file
+    except FileNotFoundError:
+        raise ValueError(f"expected FILE= as a file of SQL, found none at {file}: {_files()}") from None
+    except IsADirectoryError:
+        raise ValueError(f"expected FILE= as a file of SQL, found a folder at {file}: {_files()}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"expected FILE= as a file of SQL in UTF-8, found {file}, which cannot be read: {error}"
+        ) from None
+
+
+def _files() -> str:
+    return "ls include/sql/analysis lists those of the lake"
 
 
 def output_of(name: str, path: str) -> Output:

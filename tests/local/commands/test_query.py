@@ -11,25 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from infra.checkout import ROOT
 from local.commands import query
 from tests.local.commands.conftest import command, run_command
-
-ANALYSES = sorted((ROOT / "include" / "sql" / "analysis").glob("*.sql"))
-
-
-@pytest.mark.parametrize("path", ANALYSES, ids=lambda path: path.stem)
-def test_every_analysis_can_be_asked_for_another_session(path):
-    sql = query.for_session(path.read_text(), dt.date(2024, 3, 14))
-
-    assert query.LAST_SESSION not in sql
-    assert "date '2024-03-14'" in sql
-
-
-@pytest.mark.parametrize("sql", ["SELECT 1", f"SELECT {query.LAST_SESSION}, {query.LAST_SESSION}"])
-def test_a_statement_that_names_the_session_otherwise_is_refused(sql):
-    with pytest.raises(ValueError, match=r"to put DATE in its place; found it [02]x"):
-        query.for_session(sql, dt.date(2024, 3, 14))
+from tests.places import ROOT
 
 
 def ask(*arguments):
@@ -169,3 +153,34 @@ def test_an_output_that_cannot_be_is_refused_before_anything_is_asked(tmp_path, 
 def test_the_ending_of_the_file_decides_where_no_format_is_given(tmp_path, out, name):
     assert query.output_of("", str(tmp_path / out)).format == name
     assert query.output_of("csv", str(tmp_path / out)).format == "csv"
+
+
+def refused(capsys, *arguments):
+    assert query.main(list(arguments)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+class TestWrongInput:
+    @pytest.mark.parametrize(
+        ("arguments", "reason"),
+        [
+            ([], 'expected one of SQL="SELECT …" and FILE=include/sql/….sql, found neither'),
+            (["--sql", "SELECT 1", "--file", "a.sql"], "found both"),
+            (["--file", "none.sql"], "expected FILE= as a file of SQL, found none at none.sql"),
+            (["--file", "include/sql"], "expected FILE= as a file of SQL, found a folder at include/sql"),
+            (
+                ["--sql", "SELECT 1", "--date", "14/03/2024"],
+                "expected DATE=YYYY-MM-DD, such as 2024-03-14; found DATE=14/",
+            ),
+            (["--sql", "SELECT 1", "--date", "2024-03-14"], "SQL does not take DATE=2024-03-14: it takes no variable"),
+            (["--sql", "SELECT 1", "--exchange", "b3"], "expected EXCHANGE=auto, live, simulated or a folder"),
+        ],
+    )
+    def test_is_told_in_a_sentence(self, capsys, arguments, reason):
+        assert reason in refused(capsys, *arguments)
+
+    def test_of_a_file_that_is_no_text(self, tmp_path, capsys):
+        (tmp_path / "a.sql").write_bytes(b"\xff\xfe")
+
+        assert "expected FILE= as a file of SQL in UTF-8" in refused(capsys, "--file", str(tmp_path / "a.sql"))
