@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except (OSError, ValueError, RuntimeError, query_client.QueryFailed) as error:
         print(f"query: failed: {error}", file=sys.stderr)
-        return 1
+        return 2 if str(error).startswith("SYNTAX_ERROR") else 1
     except KeyboardInterrupt:
         print("query: interrupted", file=sys.stderr)
         return 130

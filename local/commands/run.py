@@ -60,6 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         accepted = dag_runs.accepted(options.accept)
         chosen = source.choose(options.exchange)
+        source.check_files(chosen)
         date = session_given.parse(options.date) if options.date else source.last_session(chosen, now)
         session_given.check(date, now)
     except (ValueError, ClosedDay) as error:

@@ -184,3 +184,11 @@ class TestWrongInput:
         (tmp_path / "a.sql").write_bytes(b"\xff\xfe")
 
         assert "expected FILE= as a file of SQL in UTF-8" in refused(capsys, "--file", str(tmp_path / "a.sql"))
+
+    @pytest.mark.usefixtures("held_lake")
+    @pytest.mark.parametrize("sql", ["SELECT 1 WHERE", "SELECT * FROM quotes WHERE", "SELEC 1", "SELECT 'x"])
+    def test_of_sql_speaks_of_sql_and_not_of_a_parser(self, sql):
+        done = ask("--sql", sql)
+
+        assert done.returncode == 2
+        assert b"query: failed: SYNTAX_ERROR: " in done.stderr and b"<class" not in done.stderr
