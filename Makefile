@@ -18,7 +18,7 @@ $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
 AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
-.PHONY: help setup run history rebuild verify status reset diff report query ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
+.PHONY: help setup run history rebuild verify status reset diff report query connect ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
   doctor structure audit constraints clean
 
 help: ## List the commands
@@ -54,6 +54,9 @@ report: setup ## The page on a session, as a file for the browser: [DATE=YYYY-MM
 query: setup ## Ask the local lake: SQL="SELECT …" or FILE=path.sql [DATE=…] [TICKER=…] [INDEX=…] [FORMAT=table|csv|json|parquet] [OUT=path] [EXCHANGE=simulated]
 	@$(PYTHON) -m local.commands.query --sql="$$GIVEN_SQL" --file="$$GIVEN_FILE" --date="$$GIVEN_DATE" \
 	  --ticker="$$GIVEN_TICKER" --index="$$GIVEN_INDEX" --format="$$GIVEN_FORMAT" --out="$$GIVEN_OUT" --exchange="$$GIVEN_EXCHANGE"
+
+connect: setup ## How pandas, DuckDB and others reach the local lake; eval "$$(make -s connect)" sets a shell: [EXCHANGE=simulated]
+	@exec env PYTHONPATH=plugins .venv/bin/python -m local.commands.connect --exchange="$$GIVEN_EXCHANGE"
 
 ui: setup ## Airflow's UI over the same lake, with its scheduler; Ctrl-C ends it: [EXCHANGE=…]
 	@exec env PYTHONPATH=plugins .venv/bin/python -m local.commands.ui --exchange "$$GIVEN_EXCHANGE"

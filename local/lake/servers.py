@@ -64,6 +64,12 @@ def aws(home: Home) -> Iterator[str]:
                     note.unlink(missing_ok=True)
 
 
+def is_held(home: Home) -> bool:
+    """Return whether another command runs the home's AWS."""
+    with file_locks.exclusive(home.folder / "aws.owner") as free:
+        return not free
+
+
 def _sign_for(home: Home) -> None:
     os.environ.update(credentials.environment(home.aws))
     # It would go on with the key that it read for another lake.

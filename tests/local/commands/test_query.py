@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from local.commands import query
-from tests.local.commands.conftest import command, run_command
+from tests.local.conftest import command, run_command
 from tests.places import ROOT
 
 

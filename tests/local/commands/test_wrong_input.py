@@ -7,7 +7,7 @@ import pytest
 BY_EXCHANGE = {
     "run": [], "history": ["--from", "2024"], "rebuild": ["--from", "2024"], "verify": [], "reset": [], "ui": [],
     "diff": ["--date", "2024-03-14"], "report": [], "query": ["--sql", "SELECT 1"], "airflow": ["--args", "version"],
-    "doctor": [],
+    "connect": [], "doctor": [],
 }  # fmt: skip
 
 
