@@ -99,6 +99,8 @@ class Asked:
         if (self.ticker is None and self.index is None) or next(answer.rows(), None) is not None:
             return
         session = self.date or query_client.query(lake, _LAST_SESSION).rows[0][0]
+        if session is None:
+            raise NotInTheLake("the lake has no session yet: `make run` brings one")
         asked = " and ".join(
             f"{name}={value}" for name, value in (("TICKER", self.ticker), ("INDEX", self.index)) if value
         )

@@ -1,28 +1,20 @@
 """docs/connect.md: its snippets run as they are, against a local lake that holds one session."""
 
-import datetime as dt
-import io
 import os
 import re
 import subprocess
 import sys
-import time
 from decimal import Decimal
 
-import boto3
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from b3.lake import layout
 from local.aws import launch
 from local.commands import connect
 from local.lake import query_client, query_formats, servers
+from tests.local.conftest import ROWS
 from tests.places import ROOT
 
 DOCUMENT = (ROOT / "docs" / "connect.md").read_text()
-SESSION = dt.date(2024, 3, 14)
-ROWS = [("ABCD3", "10.01", "900.50"), ("EFGH4", "20.02", "12345678901234.56"), ("IJKL11", "30.03", "1000.00")]
 
 
 def snippet(heading: str, language: str) -> str:
@@ -32,33 +24,7 @@ def snippet(heading: str, language: str) -> str:
     return re.findall(rf"```{language}\n(.*?)```", section[1], re.DOTALL)[-1]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quotes(held_lake: servers.Lake) -> None:
-    """One session of three quotes, in the catalog."""
-    s3, glue = (boto3.client(name, endpoint_url=held_lake.endpoint) for name in ("s3", "glue"))
-    table = glue.get_table(DatabaseName=held_lake.outputs["GlueDatabase"], Name="quotes")["Table"]
-    types = {column["Name"]: column["Type"] for column in table["StorageDescriptor"]["Columns"]}
-    rows = pa.table(
-        {
-            "ticker": pa.array([row[0] for row in ROWS]),
-            "close": pa.array([Decimal(row[1]) for row in ROWS], _decimal(types["close"])),
-            "financial_volume": pa.array([Decimal(row[2]) for row in ROWS], _decimal(types["financial_volume"])),
-        }
-    )
-    body = io.BytesIO()
-    pq.write_table(rows, body)
-    key = layout.refined_quotes_key(SESSION)
-    s3.put_object(Bucket=held_lake.outputs["LakeBucket"], Key=key, Body=body.getvalue())
-    crawler = held_lake.outputs["RefinedCrawler"]
-    glue.start_crawler(Name=crawler)
-    while glue.get_crawler(Name=crawler)["Crawler"]["State"] != "READY":
-        time.sleep(0.05)
-
-
-def _decimal(text: str) -> pa.DataType:
-    found = re.fullmatch(r"decimal\((\d+),(\d+)\)", text)
-    assert found
-    return pa.decimal128(int(found[1]), int(found[2]))
+pytestmark = pytest.mark.usefixtures("held_session")
 
 
 def printed(lake: servers.Lake, heading: str) -> str:
