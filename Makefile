@@ -9,7 +9,7 @@ PYTHON := PYTHONPATH=plugins .venv/bin/python
 TESTS ?= tests
 
 # What a person types reaches the shell through the environment alone: nothing in it ends a string, or is run.
-GIVEN := DATE FROM TO EXCHANGE ACCEPT SQL FILE ARGS TESTS VERSIONS MEASURE \
+GIVEN := DATE FROM TO EXCHANGE ACCEPT SQL FILE FORMAT OUT TICKER INDEX ARGS TESTS VERSIONS MEASURE \
   STACK BUCKET DRY_RUN AIRFLOW MWAA PARAMETERS WITH_DATA
 unexport $(GIVEN)
 $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
@@ -18,7 +18,7 @@ $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
 AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
-.PHONY: help setup run history rebuild verify status reset diff report query ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
+.PHONY: help setup run history rebuild verify status reset diff report query connect ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
   doctor structure audit constraints clean
 
 help: ## List the commands
@@ -51,8 +51,12 @@ diff: setup ## What B3 corrected in a session: DATE=YYYY-MM-DD [FROM=1] [TO=2] [
 report: setup ## The page on a session, as a file for the browser: [DATE=YYYY-MM-DD] [EXCHANGE=simulated]
 	@$(PYTHON) -m local.commands.report --date "$$GIVEN_DATE" --exchange "$$GIVEN_EXCHANGE"
 
-query: setup ## Ask the local lake: SQL="SELECT …" or FILE=path.sql [DATE=…] [EXCHANGE=simulated]
-	@$(PYTHON) -m local.commands.query --sql "$$GIVEN_SQL" --file "$$GIVEN_FILE" --date "$$GIVEN_DATE" --exchange "$$GIVEN_EXCHANGE"
+query: setup ## Ask the local lake: SQL="SELECT …" or FILE=path.sql [DATE=…] [TICKER=…] [INDEX=…] [FORMAT=table|csv|json|parquet] [OUT=path] [EXCHANGE=simulated]
+	@$(PYTHON) -m local.commands.query --sql="$$GIVEN_SQL" --file="$$GIVEN_FILE" --date="$$GIVEN_DATE" \
+	  --ticker="$$GIVEN_TICKER" --index="$$GIVEN_INDEX" --format="$$GIVEN_FORMAT" --out="$$GIVEN_OUT" --exchange="$$GIVEN_EXCHANGE"
+
+connect: setup ## How pandas, DuckDB and others reach the local lake; eval "$$(make -s connect)" sets a shell: [EXCHANGE=simulated]
+	@exec env PYTHONPATH=plugins .venv/bin/python -m local.commands.connect --exchange="$$GIVEN_EXCHANGE"
 
 ui: setup ## Airflow's UI over the same lake, with its scheduler; Ctrl-C ends it: [EXCHANGE=…]
 	@exec env PYTHONPATH=plugins .venv/bin/python -m local.commands.ui --exchange "$$GIVEN_EXCHANGE"

@@ -22,12 +22,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--args", default="", help='as "backfill create --dag-id b3_daily …"')
     options = parser.parse_args(arguments)
     try:
-        return run(source.choose(options.exchange), shlex.split(options.args))
+        return run(source.choose(options.exchange), _words(options.args))
     except (ValueError, RuntimeError) as error:
         print(f"airflow: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f"expected ARGS= as the words of a command in a shell, found {text!r}: {error}") from None
 
 
 def run(chosen: source.Source, arguments: list[str]) -> int:

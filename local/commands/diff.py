@@ -15,7 +15,7 @@ from b3.lake.layout import Lake, raw_quotes_key
 from b3.quotes import corrections, landed_versions
 from b3.quotes.corrections import Change, Correction
 from b3.quotes.landed_versions import LandedVersion
-from local.lake import servers, source
+from local.lake import servers, session_given, source
 
 # Changes of each kind that are printed; the rest is counted.
 SHOWN = 20
@@ -32,12 +32,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--exchange", default="", help="whose lake: simulated, or anything else for the real one")
     options = parser.parse_args(arguments)
     try:
-        date = dt.date.fromisoformat(options.date)
-    except ValueError:
-        print(f"diff: expected DATE=YYYY-MM-DD, found DATE={options.date}", file=sys.stderr)
+        date = session_given.parse(options.date)
+        lake_home = source.asked_lake(options.exchange)
+    except ValueError as error:
+        print(f"diff: {error}", file=sys.stderr)
         return 2
+    except source.NoLake as error:
+        print(f"diff: {error}", file=sys.stderr)
+        return 1
     try:
-        with servers.lake_as_it_is(source.asked_lake(options.exchange)) as lake:
+        with servers.lake_as_it_is(lake_home) as lake:
             return diff(lake, date, options.first, options.last)
     except (ValueError, SourceError, RuntimeError) as error:
         print(f"diff: {error}", file=sys.stderr)
@@ -86,7 +90,7 @@ def _seen(s3: Any, lake: Lake, date: dt.date, versions: list[LandedVersion]) -> 
 
 
 def _choose(versions: list[LandedVersion], given: str, default: int, name: str) -> int:
-    number = int(given) if given.isdecimal() else (0 if given else default)
+    number = int(given) if given.isascii() and given.isdecimal() else (0 if given else default)
     if not 1 <= number <= len(versions):
         raise ValueError(f"expected {name}= as a number from 1 to {len(versions)}, found {given!r}")
     return number

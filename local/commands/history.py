@@ -51,6 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         accepted = dag_runs.accepted(options.accept)
         first, last = years(options.first, options.last, dt.datetime.now(dt.UTC))
         chosen = source.choose(options.exchange)
+        source.check_files(chosen)
     except ValueError as error:
         print(f"history: {error}", file=sys.stderr)
         return 2

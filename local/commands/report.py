@@ -18,7 +18,7 @@ from b3.lake.layout import Lake
 from b3.report.figures import LAST_SESSION
 from b3.report.publish import write_report
 from infra import checkout
-from local.lake import servers, source
+from local.lake import servers, session_given, source
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,12 +28,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--exchange", default="", help="whose lake: simulated, or anything else for the real one")
     options = parser.parse_args(arguments)
     try:
-        date = dt.date.fromisoformat(options.date) if options.date else None
-    except ValueError:
-        print(f"report: expected DATE=YYYY-MM-DD, found DATE={options.date}", file=sys.stderr)
+        date = session_given.parse(options.date) if options.date else None
+        lake_home = source.asked_lake(options.exchange)
+    except ValueError as error:
+        print(f"report: {error}", file=sys.stderr)
         return 2
+    except source.NoLake as error:
+        print(f"report: {error}", file=sys.stderr)
+        return 1
     try:
-        with servers.lake_as_it_is(source.asked_lake(options.exchange)) as lake:
+        with servers.lake_as_it_is(lake_home) as lake:
             path = write(lake, date)
     except (SourceError, ValueError, RuntimeError, ClientError, BotoCoreError) as error:
         print(f"report: {error}", file=sys.stderr)

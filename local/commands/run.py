@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from b3.calendar import known_sessions
 from b3.errors import ClosedDay
 from b3.quotes.accepted import CONF
+from b3.report.figures import for_session
 from infra.checkout import ROOT
-from local.commands import query
-from local.lake import dag_runs, home, provision, query_client, servers, source
+from local.lake import dag_runs, home, provision, query_client, servers, session_given, source
 from local.lake.home import Home
 
 DAG = "b3_daily"
@@ -57,14 +56,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--accept", default="", help="flood, loss or both, with a comma between them")
     parser.add_argument("--no-report", action="store_true", help="leave out the queries that show what came of it")
     options = parser.parse_args(arguments)
+    now = dt.datetime.now(dt.UTC)
     try:
         accepted = dag_runs.accepted(options.accept)
         chosen = source.choose(options.exchange)
-        if options.date:
-            date = dt.date.fromisoformat(options.date)
-        else:
-            date = source.last_session(chosen, dt.datetime.now(dt.UTC))
-        known_sessions.check_possible(date)
+        source.check_files(chosen)
+        date = session_given.parse(options.date) if options.date else source.last_session(chosen, now)
+        session_given.check(date, now)
     except (ValueError, ClosedDay) as error:
         print(f"run: {error}", file=sys.stderr)
         return 2
@@ -146,7 +144,7 @@ def _report(lake: servers.Lake, date: dt.date) -> None:
         print(f"\nfindings of {date}: what is odd in B3's file, published as it is")
         print(query_client.table(findings))
     print(f"\ntop stocks of {date} by financial volume")
-    print(query_client.table(query_client.query(lake, query.for_session(TOP_STOCKS.read_text(), date))))
+    print(query_client.table(query_client.query(lake, for_session(TOP_STOCKS.read_text(), date))))
     heaviest = query_client.query(lake, HEAVIEST.format(date=date))
     if heaviest.rows:
         print(f"\ntop constituents of {date} by weight")

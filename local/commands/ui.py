@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import secrets
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from infra.checkout import ROOT
 from local import setup
 from local.aws import credentials
 from local.doctor import machine
-from local.lake import dag_runs, home, servers, source
+from local.lake import dag_runs, home, ports, servers, source
 from local.lake.home import Home
 from local.processes import tether
 
@@ -36,14 +35,19 @@ _STOP_SECONDS = 20
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until a signal (status 0), or until a component dies (status 1)."""
+    """Serve until a signal (status 0), or until a component dies (status 1); 2 for a wrong argument."""
     parser = argparse.ArgumentParser(prog="make ui", description=__doc__)
     parser.add_argument("--exchange", default="auto", help="auto, live, simulated, or a folder of B3's files")
     options = parser.parse_args(arguments)
     dag_runs.interrupt_on_signals()
     try:
         chosen = source.choose(options.exchange)
-        return serve(chosen, int(os.environ.get("B3_UI_PORT") or machine.UI_PORT))
+        port = ports.chosen("B3_UI_PORT", machine.UI_PORT)
+    except ValueError as error:
+        print(f"ui: {error}", file=sys.stderr)
+        return 2
+    try:
+        return serve(chosen, port)
     except (ValueError, RuntimeError) as error:
         print(f"ui: {error}", file=sys.stderr)
         return 1

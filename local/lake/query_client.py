@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import boto3
 from local.lake.servers import Lake
 
 _NUMBERS = {"tinyint", "smallint", "integer", "bigint", "decimal", "double", "float", "real"}
+Row = list[str | None]
 
 
 class QueryFailed(Exception):
@@ -23,13 +25,57 @@ class Result:
 
     columns: list[str]
     types: list[str]
-    rows: list[list[str | None]]
+    rows: list[Row]
     bytes_scanned: int
     milliseconds: int
 
 
-def query(lake: Lake, sql: str) -> Result:
-    """Run one statement in the lake's workgroup and database, and wait for it.
+@dataclass(frozen=True)
+class Column:
+    """A column of an answer, as Athena describes it."""
+
+    name: str
+    type: str
+    precision: int = 0
+    scale: int = 0
+
+
+class Answer:
+    """A finished query, whose rows are fetched a page at a time and never held together.
+
+    Attributes:
+        columns: the columns of its rows.
+        bytes_scanned: bytes that Athena read.
+        milliseconds: time that the query took.
+    """
+
+    def __init__(self, client: Any, execution: dict[str, Any]) -> None:
+        self._client = client
+        self._id = execution["QueryExecutionId"]
+        self._header = 1 if execution["StatementType"] == "DML" else 0
+        # The first page, which also has the columns, is not asked for twice.
+        self._first = client.get_query_results(QueryExecutionId=self._id)
+        self.columns = [
+            Column(info["Label"], info["Type"], info.get("Precision", 0), info.get("Scale", 0))
+            for info in self._first["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]
+        ]
+        statistics = execution.get("Statistics", {})
+        self.bytes_scanned: int = statistics.get("DataScannedInBytes", 0)
+        self.milliseconds: int = statistics.get("TotalExecutionTimeInMillis", 0)
+
+    def rows(self) -> Iterator[Row]:
+        """Fetch the rows in order: values as Athena prints them, None for null. May be called again."""
+        page, skip = self._first, self._header
+        while True:
+            for row in page["ResultSet"]["Rows"][skip:]:
+                yield [cell.get("VarCharValue") for cell in row["Data"]]
+            if not page.get("NextToken"):
+                return
+            page, skip = self._client.get_query_results(QueryExecutionId=self._id, NextToken=page["NextToken"]), 0
+
+
+def ask(lake: Lake, sql: str) -> Answer:
+    """Run one statement in the lake's workgroup and database, and wait for its end.
 
     Raises:
         QueryFailed: Athena refused or failed it.
@@ -46,45 +92,66 @@ def query(lake: Lake, sql: str) -> Result:
     execution = _wait(client, started["QueryExecutionId"])
     if execution["Status"]["State"] != "SUCCEEDED":
         raise QueryFailed(execution["Status"].get("StateChangeReason", execution["Status"]["State"]))
-    return _result(client, execution)
+    return Answer(client, execution)
+
+
+def query(lake: Lake, sql: str) -> Result:
+    """Run one statement, as `ask` does, and fetch all its rows.
+
+    Raises:
+        QueryFailed: Athena refused or failed it.
+    """
+    answer = ask(lake, sql)
+    return Result(
+        [column.name for column in answer.columns],
+        [column.type for column in answer.columns],
+        list(answer.rows()),
+        answer.bytes_scanned,
+        answer.milliseconds,
+    )
 
 
 def _wait(client: Any, query_id: str) -> dict[str, Any]:
     while True:
-        execution = client.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
+        execution: dict[str, Any] = client.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
         if execution["Status"]["State"] not in ("QUEUED", "RUNNING"):
             return execution
         time.sleep(0.05)
 
 
-def _result(client: Any, execution: dict[str, Any]) -> Result:
-    pages = list(client.get_paginator("get_query_results").paginate(QueryExecutionId=execution["QueryExecutionId"]))
-    info = pages[0]["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]
-    rows = [[cell.get("VarCharValue") for cell in row["Data"]] for page in pages for row in page["ResultSet"]["Rows"]]
-    columns = [column["Label"] for column in info]
-    if execution["StatementType"] == "DML":
-        rows = rows[1:]
-    statistics = execution.get("Statistics", {})
-    return Result(
-        columns,
-        [column["Type"] for column in info],
-        rows,
-        statistics.get("DataScannedInBytes", 0),
-        statistics.get("TotalExecutionTimeInMillis", 0),
-    )
-
-
 def table(result: Result) -> str:
-    """The result as an aligned text table, numbers to the right."""
-    cells = [result.columns, *[["" if value is None else value for value in row] for row in result.rows]]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(result.columns))]
-    right = [kind in _NUMBERS for kind in result.types]
+    """Return the result as an aligned text table, numbers to the right."""
+    return "\n".join(table_lines(result.columns, result.types, result.rows, widths(result.columns, result.rows)))
 
-    def line(row: list[str]) -> str:
+
+def widths(columns: list[str], rows: Iterable[Row]) -> list[int]:
+    """Return the width of each column of a text table: that of its name or its longest value."""
+    found = [len(name) for name in columns]
+    for row in rows:
+        for i, value in enumerate(row):
+            if value is not None and len(value) > found[i]:
+                found[i] = len(value)
+    return found
+
+
+def table_lines(columns: list[str], types: list[str], rows: Iterable[Row], wide: list[int]) -> Iterator[str]:
+    """Yield the lines of a text table: its head, a rule, then a line for each row.
+
+    Args:
+        columns: their names.
+        types: their types; numbers stand to the right.
+        rows: values, None for null.
+        wide: width of each column.
+    """
+    right = [kind in _NUMBERS for kind in types]
+
+    def line(row: Sequence[str | None]) -> str:
         aligned = (
-            cell.rjust(width) if number else cell.ljust(width)
-            for cell, width, number in zip(row, widths, right, strict=True)
+            (cell or "").rjust(width) if number else (cell or "").ljust(width)
+            for cell, width, number in zip(row, wide, right, strict=True)
         )
         return "  ".join(aligned).rstrip()
 
-    return "\n".join([line(cells[0]), "  ".join("-" * width for width in widths), *map(line, cells[1:])])
+    yield line(columns)
+    yield "  ".join("-" * width for width in wide)
+    yield from map(line, rows)

@@ -20,7 +20,7 @@ from infra.checkout import ROOT
 from local import setup
 from local.aws import credentials, launch
 from local.aws.context import DEFAULT_REGION
-from local.lake import provision, source
+from local.lake import ports, provision, source
 from local.lake.home import SIMULATED, Home
 from local.processes import file_locks
 
@@ -54,7 +54,7 @@ def aws(home: Home) -> Iterator[str]:
                 yield endpoint
                 return
             _wait_for_orphan(home)
-            with launch.start(home.aws, port=int(os.environ.get("B3_AWS_PORT", "0"))) as server:
+            with launch.start(home.aws, port=ports.chosen("B3_AWS_PORT")) as server:
                 _sign_for(home)
                 _write(note, server.endpoint)
                 try:
@@ -62,6 +62,12 @@ def aws(home: Home) -> Iterator[str]:
                 finally:
                     _wait_for_others(users)
                     note.unlink(missing_ok=True)
+
+
+def is_held(home: Home) -> bool:
+    """Return whether another command runs the home's AWS."""
+    with file_locks.exclusive(home.folder / "aws.owner") as free:
+        return not free
 
 
 def _sign_for(home: Home) -> None:

@@ -18,9 +18,10 @@ from b3 import settings
 from b3.calendar import publication
 from b3.site.addresses import INDEX_METHODS, QUOTES_HOST
 from local.exchange import launch
-from local.lake import home
+from local.lake import home, ports
 
 _DAILY_FILE = re.compile(r"COTAHIST_D(\d{2})(\d{2})(\d{4})\.ZIP")
+_QUOTES_FILE = re.compile(r"COTAHIST_(?:D\d{8}|M\d{6}|A\d{4})\.ZIP")
 # A portfolio names its session with two digits of the year, which are read as of this century.
 _INDEXES_SINCE = dt.date(2000, 1, 1)
 _PORTFOLIO = re.compile(rf"{INDEX_METHODS['portfolio_day']}\.([A-Z0-9]+)\.json")
@@ -88,6 +89,15 @@ def choose(exchange: str) -> Source:
     return Source("replay", folder)
 
 
+def check_files(chosen: Source) -> None:
+    """Raise ValueError if a folder has no file of quotes at all, so that no run starts on it in vain."""
+    if chosen.folder and not any(_QUOTES_FILE.fullmatch(path.name) for path in chosen.folder.iterdir()):
+        raise ValueError(
+            "expected EXCHANGE= as a folder with files of quotes, as COTAHIST_D14032024.ZIP or COTAHIST_A2024.ZIP; "
+            f"found none in {chosen.folder}"
+        )
+
+
 class NoLake(RuntimeError):
     """No lake was made yet."""
 
@@ -146,6 +156,6 @@ def serve(source: Source) -> Iterator[str]:
     if source.kind == "live":
         yield ""
         return
-    port = int(os.environ.get("B3_EXCHANGE_PORT", "0"))
+    port = ports.chosen("B3_EXCHANGE_PORT")
     with launch.start(folder=source.folder, port=port, today=source.today) as server:
         yield server.endpoint

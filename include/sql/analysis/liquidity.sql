@@ -6,6 +6,24 @@
 WITH
   given AS (SELECT (SELECT max(trade_date) FROM "quotes$partitions") AS trade_date),
   asked AS (SELECT trade_date, date_add('day', -44, trade_date) AS first_date FROM given),
+  wanted AS (
+    SELECT
+      CAST(NULL AS varchar) AS ticker,     -- such as 'ABCD3'; NULL: all
+      CAST(NULL AS varchar) AS index_code  -- such as 'IBOV'; NULL: all stocks and units
+  ),
+  newest AS (
+    SELECT max(p.trade_date) AS trade_date
+    FROM "index_stocks$partitions" p
+    JOIN asked ON p.trade_date <= asked.trade_date
+    CROSS JOIN wanted
+    WHERE wanted.index_code IS NOT NULL
+  ),
+  constituents AS (
+    SELECT s.ticker
+    FROM index_stocks s
+    JOIN newest ON s.trade_date = newest.trade_date
+    JOIN wanted ON s.index_code = wanted.index_code
+  ),
   sessions AS (
     SELECT p.trade_date
     FROM "quotes$partitions" p
@@ -29,8 +47,11 @@ WITH
     FROM quotes q
     JOIN sessions ON q.trade_date = sessions.trade_date
     JOIN asked ON q.trade_date >= asked.first_date AND q.trade_date <= asked.trade_date
+    CROSS JOIN wanted
     WHERE q.market_type = '010'
       AND q.asset_class IN ('stock', 'unit')
+      AND q.ticker = coalesce(wanted.ticker, q.ticker)
+      AND (wanted.index_code IS NULL OR q.ticker IN (SELECT ticker FROM constituents))
   )
 SELECT
   t.ticker,

@@ -6,6 +6,7 @@ WITH
   asked AS (SELECT (SELECT max(trade_date) FROM "quotes$partitions") AS trade_date),
   wanted AS (
     SELECT
+      CAST(NULL AS varchar) AS ticker,   -- the underlying, such as 'ABCD4'; NULL: any
       CAST(NULL AS varchar) AS root,     -- such as 'ABCD'; NULL: the most traded underlying
       CAST(NULL AS date) AS expiry_date  -- such as date '2024-03-15'; NULL: the nearest expiry
   ),
@@ -22,6 +23,7 @@ WITH
     JOIN traded s ON s.isin = o.isin AND s.market_type = '010'
     CROSS JOIN wanted
     WHERE o.asset_class = 'option'
+      AND s.ticker = coalesce(wanted.ticker, s.ticker)
       AND substr(s.ticker, 1, 4) = coalesce(wanted.root, substr(s.ticker, 1, 4))
       AND o.expiry_date = coalesce(wanted.expiry_date, o.expiry_date)
     GROUP BY o.isin

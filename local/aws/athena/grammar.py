@@ -48,7 +48,7 @@ def parse(sql: str) -> exp.Expression:
     except sqlglot.errors.ParseError as error:
         detail = error.errors[0] if error.errors else {}
         raise syntax(
-            f"mismatched input '{detail.get('highlight', '')}'. {detail.get('description', '')}".strip(),
+            f"mismatched input '{detail.get('highlight', '')}'. {_expected(detail.get('description', ''))}".strip(),
             detail.get("line") or 1,
             detail.get("col") or 1,
         ) from None
@@ -59,6 +59,11 @@ def parse(sql: str) -> exp.Expression:
     _check_tree(tree)
     _check_calls(sql, tokens, tree)
     return tree
+
+
+def _expected(description: str) -> str:
+    """Return what the parser expected, in Athena's words where the parser would name a class of its own."""
+    return "Expecting: <expression>" if "<class" in description else description
 
 
 def _with_decimal_casts(sql: str, tokens: list[Token]) -> str:

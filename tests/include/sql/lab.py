@@ -21,10 +21,10 @@ import pyarrow.parquet as pq
 from b3.airflow.run_dates import Period
 from b3.calendar import sessions
 from b3.indexes.sector_labels import split_label
-from local.commands import query
 from local.exchange.files import cotahist_file, sector_workbook
 from local.exchange.market import indexes
 from local.exchange.market import sectors as labels
+from local.lake.analyses import Asked
 from tests.places import SQL
 
 DAYS = sessions.sessions(dt.date(2024, 2, 7), dt.date(2024, 3, 14))
@@ -128,13 +128,15 @@ class Lab:
             [dict(zip(header, row, strict=True)) for row in rows], execution["Statistics"]["DataScannedInBytes"]
         )
 
-    def analyse(self, name: str, day: dt.date | None = None, **replaced: tuple[str, str]) -> Answer:
-        """Run a file of analysis/, for the last session or as `make query FILE=… DATE=…` does; with texts replaced."""
+    def analyse(
+        self, name: str, day: dt.date | None = None, asked: Asked | None = None, **replaced: tuple[str, str]
+    ) -> Answer:
+        """Run a file of analysis/, with its defaults or as `make query FILE=… DATE=…` does; with texts replaced."""
         sql = (SQL / "analysis" / f"{name}.sql").read_text()
         for old, new in replaced.values():
             assert sql.count(old) == 1
             sql = sql.replace(old, new)
-        return self.ask(query.for_session(sql, day) if day else sql)
+        return self.ask((asked or Asked(date=day)).fill(sql, name))
 
     def scanned_partitions(self, table: str, *days: dt.date) -> int:
         """Bytes of the objects of these partitions."""

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from local.lake.analyses import Asked
 from tests.include.sql.lab import (
     ANCIENT,
     APART,
@@ -74,6 +75,15 @@ class TestTopStocks:
         of = market.spot("010")
         of = of[of.trade_date == DAYS[4]]
         assert found.rows[0]["financial_volume"] == shown(of.financial_volume.max())
+
+    def test_of_an_index_are_the_ten_largest_of_its_constituents(self, market: Market):
+        members = {row["ticker"] for row in market.index_stocks
+                   if row["index_code"] == "IBOV" and row["trade_date"] == LAST}  # fmt: skip
+        of = market.spot("010")
+        of = of[(of.trade_date == LAST) & of.ticker.isin(members)]
+        best = of.sort_values("financial_volume", ascending=False).head(10)
+        found = market.lab.analyse("top_stocks", asked=Asked(index="IBOV"))
+        assert [row["ticker"] for row in found.rows] == list(best.ticker)
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +205,21 @@ class TestPriceTrend:
         row = next(r for r in market.lab.analyse("price_trend").rows if r["ticker"] == market.interrupted)
         assert row["unit_close"] and {row[f"{name}"] for name in ("average_7", "average_21", "return_7_pct")} == {None}
 
+    def test_of_a_ticker_is_its_row_alone(self, market: Market):
+        row = market.lab.analyse("price_trend").rows[3]
+        assert market.lab.analyse("price_trend", asked=Asked(ticker=row["ticker"])).rows == [row]
+
+    def test_of_an_index_has_its_constituents_of_the_newest_portfolio_up_to_the_session(self, market: Market):
+        members = {row["ticker"] for row in market.index_stocks
+                   if row["index_code"] == "SMLL" and row["trade_date"] == LAST}  # fmt: skip
+        rows = [row for row in market.lab.analyse("price_trend").rows if row["ticker"] in members]
+        assert 0 < len(rows) < len(members) + 1
+        found = market.lab.analyse("price_trend", asked=Asked(index="SMLL"))
+        assert found.rows == rows
+        expected = market.lab.scanned_partitions("quotes", APART, *DAYS)
+        assert found.bytes_scanned == expected + market.lab.scanned_partitions("index_stocks", LAST)
+        assert market.lab.analyse("price_trend", DAYS[3], asked=Asked(DAYS[3], index="SMLL")).rows == []
+
     def test_reads_45_days_at_most(self, market: Market):
         assert market.lab.analyse("price_trend").bytes_scanned == market.lab.scanned_partitions("quotes", APART, *DAYS)
 
@@ -227,6 +252,14 @@ class TestLiquidity:
             assert (row["amihud"] is None) == bool(pd.isna(impact))
             if row["amihud"] is not None:
                 assert float(row["amihud"]) == pytest.approx(impact, rel=1e-9)
+
+    def test_of_a_ticker_and_of_an_index_are_the_same_rows(self, liquidity: Answer, market: Market):
+        members = {row["ticker"] for row in market.index_stocks
+                   if row["index_code"] == "IBOV" and row["trade_date"] == LAST}  # fmt: skip
+        rows = [row for row in liquidity.rows if row["ticker"] in members]
+        assert rows and market.lab.analyse("liquidity", asked=Asked(index="IBOV")).rows == rows
+        ticker = rows[0]["ticker"]
+        assert market.lab.analyse("liquidity", asked=Asked(ticker=ticker, index="IBOV")).rows == [rows[0]]
 
     def test_lists_the_most_traded_first(self, liquidity: Answer):
         volumes = [Decimal(row["average_volume"] or 0) for row in liquidity.rows]
@@ -296,6 +329,12 @@ class TestOptionChain:
         )
         self.check(answer, chain)
         assert any(row["call_ticker"] and row["put_ticker"] for row in answer.rows)
+
+    def test_takes_the_ticker_of_an_underlying(self, options, market: Market):
+        chosen = options.groupby("ticker_under").financial_volume.sum().sort_values().index[-3]
+        of = options[options.ticker_under == chosen]
+        answer = market.lab.analyse("option_chain", asked=Asked(ticker=chosen))
+        self.check(answer, of[of.expiry_date == of.expiry_date.min()])
 
     def test_of_a_share_quoted_per_thousand_is_of_one_share(self, options, market: Market):
         answer = market.lab.analyse("option_chain", root=(self.ROOT[0], self.ROOT[1].format(PENNY[:4])))

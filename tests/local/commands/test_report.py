@@ -55,7 +55,7 @@ def test_a_lake_without_sessions_has_no_report(capsys):
 @pytest.mark.parametrize("date", ["14/03/2024", "2024-3", "yesterday"])
 def test_a_date_that_is_none_is_refused(capsys, date):
     assert report.main(["--date", date]) == 2
-    assert capsys.readouterr().err == f"report: expected DATE=YYYY-MM-DD, found DATE={date}\n"
+    assert capsys.readouterr().err == f"report: expected DATE=YYYY-MM-DD, such as 2024-03-14; found DATE={date}\n"
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,12 @@ def ran(monkeypatch):
     return dates
 
 
+@pytest.fixture(autouse=True)
+def quotes_file(tmp_path):
+    """A folder is only replayed if it has a file of quotes."""
+    (tmp_path / "COTAHIST_A1990.ZIP").touch()
+
+
 @pytest.mark.parametrize("date", ["1986-05-24", "1990-03-14", "1999-12-31"], ids=["Saturday", "Wednesday", "holiday"])
 def test_a_day_before_2000_is_left_to_b3_and_the_lake(ran, tmp_path, date):
     assert run.main(["--date", date, "--exchange", str(tmp_path)]) == 0
@@ -31,4 +37,27 @@ def test_a_day_that_is_surely_closed_is_refused_before_anything_starts(ran, tmp_
     assert run.main(["--date", date, "--exchange", str(tmp_path)]) == 2
 
     assert said in capsys.readouterr().err
+    assert ran == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--date", "abc"], "expected DATE=YYYY-MM-DD, such as 2024-03-14; found DATE=abc"),
+        (["--date", "2099-01-05"], "found DATE=2099-01-05, which is yet to come: today is "),
+    ],
+)
+def test_a_date_that_cannot_be_run_is_told_in_a_sentence(ran, tmp_path, capsys, arguments, said):
+    assert run.main([*arguments, "--exchange", str(tmp_path)]) == 2
+
+    assert said in capsys.readouterr().err
+    assert ran == []
+
+
+def test_a_folder_without_quotes_is_refused_at_once_with_a_date_too(ran, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+
+    assert run.main(["--date", "2024-03-14", "--exchange", str(tmp_path / "empty")]) == 2
+
+    assert f"found none in {tmp_path / 'empty'}" in capsys.readouterr().err
     assert ran == []
