@@ -6,12 +6,14 @@ import functools
 import graphlib
 import importlib
 import importlib.util
+import inspect
 import json
 import os
 import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -298,3 +300,21 @@ def test_parsing_costs_little_beyond_what_it_imports(dag_id, tmp_path, capsys):
             f"the same imports of Airflow's {theirs:.2f} s, so the file itself {max(ours - theirs, 0):.2f} s"
         )
     assert ours - theirs < PARSE_LIMIT_SECONDS
+
+
+def test_charts_are_drawn_with_the_packages_that_mwaa_installs():
+    charts = importlib.import_module("b3.report.charts")
+    wording = importlib.import_module("b3.report.wording")
+    member = {"ticker": "ABCD3", "sector": "Saúde", "weight_pct": Decimal("100.000"), "change_pct": Decimal("1.5000")}
+
+    assert ">+1,5%<" in charts.treemap([member], wording.PORTUGUESE)
+    assert "var(--up-ink)" in charts.sparkline("1.00 2.00")
+
+
+def test_a_report_knows_how_tasks_ended_by_means_that_this_airflow_has():
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    parameters = inspect.signature(RuntimeTaskInstance.get_task_states).parameters
+    assert {"dag_id", "task_ids", "run_ids"} <= parameters.keys()
+    upstream = dags()["b3_daily"].get_task("report").get_flat_relative_ids(upstream=True)
+    assert {"upload", "refine", "crawl_refined", "sectors.scrape", "validate.key_is_unique"} <= upstream

@@ -6,9 +6,11 @@ from typing import Any
 
 from airflow.sdk import task
 
-from b3.airflow import alerts, aws
+from b3.airflow import alerts, assets, aws
 from b3.airflow.dag_defaults import QUERY_TIMEOUT
 from b3.airflow.skipping import skip
+
+_UPLOADS = ("upload", "indexes.upload", "sectors.upload")
 
 
 @task(
@@ -18,16 +20,19 @@ from b3.airflow.skipping import skip
     templates_dict={"sql": "findings_by_rule.sql"},
     templates_exts=[".sql"],
     execution_timeout=QUERY_TIMEOUT,
+    outlets=[assets.LAKE],
 )
-def summary(dag_run: Any, ti: Any, templates_dict: dict[str, str]) -> dict[str, Any]:
-    """List what is odd in the run's quotes: in the log, as XCom and on the alert topic.
+def summary(dag_run: Any, ti: Any, templates_dict: dict[str, str], outlet_events: Any) -> dict[str, Any]:
+    """List what is odd in the run's quotes: in the log, as XCom and on the alert topic. Announce the tables.
 
     Returns:
         `summary`, the text; and `findings`, their number by rule.
     """
     from b3.airflow import findings_summary as words
 
-    if ti.xcom_pull(task_ids="upload") is None:
+    # b3_history has the first alone; of the others it pulls None.
+    pulled = {name: ti.xcom_pull(task_ids=name) for name in _UPLOADS}
+    if pulled["upload"] is None:
         raise skip("no quotes were written", ti)
     rules = [words.RuleFindings(**row) for row in aws.ask(templates_dict["sql"])]
     what = f"{dag_run.dag_id}{alerts.of_run(dag_run)}"
@@ -35,4 +40,5 @@ def summary(dag_run: Any, ti: Any, templates_dict: dict[str, str]) -> dict[str, 
     print(text)
     if rules:
         alerts.inform(words.subject(what, rules), text)
+    assets.announce(outlet_events, pulled, sum(each.findings for each in rules))
     return {"summary": text, "findings": {each.rule: each.findings for each in rules}}

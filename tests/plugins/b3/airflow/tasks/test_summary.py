@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
-from b3.airflow import alerts, aws
+from b3.airflow import alerts, assets, aws
 from b3.airflow.tasks.summary import summary
 
 ROWS = [
@@ -21,22 +21,27 @@ ROWS = [
         "found": "open 9.99, high 9.98, low 9.00, close 9.50",
     }
 ]
+UPLOADED = {"partitions": [{"trade_date": "2005-03-14", "rows": 6}]}
 
 
 @pytest.fixture
 def tell(monkeypatch):
     """Run the task after an upload; returns what it returned, and the alerts that it published."""
     published: list[tuple[str, str]] = []
+    announced: list[tuple[str, dict[str, Any]]] = []
     monkeypatch.setattr(alerts, "inform", lambda subject, message: published.append((subject, message)))
 
-    def run(found: list[dict[str, Any]], uploaded: Any = True) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    def run(found: list[dict[str, Any]], uploaded: Any = UPLOADED) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         asked: list[str] = []
         monkeypatch.setattr(aws, "ask", lambda sql: asked.append(sql) or found)
         dag_run = SimpleNamespace(dag_id="b3_daily", run_type="manual", conf={"trade_date": "2005-03-14"})
-        ti = SimpleNamespace(xcom_pull=lambda task_ids: uploaded, xcom_push=lambda *_: None)
+        pulled = {"upload": uploaded}
+        ti = SimpleNamespace(xcom_pull=lambda task_ids: pulled.get(task_ids), xcom_push=lambda *_: None)
         task = summary.function
-        result = task(dag_run=dag_run, ti=ti, templates_dict={"sql": "SELECT 1"})
+        events = {assets.LAKE: SimpleNamespace(add=lambda asset, extra: announced.append((asset.name, extra)))}
+        result = task(dag_run=dag_run, ti=ti, templates_dict={"sql": "SELECT 1"}, outlet_events=events)
         assert asked == ["SELECT 1"]
+        assert [name for name, _ in announced] == ["b3_raw_quotes", "b3_quotes", "b3_findings"]
         return result, published
 
     return run
