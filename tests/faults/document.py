@@ -21,6 +21,11 @@ HERE = Path(__file__).parent
 # The folder of a group's tests, its heading, and a sentence below it.
 GROUPS = {
     "source": ("What B3 sends", "B3 does not answer, or answers with something else."),
+    "crash": (
+        "What ends in the middle",
+        "A task is killed, or the machine fails it. Of a killed task Airflow says that its process ended with SIGKILL; "
+        "what is quoted is the log of the task that is run next.",
+    ),
 }
 _HEAD = """# Faults
 
