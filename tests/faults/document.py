@@ -26,6 +26,7 @@ GROUPS = {
         "A task is killed, or the machine fails it. Of a killed task Airflow says that its process ended with SIGKILL; "
         "what is quoted is the log of the task that is run next.",
     ),
+    "concurrency": ("What runs at the same time", "Two tasks, runs or commands work on the same session."),
 }
 _HEAD = """# Faults
 
