@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import boto3
 import pytest
@@ -28,17 +29,17 @@ CORRECTED = file_of(rows(PREULT=1051))
 
 @pytest.fixture
 def held_up(aws_server: launch.Server) -> Callable[..., Any]:
-    """A client that does something else right before its first PUT of an object, as if it were held up there."""
+    """A client that does something else right before its first PUT of `key`, as if it were held up there."""
 
-    def make(meanwhile: Callable[[], object], every: bool = False) -> Any:
+    def make(meanwhile: Callable[[], object], key: str = "", every: bool = False) -> Any:
         client = boto3.client(
             "s3", endpoint_url=aws_server.endpoint, region_name="sa-east-1", aws_access_key_id="local",
             aws_secret_access_key=aws_server.secret,
         )  # fmt: skip
         done = threading.Event()
 
-        def sending(**_: object) -> None:
-            if every or not done.is_set():
+        def sending(request: Any, **_: object) -> None:
+            if key in unquote(request.url) and (every or not done.is_set()):
                 done.set()
                 meanwhile()
 
@@ -145,7 +146,7 @@ def test_a_day_during_its_year(
         lands(file_of(rows(5, day, PREULT=1051), day), LATE, layout.daily_quotes_file(day))
         raw.write_quotes(s3, lake, day)
 
-    raw.write_year(held_up(correct), lake, 2020)
+    raw.write_year(held_up(correct, layout.raw_quotes_key(day)), lake, 2020)
 
     fault.is_seen(caplog.text)
     found = [{str(price.as_py()) for price in table(layout.raw_quotes_key(date))["close"]} for date in YEAR]
