@@ -27,6 +27,7 @@ GROUPS = {
         "what is quoted is the log of the task that is run next.",
     ),
     "concurrency": ("What runs at the same time", "Two tasks, runs or commands work on the same session."),
+    "aws": ("What AWS refuses", "S3, Glue, Athena or SNS refuse a request, or what they were asked for fails."),
 }
 _HEAD = """# Faults
 
