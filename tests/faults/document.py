@@ -28,6 +28,8 @@ GROUPS = {
     ),
     "concurrency": ("What runs at the same time", "Two tasks, runs or commands work on the same session."),
     "aws": ("What AWS refuses", "S3, Glue, Athena or SNS refuse a request, or what they were asked for fails."),
+    "corrections": ("What B3 corrects", "B3 serves a file again, with other content, or with the same."),
+    "intruders": ("Who tries to get in", "Someone else reaches a port, answers in B3's place, or types a command."),
 }
 _HEAD = """# Faults
 
