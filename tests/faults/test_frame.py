@@ -5,6 +5,8 @@ import pytest
 from tests.faults import document
 from tests.faults.fault import Fault, Shown, declared, shows
 
+pytest_plugins = ["pytester"]
+
 FAULT = Fault("a fault", "expected status 200; found … 500", "Nothing.")
 PORT = "SourceError: http://127.0.0.1:4566: expected status 200; found status 500"
 
@@ -42,6 +44,27 @@ def test_a_fault_that_nobody_asked_about_fails_its_test(shown):
         shown.is_left([], ["raw/…"])
     shown.is_left([], [])
     shown.check()
+
+
+OF_A_TEST = """
+from tests.faults.fault import Fault, shows
+
+@shows(Fault("shown", "a message", "nothing"), Fault("not shown", "a message", "nothing"))
+def test_it(fault):
+    if fault.fault.what == "shown":
+        fault.is_seen("a message")
+        fault.is_left([], [])
+"""
+
+
+def test_a_test_that_does_not_show_its_fault_fails(pytester):
+    pytester.makeconftest("from tests.faults.conftest import fault, pytest_pyfunc_call")
+    pytester.makepyfile(OF_A_TEST)
+
+    ran = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+
+    ran.assert_outcomes(passed=1, failed=1)
+    ran.stdout.fnmatch_lines(["*did not ask is_left and is_seen of its fault*"])
 
 
 @shows(FAULT)

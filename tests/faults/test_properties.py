@@ -193,7 +193,8 @@ def test_a_damaged_portfolio_is_refused_or_has_as_many_rows_as_it_announces(exam
             table = portfolio.read_table(body, endpoint="portfolio_day", index="IBOV")
         except SourceError:
             return
-        page = json.loads(body.decode("utf-8-sig"))["page"]
+        found = json.loads(body.decode("utf-8-sig").strip())
+        page = (found[0] if isinstance(found, list) else found)["page"]
         assert len(table) == page["totalRecords"]
         assert abs(sum(weight.as_py() for weight in table["weight_pct"]) - 100) <= Decimal("0.01")
 
