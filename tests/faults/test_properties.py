@@ -130,7 +130,7 @@ def damaged(file: bytes, damage: list[tuple[str, float, Any]]) -> bytes:
     return file
 
 
-@tried(100, 10_000)
+@tried(1_000, 10_000)
 def test_a_damaged_zip_of_quotes_is_refused_or_read_as_before(examples: int) -> None:
     whole = build_zip(QUOTES)
 

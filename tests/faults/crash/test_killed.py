@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from b3.lake.layout import Lake
+from b3.site.addresses import INDEX_METHODS
 from b3.verify import inventory, refined
 from local.aws import launch
 from tests.faults.crash.steps import REFINED, STEPS, Place, die_in_a_process, run, state
@@ -73,6 +74,12 @@ def undisturbed(request: pytest.FixtureRequest, s3: Any) -> Lake:
           "already holds these bytes", "What landed stays. " + AGAIN,
           Kill("scrape indexes", "before", ("landing/index/IBOV/portfolio_day/2026-10-05.json",
           "landing/received/…/GetPortfolioDay.IBOV.json", "landing/received/…/GetTheoricalPortfolio.IBOV.json"), 4)),
+    Fault("`indexes.scrape` is killed after its last portfolio landed", "landing/index/IBOV/preview/2026-10-05.json "
+          "already holds these bytes", NEW + AGAIN, Kill("scrape indexes", "after", (
+          *(f"landing/index/IBOV/{name}/2026-10-05.json" for name in INDEX_METHODS),
+          *(f"landing/received/…/{method}.IBOV.json" for method in INDEX_METHODS.values())), 6)),
+    Fault("`indexes.upload` is killed before it commits", "raw/index_portfolio/trade_date=2026-10-05/"
+          "index_portfolio.parquet: 15 rows", "There is no partition yet. " + AGAIN, Kill("upload indexes", "before")),
     Fault("`indexes.upload` is killed while it sends the partition", "raw/index_portfolio/trade_date=2026-10-05/"
           "index_portfolio.parquet: 15 rows", "There is no partition yet. " + AGAIN, Kill("upload indexes", "half")),
     Fault("`indexes.upload` is killed after its commit", "index_portfolio.parquet already holds these bytes",
@@ -82,6 +89,12 @@ def undisturbed(request: pytest.FixtureRequest, s3: Any) -> Lake:
           "The answer is in landing/received/, for 30 days. " + AGAIN,
           Kill("scrape sectors", "before", ("landing/received/…/GetDownloadIndustryClassification.xlsx",
           "landing/received/…/GetPortfolioDay.IBOV.json"), 3)),
+    Fault("`sectors.scrape` is killed after a changed workbook landed", "landing/sectors/2026-10-05.xlsx already holds "
+          "these bytes", NEW + AGAIN,
+          Kill("scrape sectors", "after", ("landing/received/…/GetDownloadIndustryClassification.xlsx",
+          "landing/received/…/GetPortfolioDay.IBOV.json", "landing/sectors/2026-10-05.xlsx"), 3)),
+    Fault("`sectors.upload` is killed before it commits", "raw/sectors/trade_date=2026-10-05/sectors.parquet: 4 rows",
+          "There is no partition yet. " + AGAIN, Kill("upload sectors", "before")),
     Fault("`sectors.upload` is killed while it sends the partition",
           "raw/sectors/trade_date=2026-10-05/sectors.parquet: "
           "4 rows", "There is no partition yet. " + AGAIN, Kill("upload sectors", "half")),
