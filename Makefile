@@ -19,7 +19,7 @@ AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
 .PHONY: help setup run history rebuild verify status reset diff report query connect ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
-  doctor structure audit constraints clean
+  doctor structure audit constraints clean test-faults faults
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,11 +68,14 @@ airflow: setup ## A command of Airflow's own on the same lake: ARGS="dags list" 
 doctor: ## What this machine lacks, and whether B3's addresses are as the parsers expect: [EXCHANGE=…]
 	@PYTHONPATH=plugins $(PYTHON3) -m local.commands.doctor --exchange "$$GIVEN_EXCHANGE"
 
-test: lint ## Linters, then every test but those of test-compose and test-mwaa: [TESTS=tests/plugins]
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $$GIVEN_TESTS
+test: lint ## Linters, then every test but those of test-compose and test-mwaa, and the slow faults: [TESTS=tests/plugins]
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not slow" $$GIVEN_TESTS
 
 test-dags: setup ## Whether the DAGs import and are wired as they should be, and nothing else
 	@$(PYTHON) -m pytest tests/dags
+
+test-faults: setup ## Every fault of docs/faults.md, and files damaged at random: some minutes
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile tests/faults
 
 test-compose: ## docker compose up for real, a run over REST, down; skipped with a reason where no engine can start
 	@$(PYTHON3) -m local.setup airflow aws
@@ -99,6 +102,9 @@ lint: ## Linters, formatting, types, templates
 
 structure: ## Draw what imports what, from the code, into docs/architecture.md
 	@$(PYTHON3) -m local.commands.structure
+
+faults: setup ## Write docs/faults.md from the tests in tests/faults
+	@$(PYTHON) -m tests.faults.document
 
 deploy: ## Make an AWS account what the checkout says: STACK=… BUCKET=… [DRY_RUN=1] [AIRFLOW=3.3.1] [MWAA=no] [PARAMETERS="Name=Value …"]
 	@$(PYTHON3) -m local.setup airflow

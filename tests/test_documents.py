@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults import document as faults
 from tests.infra.templates import LAKE, load
 from tests.makefile import TARGETS
 from tests.places import ROOT
@@ -104,6 +105,10 @@ class TestTheTables:
         former = re.match(r"\s*The columns of (\w+), and:", section)
         before = re.search(rf"^## {former[1]}\n(.*?)(?=^## )", self.TEXT, re.MULTILINE | re.DOTALL) if former else None
         return f"{before[1] if before else ''}\n{section}"
+
+
+def test_the_table_of_faults_is_that_of_the_tests():
+    assert faults.DOCUMENT.read_text() == faults.text(), "run `make faults`"
 
 
 def test_the_changelog_has_a_section_for_what_is_not_released():

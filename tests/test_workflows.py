@@ -87,7 +87,7 @@ def test_checks_run_on_every_push_the_dags_first_and_only_the_newest():
 
     assert ci["on"]["push"] == {"branches": ["**"]}
     assert ci["concurrency"]["cancel-in-progress"] is True
-    assert {name for name, job in ci["jobs"].items() if job.get("needs") == "dags"} == {"test", "mwaa"}
+    assert {name for name, job in ci["jobs"].items() if job.get("needs") == "dags"} == {"test", "faults", "mwaa"}
     assert ci["jobs"]["dags"]["steps"][-1]["run"] == "make test-dags"
     assert recipe("test-dags") == ["setup", "@$(PYTHON) -m pytest tests/dags"], "nothing comes before the DAGs"
 

@@ -103,7 +103,10 @@ class Framing:
             raise self._after_trailer(first + 1, block[:filled])
         odd = filled % self._stride
         if odd >= RECORD_LENGTH:
-            # The last record may have no line end.
+            # The last record may have no line end; what has one within 245 bytes is a shorter record.
+            last = block[filled - odd : filled - odd + RECORD_LENGTH].tobytes()
+            if b"\n" in last:
+                raise self._wrong_width(first + filled // self._stride, last)
             missing = self._line_end[odd - RECORD_LENGTH :]
             block[filled : filled + len(missing)] = np.frombuffer(missing, np.uint8)
             filled += len(missing)

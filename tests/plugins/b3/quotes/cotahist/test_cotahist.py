@@ -585,6 +585,18 @@ def test_a_header_or_trailer_of_another_length_is_a_bad_layout():
     assert "246 bytes" in error_of(text[:100] + b" " + text[100:], BadLayout).found
 
 
+@pytest.mark.parametrize("crlf", [True, False])
+def test_a_last_record_that_is_as_long_as_one_without_line_end_is_a_bad_layout(crlf):
+    """A trailer whose missing bytes are as many as those of its line end."""
+    text = build_file(some_records(2), crlf=crlf)
+    missing = 2 if crlf else 1
+
+    error = error_of(text[:-100] + text[-100 + missing :], BadLayout)
+
+    assert f"{245 - missing} bytes" in error.found
+    assert "in record 4 " in error.expected
+
+
 @pytest.mark.parametrize("field", [field for field in NUMBERS if field.decides], ids=lambda field: field.name)
 @pytest.mark.parametrize("bad", [" ", "/", ":", "-", "A", "\xb0", "\xff", "\0"])
 def test_a_number_is_digits_in_all_its_places(field, bad):
