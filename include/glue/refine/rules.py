@@ -30,7 +30,7 @@ class Rule(NamedTuple):
 
 
 # A quote that breaks one is published, and told. include/sql/validate/ counts the same breaches by itself, and
-# volume_fits_quantity.sql there explains the slack; b3.quality counts them before raw quotes are replaced.
+# volume_fits_quantity.sql there explains the slack; b3.quotes.quality counts them before raw quotes are replaced.
 RULES = {
     "fields_are_readable": Rule("every field readable", "unreadable IS NULL", "concat(unreadable, ' (bytes in hex)')"),
     "key_is_unique": Rule(

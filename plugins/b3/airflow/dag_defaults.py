@@ -1,4 +1,4 @@
-"""Arguments that all DAGs of the lake share."""
+"""Arguments that all DAGs of the lake share. How often a task is tried again says infra/mwaa.yaml, TaskRetries."""
 
 from __future__ import annotations
 

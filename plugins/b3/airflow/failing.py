@@ -1,4 +1,4 @@
-"""Fail a task without another try."""
+"""Fail a task without another try. How a violated check fails is in b3.airflow.queries."""
 
 from __future__ import annotations
 

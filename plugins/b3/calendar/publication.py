@@ -1,7 +1,7 @@
 """When B3 publishes a session's files, how long to wait for them, and the present time.
 
 As observed, B3 publishes a session's file from 19:54 to 22:11, São Paulo. The files of the month and the year follow by
-22:44.
+22:44. What a run does with a late file is in `b3.quotes.late_files`.
 """
 
 from __future__ import annotations
