@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def write(lake: servers.Lake, date: dt.date | None) -> Path:
-    """Copy the page on a session out of the lake; make it first if no run has.
+    """Copy the page on a session out of the lake; make it first if no run has, or if its source was corrected since.
 
     Args:
         lake: the running lake.
@@ -74,10 +74,19 @@ def write(lake: servers.Lake, date: dt.date | None) -> Path:
             hint="`make run` brings one.",
         )
     key = layout.report_key(session)
-    if head(s3, bucket, key) is None:
+    if not _is_of_present_source(s3, bucket, session):
         queries = {path.stem: path.read_text() for path in (checkout.sql() / "report").glob("*.sql")}
         write_report(ask, s3, bucket, queries, session, None)
     return _copy(s3, bucket, key, lake.home.folder / "reports" / f"{session}.html")
+
+
+def _is_of_present_source(s3: Any, bucket: Lake, session: dt.date) -> bool:
+    """Return whether there is a page, and it names the file that the session's quotes come from."""
+    key, raw = layout.report_key(session), head(s3, bucket, layout.raw_quotes_key(session))
+    if head(s3, bucket, key) is None:
+        return False
+    sha256 = (raw or {}).get("Metadata", {}).get("source-sha256", "")
+    return sha256.encode() in s3.get_object(Bucket=bucket.bucket, Key=key)["Body"].read()
 
 
 def _copy(s3: Any, bucket: Lake, key: str, path: Path) -> Path:

@@ -232,7 +232,11 @@ class TestACorrectionInTheYear:
         printed = " ".join(year.outcome.printed.split())
         assert year.outcome.status == 1
         assert re.findall(r"\d{4} failed (\S+)", printed) == ["validate.quotes_agree_with_index_stocks"]
-        assert re.search(rf"SMLL {TICKER} .*run b3_daily again, from scrape on, for {DATE}'", printed), printed
+        # The check's own sentence comes first, and alone.
+        assert re.search(
+            rf"CheckViolated: .*SMLL {TICKER} .*run b3_daily again, from scrape on, for {DATE}", printed
+        ), printed
+        assert "Final state of Athena job" not in printed and "Cannot cast" not in printed
 
     def test_arrives_in_the_quotes(self, accepted, year):
         of_quotes, of_index_stocks = accepted.volumes

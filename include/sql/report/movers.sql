@@ -1,7 +1,7 @@
 -- Which stocks and units rose most, fell most and traded most on a session, ten each, with their last 60 closes?
 -- All figures are of the round lot. Gainers and losers are among the hundred with the largest volume, so that a single
 -- trade in a share that hardly trades does not lead. Changes are from open to close. `closes` holds the closes for one
--- share, oldest first, parted by spaces; they are not adjusted for splits or dividends.
+-- share, oldest first, parted by spaces; they are not adjusted for splits, dividends or changes of currency.
 WITH
   given AS (SELECT (SELECT max(trade_date) FROM "quotes$partitions") AS trade_date),
   asked AS (SELECT trade_date, date_add('day', -120, trade_date) AS first_date FROM given),
@@ -21,7 +21,7 @@ WITH
       AND q.asset_class IN ('stock', 'unit')
   ),
   of_session AS (
-    SELECT t.*, row_number() OVER (ORDER BY t.financial_volume DESC, t.ticker) AS volume_rank
+    SELECT t.*, row_number() OVER (ORDER BY t.financial_volume DESC, t.ticker, t.unit_close) AS volume_rank
     FROM traded t
     JOIN asked ON t.trade_date = asked.trade_date
   ),
@@ -30,23 +30,29 @@ WITH
       o.*,
       CASE
         WHEN volume_rank <= 100 AND change_pct > 0
-          THEN row_number() OVER (PARTITION BY volume_rank <= 100 ORDER BY change_pct DESC NULLS LAST, ticker)
+          THEN row_number() OVER (PARTITION BY volume_rank <= 100 ORDER BY change_pct DESC NULLS LAST, ticker, volume_rank)
       END AS gainer_rank,
       CASE
         WHEN volume_rank <= 100 AND change_pct < 0
-          THEN row_number() OVER (PARTITION BY volume_rank <= 100 ORDER BY change_pct NULLS LAST, ticker)
+          THEN row_number() OVER (PARTITION BY volume_rank <= 100 ORDER BY change_pct NULLS LAST, ticker, volume_rank)
       END AS loser_rank
     FROM of_session o
   ),
   chosen AS (
     SELECT * FROM ranked WHERE volume_rank <= 10 OR gainer_rank <= 10 OR loser_rank <= 10
   ),
-  history AS (
-    SELECT t.ticker, array_join(array_agg(CAST(t.unit_close AS varchar) ORDER BY t.trade_date), ' ') AS closes
+  -- A key may repeat in B3's files of 1986: a session has one close all the same.
+  daily AS (
+    SELECT t.ticker, t.trade_date, max(t.unit_close) AS unit_close
     FROM traded t
-    JOIN chosen c ON c.ticker = t.ticker
     WHERE t.unit_close IS NOT NULL
-    GROUP BY t.ticker
+      AND t.ticker IN (SELECT ticker FROM chosen)
+    GROUP BY t.ticker, t.trade_date
+  ),
+  history AS (
+    SELECT ticker, array_join(array_agg(CAST(unit_close AS varchar) ORDER BY trade_date), ' ') AS closes
+    FROM daily
+    GROUP BY ticker
   )
 SELECT
   c.ticker,
@@ -60,4 +66,4 @@ SELECT
   h.closes
 FROM chosen c
 LEFT JOIN history h ON h.ticker = c.ticker
-ORDER BY c.ticker
+ORDER BY c.ticker, c.volume_rank

@@ -4,7 +4,7 @@
 WITH
   asked AS (SELECT (SELECT max(trade_date) FROM "quotes$partitions") AS trade_date),
   traded AS (
-    SELECT substr(q.ticker, 1, 4) AS root, q.market_type, q.quantity, q.financial_volume
+    SELECT substr(q.ticker, 1, 4) AS root, q.market_type, q.financial_volume
     FROM quotes q
     JOIN asked ON q.trade_date = asked.trade_date
     WHERE q.asset_class = 'option'
@@ -13,8 +13,6 @@ WITH
     SELECT
       root,
       count(*) AS series,
-      coalesce(sum(CASE WHEN market_type = '070' THEN quantity END), 0) AS call_quantity,
-      coalesce(sum(CASE WHEN market_type = '080' THEN quantity END), 0) AS put_quantity,
       coalesce(sum(CASE WHEN market_type = '070' THEN financial_volume END), 0) AS call_volume,
       coalesce(sum(CASE WHEN market_type = '080' THEN financial_volume END), 0) AS put_volume
     FROM traded

@@ -43,5 +43,5 @@ def of_quotes(written: Mapping[str, Any]) -> str:
     else:
         what = f"{len(partitions)} sessions"
         where = f"{partitions[0]['uri']} to {partitions[-1]['trade_date']}" if partitions else "nothing written"
-    kept = f"; {len(written['kept'])} sessions that the file lacks are kept" if written["kept"] else ""
+    kept = f"; kept, since the file lacks them: {', '.join(written['kept'])}" if written["kept"] else ""
     return f"{what}: {rows:,} rows, financial volume {volume:,}; {where}{kept}"

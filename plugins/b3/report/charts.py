@@ -335,11 +335,16 @@ def _lite(spec: dict[str, Any], language: Language | None = None) -> str:
     return _tidy(vl_convert.vegalite_to_svg(whole, vl_version=VEGA_LITE, format_locale=locale if comma else None))
 
 
+def _rounded(tag: str) -> str:
+    return re.sub(r"\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}", tag)
+
+
 def _tidy(svg: str) -> str:
     """Return a picture that scales, without what only a Vega viewer reads."""
     svg = re.sub(r' (?:role|aria-roledescription|aria-hidden|pointer-events|class)="[^"]*"', "", svg)
     svg = re.sub(r'<path d="M0,0h0v0h0Z"/>|<path d="" display="none"/>', "", svg)
-    svg = re.sub(r"\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}", svg)
+    # Within tags alone: a text may be a number with a point between its thousands.
+    svg = re.sub(r"<[^>]*>", lambda tag: _rounded(tag[0]), svg)
     width = re.search(r'width="(\d+)', svg)
     assert width
     style = f"width:{width[1]}px"

@@ -42,7 +42,7 @@ class Outcome:
     Attributes:
         task: its id.
         state: Airflow's name of its state, such as `success`.
-        text: of a check what must hold, of a skipped task the reason.
+        text: of a check what must hold.
     """
 
     task: str
@@ -61,7 +61,8 @@ def render(figures: Figures, origin: Origin, outcomes: Sequence[Outcome] | None)
     Args:
         figures: of the session.
         origin: of its quotes.
-        outcomes: of the tasks of the run that makes the page; None outside a run.
+        outcomes: of the tasks of the run that makes the page; None outside a run. The page tells those that failed
+            alone: a rerun skips what is there already, and the reasons of skips name the day on which it ran.
     """
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
@@ -76,6 +77,7 @@ def render(figures: Figures, origin: Origin, outcomes: Sequence[Outcome] | None)
         number=lambda value, decimals=0: _each("number", value, decimals),
         percent=lambda value: _each("percent", value),
         short=lambda value: _each("short", value),
+        price=lambda value: _each("price", value),
         day=lambda value: _each("day", value),
         chart=_chart,
         sparkline=lambda closes: Markup(charts.sparkline(closes)),
@@ -85,8 +87,7 @@ def render(figures: Figures, origin: Origin, outcomes: Sequence[Outcome] | None)
     text = environment.get_template("session.html.j2").render(
         figures=figures,
         origin=origin,
-        outcomes=None if outcomes is None else sorted(outcomes, key=lambda each: each.task),
-        explained=explained(figures.quality[0], outcomes or ()),
+        outcomes=None if outcomes is None else sorted(filter(_is_wrong, outcomes), key=lambda each: each.task),
         quality=figures.quality[0],
         total_volume=sum((row["financial_volume"] for row in figures.totals), Decimal()),
         total_quotes=sum(row["quotes"] for row in figures.totals),
@@ -103,23 +104,13 @@ def largest_shifts(members: Sequence[Row]) -> list[tuple[str, Decimal]]:
     return sorted((each for each in shifts if each[1]), key=lambda each: (-abs(each[1]), each[0]))[:_SHOWN]
 
 
-def explained(quality: Row, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Return the skipped tasks that gave a reason and left the lake without their data.
-
-    A task that finds everything there is skipped as well, but only in a rerun: the page would not be the same.
-
-    Args:
-        quality: the row of quality.sql.
-        outcomes: of the tasks of the run.
-    """
-    lacking = {"indexes.": quality["portfolio_rows"] == 0, "sectors.": quality["sectors_from"] is None}
-    prefixes = tuple(prefix for prefix, lacks in lacking.items() if lacks)
-    return [each for each in outcomes if each.state == "skipped" and each.text and each.task.startswith(prefixes)]
-
-
 def put_call(row: Row) -> Decimal | None:
     """Return the volume of puts divided by that of calls; None if no call traded."""
     return Decimal(row["put_volume"]) / row["call_volume"] if row["call_volume"] else None
+
+
+def _is_wrong(outcome: Outcome) -> bool:
+    return outcome.state in ("failed", "upstream_failed")
 
 
 def _each(method: str, *arguments: Any) -> Markup:

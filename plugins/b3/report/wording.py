@@ -40,6 +40,14 @@ class Language:
         )
         return text.replace("-", "−")
 
+    def price(self, value: Decimal | None) -> str:
+        """Return a price for one share: two decimals, and below 1 all that it has, up to eight."""
+        if value is None or abs(value) >= 1:
+            return self.number(value, 2)
+        exponent = value.normalize().as_tuple().exponent
+        assert isinstance(exponent, int)
+        return self.number(value, min(max(-exponent, 2), 8))
+
     def signed(self, value: Decimal | int | None, decimals: int = 0) -> str:
         """Return a number as `number` does, with a plus if it is above zero."""
         text = self.number(value, decimals)
@@ -103,9 +111,11 @@ WORDS = {
     "most_traded": ("Most traded", "Mais negociadas"),
     "movers_note": (
         "Stocks and units of the round lot; gainers and losers among the hundred with the largest volume. Changes from "
-        "open to close. The lines are the closes of up to 60 sessions, not adjusted for splits or dividends.",
+        "open to close. The lines are the closes of up to 60 sessions, not adjusted for splits, dividends or new "
+        "currencies.",
         "Ações e units do lote-padrão; altas e baixas entre as cem de maior volume. Variações da abertura ao "
-        "fechamento. As linhas são os fechamentos de até 60 pregões, sem ajuste por desdobramentos ou proventos.",
+        "fechamento. As linhas são os fechamentos de até 60 pregões, sem ajuste por desdobramentos, proventos ou "
+        "trocas de moeda.",
     ),
     "ticker": ("Ticker", "Código"),
     "name": ("Name", "Nome"),
@@ -150,14 +160,13 @@ WORDS = {
         "Nenhuma carteira de índice deste pregão: a B3 publica apenas a atual.",
     ),
     "no_sectors": (
-        "No sector classification up to this session is in the lake.",
-        "O lake não tem classificação setorial até este pregão.",
+        "No share of this session is in a sector classification up to it.",
+        "Nenhuma ação deste pregão está em uma classificação setorial até ele.",
     ),
     "no_options": ("No option traded.", "Nenhuma opção negociada."),
     "quality": ("Quality of the data", "Qualidade dos dados"),
     "raw_rows": ("Records in B3's file", "Registros no arquivo da B3"),
     "refined_rows": ("Quotes published", "Cotações publicadas"),
-    "agree": ("raw and refined agree", "raw e refined conferem"),
     "disagree": ("RAW AND REFINED DIFFER", "RAW E REFINED DIFEREM"),
     "odd_quotes": ("Odd quotes", "Cotações atípicas"),
     "odd": ("odd", "atípicas"),
@@ -174,12 +183,10 @@ WORDS = {
     "portfolio_rows": ("Rows of index portfolios", "Linhas das carteiras de índices"),
     "sectors_from": ("Sector workbook of", "Planilha setorial de"),
     "previous_session": ("Previous session", "Pregão anterior"),
-    "checks": ("checks", "verificações"),
-    "none_failed": ("none failed", "nenhuma reprovada"),
-    "not_passed": ("NOT PASSED", "NÃO APROVADAS"),
+    "none_failed": ("No check of the run failed.", "Nenhuma verificação da execução foi reprovada."),
+    "not_passed": ("Checks that did not pass", "Verificações não aprovadas"),
     "failed": ("FAILED", "REPROVADA"),
     "did_not_run": ("did not run", "não executada"),
-    "skipped": ("Skipped", "Omitido"),
     "no_run": (
         "This page was made outside a run of the DAG, so it cannot tell which checks ran.",
         "Esta página foi feita fora de uma execução da DAG e não sabe quais verificações rodaram.",

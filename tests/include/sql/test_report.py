@@ -63,6 +63,9 @@ def fill(lab: Lab) -> None:
         quotes = [
             {**share, "ticker": "ODD3", "financial_volume": Decimal("10.01"), "finding_count": 2},
             {**share, "ticker": "STAY3", "financial_volume": Decimal("20.00")},
+            # A key that repeats, as in B3's file of 10 October 1986.
+            {**share, "ticker": "TWIN3", "financial_volume": Decimal("5.00"), "unit_close": Decimal("2.00000000")},
+            {**share, "ticker": "TWIN3", "financial_volume": Decimal("5.00"), "unit_close": Decimal("3.00000000")},
         ]
         lab.put("quotes", quotes, str(day))
         lab.put("raw_quotes", quotes, str(day))
@@ -181,12 +184,12 @@ def test_options_are_summed_for_the_market_and_for_the_ten_largest_roots(market:
     def sums(rows: pd.DataFrame) -> tuple[Any, ...]:
         calls, puts = rows[rows.market_type == "070"], rows[rows.market_type == "080"]
         return (
-            len(rows), sum(calls.quantity), sum(puts.quantity),
+            len(rows),
             sum(calls.financial_volume, Decimal()), sum(puts.financial_volume, Decimal()),
         )  # fmt: skip
 
     by_root = [(root, *sums(rows)) for root, rows in options.groupby("root")]
-    largest = sorted(by_root, key=lambda row: (-(row[4] + row[5]), row[0]))[:10]
+    largest = sorted(by_root, key=lambda row: (-(row[2] + row[3]), row[0]))[:10]
     assert [tuple(row.values()) for row in found.options] == [(None, *sums(options)), *largest]
 
 
@@ -253,9 +256,16 @@ def test_findings_are_counted_by_rule_with_the_first_line_as_example(small: Smal
     ]  # fmt: skip
     assert found.currency == "R$"
     (quality,) = found.quality
-    assert (quality["odd_quotes"], quality["quotes"], quality["raw_quotes"]) == (1, 2, 2)
-    assert quality["volume"] == quality["raw_volume"] == Decimal("30.01")
+    assert (quality["odd_quotes"], quality["quotes"], quality["raw_quotes"]) == (1, 4, 4)
+    assert quality["volume"] == quality["raw_volume"] == Decimal("40.01")
     assert "RAW AND REFINED DIFFER" not in render(found, Origin("b3", "", ""), None).decode()
+
+
+def test_a_key_that_repeats_has_two_rows_and_one_close_a_session(small: Small):
+    rows = [row for row in gather(small, LAST).movers if row["ticker"] == "TWIN3"]
+
+    assert [(row["close"], row["volume_rank"]) for row in rows] == [(Decimal(2), 3), (Decimal(3), 4)]
+    assert {row["closes"] for row in rows} == {"3.00000000 3.00000000"}
 
 
 def test_a_session_without_quotes_has_no_report(market: Market):

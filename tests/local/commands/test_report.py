@@ -77,12 +77,19 @@ class TestALakeWithASession:
         assert "ABCD3" in page and "made outside a run" in page
         assert path.parent.stat().st_mode & 0o077 == 0
 
-    def test_the_page_of_a_run_is_taken_as_it_is(self, lake, lab):
-        bucket = lake.outputs["LakeBucket"]
-        lab.s3.put_object(Bucket=bucket, Key=layout.report_key(DAY), Body=b"of a run")
+    def test_the_page_of_a_run_is_taken_as_it_is_while_it_is_of_the_present_source(self, lake, lab):
+        bucket, path = lake.outputs["LakeBucket"], lake.home.folder / "reports" / "2024-03-14.html"
+        origin = {"source": "b3", "source-url": "https://b3.example", "source-sha256": "a" * 64}
+        lab.s3.put_object(Bucket=bucket, Key=layout.raw_quotes_key(DAY), Body=b"PAR1", Metadata=origin)
+        lab.s3.put_object(Bucket=bucket, Key=layout.report_key(DAY), Body=b"of a run, sha256 " + b"a" * 64)
 
         assert report.main(["--date", "2024-03-14"]) == 0
-        assert (lake.home.folder / "reports" / "2024-03-14.html").read_bytes() == b"of a run"
+        assert path.read_bytes().startswith(b"of a run")
+
+        corrected = {**origin, "source-sha256": "b" * 64}
+        lab.s3.put_object(Bucket=bucket, Key=layout.raw_quotes_key(DAY), Body=b"PAR1", Metadata=corrected)
+        assert report.main(["--date", "2024-03-14"]) == 0
+        assert b"b" * 64 in path.read_bytes()
 
     def test_another_day_has_no_report(self, lake, capsys):
         assert report.main(["--date", "2024-03-15"]) == 1

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import task
 
-from b3.airflow import aws
+from b3.airflow import aws, summaries
 from b3.airflow.dag_defaults import QUERY_TIMEOUT
 from b3.airflow.queries import claim
 from b3.airflow.skipping import skip
@@ -38,11 +37,11 @@ def report(sql: Path, trade_date: str) -> Any:
         templates_exts=[".sql"],
         execution_timeout=QUERY_TIMEOUT,
     )
-    def write(trade_date: str, dag_run: Any, ti: Any, templates_dict: dict[str, str]) -> dict[str, str]:
+    def write(trade_date: str, dag_run: Any, ti: Any, templates_dict: dict[str, str]) -> str:
         """Write the page on the session to reports/: figures, charts, and how the checks ended.
 
         Returns:
-            `uri` of the page, and its main figures as `summary`.
+            The page's URI.
         """
         from b3 import settings
         from b3.report import publish
@@ -59,32 +58,25 @@ def report(sql: Path, trade_date: str) -> Any:
             settings.read().lake,
             templates_dict,
             dt.date.fromisoformat(trade_date),
-            outcomes(of_run, reasons(ti, of_run), sql),
+            outcomes(of_run, sql),
         )
-        print(written.summary)
-        return asdict(written)
+        summaries.tell(ti, written.summary)
+        return written.uri
 
     return write(trade_date)  # type: ignore[call-arg, misc]  # Airflow gives the other arguments.
 
 
-def reasons(ti: Any, states: dict[str, Any]) -> dict[str, str]:
-    """Return why tasks were skipped, by task."""
-    skipped = [name for name, state in states.items() if state == "skipped"]
-    return {name: reason for name in skipped if (reason := ti.xcom_pull(task_ids=name, key="skipped"))}
-
-
-def outcomes(states: dict[str, Any], skipped: dict[str, str], sql: Path) -> list[Outcome]:
+def outcomes(states: dict[str, Any], sql: Path) -> list[Outcome]:
     """Return how the tasks ended; a check says what must hold, with the first comment of its file.
 
     Args:
         states: Airflow's states, by task.
-        skipped: see `reasons`.
         sql: the folder include/sql.
     """
     from b3.report.page import Outcome
 
     claims = {f"validate.{path.stem}": claim(path.read_text()) for path in _checks(sql)}
-    return [Outcome(name, str(state), claims.get(name) or skipped.get(name, "")) for name, state in states.items()]
+    return [Outcome(name, str(state), claims.get(name, "")) for name, state in states.items()]
 
 
 def _checks(sql: Path) -> Iterable[Path]:

@@ -28,7 +28,7 @@ def test_several_sessions_are_summed_exactly():
 
     assert of_quotes(written) == (
         "2 sessions: 3 rows, financial volume 0.30; s3://lake/2024-03-13 to 2024-03-14; "
-        "1 sessions that the file lacks are kept"
+        "kept, since the file lacks them: 2024-03-12"
     )
 
 

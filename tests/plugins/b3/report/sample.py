@@ -52,7 +52,7 @@ def figures(**replaced: list[dict[str, Any]]) -> Figures:
             for day, change in ((BEFORE, "-1.2500"), (DAY, "0.0000"))
         ],
         "options": [
-            {"root": root, "series": 2, "call_quantity": 1, "put_quantity": 1, "call_volume": Decimal("200.00"),
+            {"root": root, "series": 2, "call_volume": Decimal("200.00"),
              "put_volume": Decimal("50.00")}
             for root in (None, "MUCH")
         ],

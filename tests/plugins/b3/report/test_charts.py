@@ -88,6 +88,12 @@ def test_pictures_scale_and_have_no_fixed_size_or_paper(members):
         assert "#fff" not in svg and "white" not in svg
 
 
-def test_money_of_charts_is_scaled_exactly():
-    volumes = [{**row, "call_volume": Decimal("1000000.00")} for row in figures().options[1:]]
-    assert "1.0" in texts(charts.calls_and_puts(volumes, ENGLISH))
+def test_thousands_of_an_axis_are_whole_in_both_languages():
+    """In Portuguese a point parts the thousands."""
+    billions = [{**row, "call_volume": Decimal("1800000000.00")} for row in figures().options[1:]]
+    trillions = [{**row, "financial_volume": Decimal("1200000000000.00")} for row in figures().sessions]
+
+    assert "1,000" in texts(charts.calls_and_puts(billions, ENGLISH))
+    assert "1.000" in texts(charts.calls_and_puts(billions, PORTUGUESE))
+    assert "1.000" in texts(charts.breadth(trillions, PORTUGUESE))
+    assert "+1.234,5%" in texts(charts.treemap([member("UP3", "100.000", None, "1234.5000")], PORTUGUESE))

@@ -51,6 +51,22 @@ def test_changes_have_a_sign_unless_they_round_to_nothing(value, english, portug
     assert (ENGLISH.percent(value), PORTUGUESE.percent(value)) == (english, portuguese)
 
 
+@pytest.mark.parametrize(
+    ("value", "english", "portuguese"),
+    [
+        (Decimal("45.55000000"), "45.55", "45,55"),
+        (Decimal("1.00000000"), "1.00", "1,00"),
+        (Decimal("0.50000000"), "0.50", "0,50"),
+        (Decimal("0.00412000"), "0.00412", "0,00412"),
+        (Decimal("0.00000001"), "0.00000001", "0,00000001"),
+        (Decimal("0.00000000"), "0.00", "0,00"),
+        (None, "–", "–"),
+    ],
+)
+def test_a_price_below_one_has_all_its_digits(value, english, portuguese):
+    assert (ENGLISH.price(value), PORTUGUESE.price(value)) == (english, portuguese)
+
+
 def test_large_money_keeps_its_cents():
     assert PORTUGUESE.number(Decimal("27769679659.57"), 2) == "27.769.679.659,57"
 

@@ -8,6 +8,7 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowSkipException
 
 from b3.airflow import aws
+from b3.airflow.queries import claim
 from b3.airflow.tasks import report
 from b3.report import publish
 from tests.places import SQL
@@ -34,7 +35,7 @@ def write(monkeypatch):
     with DAG("a_dag", schedule=None):
         task = report.report(SQL, "2024-03-14").operator
 
-    def run(states: dict[str, str]) -> tuple[Any, list[Any]]:
+    def run(states: dict[str, str]) -> tuple[Any, list[Any], dict[str, str]]:
         pushed: dict[str, str] = {}
         ti = SimpleNamespace(
             dag_id="a_dag",
@@ -42,25 +43,23 @@ def write(monkeypatch):
             get_task_states=lambda dag_id, task_ids, run_ids: {
                 run_ids[0]: {name: states[name] for name in task_ids if dag_id == "a_dag"}
             },
-            xcom_pull=lambda task_ids, key: "nothing new" if (task_ids, key) == ("sectors.scrape", "skipped") else None,
             xcom_push=pushed.__setitem__,
         )
         queries = {"totals": "SELECT 1"}
         result = task.python_callable(
             "2024-03-14", dag_run=SimpleNamespace(run_id="a_run"), ti=ti, templates_dict=queries
         )
-        return result, told
+        return result, told, pushed
 
     return run
 
 
-def test_is_told_how_each_task_before_it_ended_and_why_it_was_skipped(write):
-    result, (queries, trade_date, outcomes) = write(STATES)
+def test_is_told_how_each_task_before_it_ended_and_what_a_check_claims(write):
+    result, (queries, trade_date, outcomes), said = write(STATES)
 
-    assert result == {"uri": "s3://b3-lake/reports/x", "summary": "1 quote"}
+    assert (result, said) == ("s3://b3-lake/reports/x", {"summary": "1 quote"})
     assert queries == {"totals": "SELECT 1"} and str(trade_date) == "2024-03-14"
-    assert outcomes["sectors.scrape"] == ("skipped", "nothing new")
-    assert outcomes["sectors.upload"] == ("skipped", "")
+    assert outcomes["sectors.scrape"] == ("skipped", "")
     state, claim = outcomes["validate.key_is_unique"]
     assert state == "failed" and claim.startswith("Trade date, ticker, market type") and "\n" not in claim
 
@@ -74,4 +73,4 @@ def test_is_skipped_if_the_tables_do_not_show_the_session(write, needed, state):
 
 def test_every_check_says_what_must_hold():
     for path in (SQL / "validate").glob("*/*.sql"):
-        assert report.claim(path.read_text()).endswith(".")
+        assert claim(path.read_text()).endswith(".")
