@@ -53,7 +53,7 @@ report: setup ## The page on a session, as a file for the browser: [DATE=YYYY-MM
 
 query: setup ## Ask the local lake: SQL="SELECT …" or FILE=path.sql [DATE=…] [TICKER=…] [INDEX=…] [FORMAT=table|csv|json|parquet] [OUT=path] [EXCHANGE=simulated]
 	@$(PYTHON) -m local.commands.query --sql="$$GIVEN_SQL" --file="$$GIVEN_FILE" --date="$$GIVEN_DATE" \
-	  --ticker="$$GIVEN_TICKER" --index="$$GIVEN_INDEX" --format="$$GIVEN_FORMAT" --out="$$GIVEN_OUT" --exchange="$$GIVEN_EXCHANGE"
+	  --ticker="$$GIVEN_TICKER" --of-index="$$GIVEN_INDEX" --format="$$GIVEN_FORMAT" --out="$$GIVEN_OUT" --exchange="$$GIVEN_EXCHANGE"
 
 connect: setup ## How pandas, DuckDB and others reach the local lake; eval "$$(make -s connect)" sets a shell: [EXCHANGE=simulated]
 	@exec env PYTHONPATH=plugins .venv/bin/python -m local.commands.connect --exchange="$$GIVEN_EXCHANGE"

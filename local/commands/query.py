@@ -26,14 +26,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--file", default="")
     parser.add_argument("--date", default="", help="the session of an analysis, by default the last one")
     parser.add_argument("--ticker", default="", help="the one share of an analysis, by default all that it is about")
-    parser.add_argument("--index", default="", help="the index to whose constituents an analysis keeps, by default all")
+    parser.add_argument(
+        "--of-index", default="", help="the index to whose constituents an analysis keeps, by default all"
+    )
     parser.add_argument("--exchange", default="", help="whose lake: simulated, or anything else for the real one")
     parser.add_argument("--format", default="", help=", ".join(query_formats.WRITERS))
     parser.add_argument("--out", default="", help="file that is written, by default standard output")
     options = parser.parse_args(arguments)
     try:
         sql, name = statement(options.sql, options.file)
-        asked = Asked.of(options.date, options.ticker, options.index)
+        asked = Asked.of(options.date, options.ticker, options.of_index)
         sql = asked.fill(sql, name)
         output = output_of(options.format, options.out)
         where = source.asked_lake(options.exchange)

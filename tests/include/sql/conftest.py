@@ -8,12 +8,12 @@ from tests.include.sql.lab import Lab, Market, build
 
 
 @pytest.fixture(scope="session")
-def lab(aws_server: launch.Server) -> Iterator[Lab]:
-    """A provisioned lake with nothing in it but what tests put there."""
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in aws_server.environment().items():
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A provisioned lake with nothing in it but what tests put there; lakes of one AWS would share their database."""
+    with launch.start(tmp_path_factory.mktemp("aws")) as server, pytest.MonkeyPatch.context() as environment:
+        for name, value in server.environment().items():
             environment.setenv(name, value)
-        yield Lab(aws_server.endpoint, provision.provision(aws_server.endpoint, "lake-of-the-sql"))
+        yield Lab(server.endpoint, provision.provision(server.endpoint, "lake-of-the-sql"))
 
 
 @pytest.fixture(scope="session")

@@ -100,7 +100,11 @@ def test_the_document_follows_the_figures():
     assert report.document(RUN, LISTED) != report.document(replace(RUN, crawls=0), LISTED)
 
 
-def test_the_measured_queries_are_the_dags_one_for_each_check_and_view_and_the_summarys():
-    files = [file for folder in ("validate", "views") for file in (report.ROOT / "include/sql" / folder).rglob("*.sql")]
+def test_the_measured_queries_are_the_dags_one_for_each_check_view_and_figure_and_the_summarys():
+    files = [
+        file
+        for folder in ("validate", "views", "report")
+        for file in (report.ROOT / "include/sql" / folder).rglob("*.sql")
+    ]
 
     assert len(measure.read().query_bytes) == len(files) + 1

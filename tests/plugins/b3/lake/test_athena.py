@@ -7,17 +7,19 @@ import boto3
 import pytest
 
 from b3.lake import athena
+from local.aws import launch
 from local.lake import provision
 
 
 @pytest.fixture(scope="module")
-def ask(aws_server):
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in aws_server.environment().items():
+def ask(tmp_path_factory):
+    """Ask the Athena of an AWS that no other lake is in: they would share their database."""
+    with launch.start(tmp_path_factory.mktemp("aws")) as server, pytest.MonkeyPatch.context() as environment:
+        for name, value in server.environment().items():
             environment.setenv(name, value)
-        outputs = provision.provision(aws_server.endpoint, "lake-that-answers")
-        client = boto3.client("athena", endpoint_url=aws_server.endpoint)
-    return lambda sql: athena.ask(client, sql, outputs["GlueDatabase"], outputs["AthenaWorkgroup"])
+        outputs = provision.provision(server.endpoint, "lake-that-answers")
+        client = boto3.client("athena", endpoint_url=server.endpoint)
+        yield lambda sql: athena.ask(client, sql, outputs["GlueDatabase"], outputs["AthenaWorkgroup"])
 
 
 def test_values_have_the_types_of_their_columns(ask):
