@@ -73,26 +73,32 @@ def write(lake: servers.Lake, date: dt.date | None) -> Path:
             found="none",
             hint="`make run` brings one.",
         )
-    key = layout.report_key(session)
-    if not _is_of_present_source(s3, bucket, session):
+    page = _page_of_present_source(s3, bucket, session)
+    if page is None:
         queries = {path.stem: path.read_text() for path in (checkout.sql() / "report").glob("*.sql")}
         write_report(ask, s3, bucket, queries, session, None)
-    return _copy(s3, bucket, key, lake.home.folder / "reports" / f"{session}.html")
+        page = _page(s3, bucket, session)
+    return _kept(page, lake.home.folder / "reports" / f"{session}.html")
 
 
-def _is_of_present_source(s3: Any, bucket: Lake, session: dt.date) -> bool:
-    """Return whether there is a page, and it names the file that the session's quotes come from."""
-    key, raw = layout.report_key(session), head(s3, bucket, layout.raw_quotes_key(session))
-    if head(s3, bucket, key) is None:
-        return False
-    sha256 = (raw or {}).get("Metadata", {}).get("source-sha256", "")
-    return sha256.encode() in s3.get_object(Bucket=bucket.bucket, Key=key)["Body"].read()
+def _page_of_present_source(s3: Any, bucket: Lake, session: dt.date) -> bytes | None:
+    """Return the page in the lake; None if there is none, or if it names another file than the quotes come from."""
+    if head(s3, bucket, layout.report_key(session)) is None:
+        return None
+    raw = head(s3, bucket, layout.raw_quotes_key(session)) or {}
+    page = _page(s3, bucket, session)
+    return page if raw.get("Metadata", {}).get("source-sha256", "").encode() in page else None
 
 
-def _copy(s3: Any, bucket: Lake, key: str, path: Path) -> Path:
+def _page(s3: Any, bucket: Lake, session: dt.date) -> bytes:
+    body: bytes = s3.get_object(Bucket=bucket.bucket, Key=layout.report_key(session))["Body"].read()
+    return body
+
+
+def _kept(page: bytes, path: Path) -> Path:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    part.write_bytes(s3.get_object(Bucket=bucket.bucket, Key=key)["Body"].read())
+    part.write_bytes(page)
     part.rename(path)
     return path
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import boto3
 
+from b3.lake import athena
 from local.lake.servers import Lake
 
 _NUMBERS = {"tinyint", "smallint", "integer", "bigint", "decimal", "double", "float", "real"}
+# A local query ends sooner than one on AWS.
+_POLL_SECONDS = 0.05
 Row = list[str | None]
 
 
@@ -82,14 +84,11 @@ def ask(lake: Lake, sql: str) -> Answer:
     """
     client = boto3.client("athena", endpoint_url=lake.endpoint)
     try:
-        started = client.start_query_execution(
-            QueryString=sql,
-            QueryExecutionContext={"Database": lake.outputs["GlueDatabase"]},
-            WorkGroup=lake.outputs["AthenaWorkgroup"],
+        execution = athena.execute(
+            client, sql, lake.outputs["GlueDatabase"], lake.outputs["AthenaWorkgroup"], poll_seconds=_POLL_SECONDS
         )
     except client.exceptions.InvalidRequestException as error:
         raise QueryFailed(error.response["Error"]["Message"]) from error
-    execution = _wait(client, started["QueryExecutionId"])
     if execution["Status"]["State"] != "SUCCEEDED":
         raise QueryFailed(execution["Status"].get("StateChangeReason", execution["Status"]["State"]))
     return Answer(client, execution)
@@ -109,14 +108,6 @@ def query(lake: Lake, sql: str) -> Result:
         answer.bytes_scanned,
         answer.milliseconds,
     )
-
-
-def _wait(client: Any, query_id: str) -> dict[str, Any]:
-    while True:
-        execution: dict[str, Any] = client.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
-        if execution["Status"]["State"] not in ("QUEUED", "RUNNING"):
-            return execution
-        time.sleep(0.05)
 
 
 def table(result: Result) -> str:

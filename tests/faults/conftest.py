@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from b3.lake.layout import Lake
+from tests.faults import quotes
 from tests.faults.fault import Shown
 from tests.plugins.b3.conftest import body, exchange, hook_to, lake, put_landed, s3, table, versions, waits
 
@@ -51,3 +52,10 @@ def changed(objects: Callable[[], Objects]) -> Callable[[Objects], list[str]]:
         return sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
 
     return look
+
+
+@pytest.fixture
+def before(put_landed: Any, s3: Any, lake: Lake, objects: Callable[[], Objects]) -> Objects:
+    """The objects of a lake that has the quotes of a session, landed and in raw, as they are before the fault."""
+    quotes.publish(put_landed, s3, lake)
+    return objects()

@@ -18,9 +18,9 @@ from airflow.sdk import TaskGroup
 from b3.airflow import summaries
 from b3.airflow.dag_defaults import QUERY_TIMEOUT
 from b3.airflow.queries import CheckOperator, QueryOperator, console_links
+from b3.lake import athena
 
 CONNECTION = "aws_default"
-_POLL_SECONDS = 0.25
 
 
 def s3_client() -> Any:
@@ -49,7 +49,6 @@ def asking() -> Callable[[str], list[dict[str, Any]]]:
     from airflow.providers.amazon.aws.hooks.athena import AthenaHook
 
     from b3 import settings
-    from b3.lake import athena
 
     chosen = settings.read()
     client = AthenaHook(aws_conn_id=CONNECTION).get_conn()
@@ -173,7 +172,7 @@ def _athena(operator: type, file: str, **arguments: Any) -> Any:
         workgroup="{{ settings().athena_workgroup }}",
         aws_conn_id=CONNECTION,
         deferrable=False,
-        sleep_time=_POLL_SECONDS,  # may be a fraction of a second, although it is annotated as int
+        sleep_time=athena.POLL_SECONDS,  # may be a fraction of a second, although it is annotated as int
         max_polling_attempts=2400,
         execution_timeout=QUERY_TIMEOUT,
         # One retry, in case the worker died. A violated check is not tried again.

@@ -10,7 +10,7 @@ from typing import Any
 
 Row = dict[str, Any]
 
-_POLL_SECONDS = 0.25
+POLL_SECONDS = 0.25
 _READ: dict[str, Callable[[str], Any]] = {
     "tinyint": int,
     "smallint": int,
@@ -38,11 +38,8 @@ def ask(athena: Any, sql: str, database: str, workgroup: str) -> list[Row]:
     Raises:
         RuntimeError: Athena refused, failed or cancelled the query; the message has Athena's reason.
     """
-    started = athena.start_query_execution(
-        QueryString=sql, QueryExecutionContext={"Database": database}, WorkGroup=workgroup
-    )
-    query_id = started["QueryExecutionId"]
-    status = _end_of(athena, query_id)
+    execution = execute(athena, sql, database, workgroup)
+    query_id, status = execution["QueryExecutionId"], execution["Status"]
     if status["State"] != "SUCCEEDED":
         raise RuntimeError(
             f"expected Athena to answer query {query_id}, found {status['State']}: "
@@ -51,12 +48,30 @@ def ask(athena: Any, sql: str, database: str, workgroup: str) -> list[Row]:
     return list(_rows(athena, query_id))
 
 
-def _end_of(athena: Any, query_id: str) -> dict[str, Any]:
+def execute(
+    athena: Any, sql: str, database: str, workgroup: str, *, poll_seconds: float = POLL_SECONDS
+) -> dict[str, Any]:
+    """Run a statement and wait for its end, good or bad.
+
+    Args:
+        athena: a boto3 Athena client.
+        sql: a statement.
+        database: name of the Glue database.
+        workgroup: name of Athena's workgroup, which says where results are kept.
+        poll_seconds: how long to wait before Athena is asked again whether the statement has ended.
+
+    Returns:
+        Athena's QueryExecution, with Status, StatementType and Statistics.
+    """
+    started = athena.start_query_execution(
+        QueryString=sql, QueryExecutionContext={"Database": database}, WorkGroup=workgroup
+    )
     while True:
-        status = athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]["Status"]
-        if status["State"] not in ("QUEUED", "RUNNING"):
-            return status
-        time.sleep(_POLL_SECONDS)
+        answer = athena.get_query_execution(QueryExecutionId=started["QueryExecutionId"])
+        execution: dict[str, Any] = answer["QueryExecution"]
+        if execution["Status"]["State"] not in ("QUEUED", "RUNNING"):
+            return execution
+        time.sleep(poll_seconds)
 
 
 def _rows(athena: Any, query_id: str) -> Iterator[Row]:

@@ -74,6 +74,8 @@ def render(figures: Figures, origin: Origin, outcomes: Sequence[Outcome] | None)
     environment.globals.update(
         signed=lambda value, decimals: _each("signed", value, decimals),
         word=lambda name: _each("word", name),
+        # An attribute cannot have spans: it has the words of all languages.
+        label=lambda name: " / ".join(language.word(name) for language in LANGUAGES),
         number=lambda value, decimals=0: _each("number", value, decimals),
         percent=lambda value: _each("percent", value),
         short=lambda value: _each("short", value),

@@ -214,7 +214,6 @@ WORDS = {
     "by_class": ("What traded", "O que foi negociado"),
     "class": ("Class", "Classe"),
     "quantity": ("Quantity", "Quantidade"),
-    "share": ("Share", "Participação"),
 }
 
 ENGLISH = Language("en", "en_GB", 0)

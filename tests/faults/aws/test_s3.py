@@ -103,14 +103,10 @@ def test_scrape_is_refused(
     refusing: Any,
     exchange: Exchange,
     hook_to: Any,
-    s3: Any,
     lake: Lake,
-    put_landed: Any,
-    objects: Any,
     changed: Any,
+    before: Any,
 ) -> None:
-    publish(put_landed, s3, lake)
-    before = objects()
     exchange.will(Answer(body=CORRECTED))
 
     with pytest.raises(botocore.exceptions.ClientError) as error:
@@ -130,14 +126,10 @@ def test_what_cannot_be_kept_does_not_hide_the_fault(
     refusing: Any,
     exchange: Exchange,
     hook_to: Any,
-    s3: Any,
     lake: Lake,
-    put_landed: Any,
-    objects: Any,
     changed: Any,
+    before: Any,
 ) -> None:
-    publish(put_landed, s3, lake)
-    before = objects()
     exchange.will(Answer(body=b"<html><title>Acesso negado</title></html>"))
 
     with pytest.raises(Exception, match="Acesso negado") as error:

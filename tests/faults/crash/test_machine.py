@@ -16,7 +16,7 @@ from b3.quotes import cotahist, land, raw
 from local.aws import launch
 from tests.faults.crash.steps import STEPS, state
 from tests.faults.fault import Fault, Shown, shows
-from tests.faults.quotes import DATE, REJECTED, file_of, publish, rows
+from tests.faults.quotes import DATE, REJECTED, file_of, rows
 from tests.plugins.b3.exchange import Answer, Exchange
 from tests.processes import cut_power
 
@@ -40,12 +40,10 @@ def test_a_full_disk_changes_nothing(
     hook_to: Any,
     s3: Any,
     lake: Lake,
-    put_landed: Any,
     objects: Any,
     monkeypatch: pytest.MonkeyPatch,
+    before: Any,
 ) -> None:
-    publish(put_landed, s3, lake)
-    before = objects()
     exchange.will(Answer(body=file_of(rows(PREULT=1051))))
     monkeypatch.setattr(tempfile, "TemporaryFile", FullDisk)
 
@@ -67,13 +65,10 @@ def test_too_little_memory_keeps_the_bytes(
     hook_to: Any,
     s3: Any,
     lake: Lake,
-    put_landed: Any,
-    objects: Any,
     changed: Any,
     monkeypatch: pytest.MonkeyPatch,
+    before: Any,
 ) -> None:
-    publish(put_landed, s3, lake)
-    before = objects()
     exchange.will(Answer(body=file_of(rows(PREULT=1051))))
 
     def fail(*_: Any, **__: Any) -> None:

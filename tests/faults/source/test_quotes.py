@@ -22,7 +22,6 @@ from tests.faults.quotes import (
     REJECTED,
     file_of,
     is_waited_for,
-    publish,
     rows,
 )
 from tests.plugins.b3.exchange import Answer, Exchange
@@ -82,13 +81,10 @@ def test_a_file_that_is_not_the_sessions_is_kept_apart(
     hook_to: Any,
     s3: Any,
     lake: Lake,
-    put_landed: Any,
-    objects: Any,
     changed: Any,
     body: Any,
+    before: Any,
 ) -> None:
-    publish(put_landed, s3, lake)
-    before = objects()
     exchange.will(Answer(body=fault.given))
 
     with pytest.raises(SourceError) as error:
@@ -110,13 +106,10 @@ def test_a_failure_that_nobody_foresaw_keeps_the_bytes(
     hook_to: Any,
     s3: Any,
     lake: Lake,
-    put_landed: Any,
-    objects: Any,
     changed: Any,
     monkeypatch: pytest.MonkeyPatch,
+    before: Any,
 ) -> None:
-    publish(put_landed, s3, lake)
-    before = objects()
     exchange.will(Answer(body=file_of(rows(5))))
     monkeypatch.setattr(cotahist, "verify", lambda *_, **__: 1 / 0)
 
@@ -178,10 +171,8 @@ def test_a_year_that_contradicts_the_calendar_is_not_written(
           "Readers keep the former quotes. The next scrape puts B3's bytes again; the damaged version is kept."),
 )  # fmt: skip
 def test_a_damaged_landed_file_is_not_read_and_is_mended(
-    fault: Shown, exchange: Exchange, hook_to: Any, s3: Any, lake: Lake, put_landed: Any, objects: Any, versions: Any
+    fault: Shown, exchange: Exchange, hook_to: Any, s3: Any, lake: Lake, objects: Any, versions: Any, before: Any
 ) -> None:
-    publish(put_landed, s3, lake)
-    before = objects()
     metadata = s3.head_object(Bucket=lake.bucket, Key=LANDED)["Metadata"]
     s3.put_object(Bucket=lake.bucket, Key=LANDED, Body=b"damaged", Metadata=metadata)
 
@@ -204,10 +195,8 @@ def test_a_damaged_landed_file_is_not_read_and_is_mended(
           "Readers keep the former quotes. Delete the object and run scrape, or put it with this metadata.", GOOD),
 )  # fmt: skip
 def test_a_landed_file_that_cannot_be_used_changes_nothing(
-    fault: Shown, s3: Any, lake: Lake, put_landed: Any, objects: Any
+    fault: Shown, s3: Any, lake: Lake, objects: Any, before: Any
 ) -> None:
-    publish(put_landed, s3, lake)
-    before = objects()
     s3.delete_object(Bucket=lake.bucket, Key=LANDED)
     if fault.given:
         s3.put_object(Bucket=lake.bucket, Key=LANDED, Body=fault.given)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,9 +74,5 @@ def outcomes(states: dict[str, Any], sql: Path) -> list[Outcome]:
     """
     from b3.report.page import Outcome
 
-    claims = {f"validate.{path.stem}": claim(path.read_text()) for path in _checks(sql)}
+    claims = {f"validate.{path.stem}": claim(path.read_text()) for path in sql.glob("validate/*/*.sql")}
     return [Outcome(name, str(state), claims.get(name, "")) for name, state in states.items()]
-
-
-def _checks(sql: Path) -> Iterable[Path]:
-    return (sql / "validate").glob("*/*.sql")

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import task
 
-from b3.airflow import alerts, assets, aws
+from b3.airflow import alerts, assets, aws, summaries
 from b3.airflow.dag_defaults import QUERY_TIMEOUT
 from b3.airflow.skipping import skip
 
@@ -37,7 +37,7 @@ def summary(dag_run: Any, ti: Any, templates_dict: dict[str, str], outlet_events
     rules = [words.RuleFindings(**row) for row in aws.ask(templates_dict["sql"])]
     what = f"{dag_run.dag_id}{alerts.of_run(dag_run)}"
     text = words.message(what, rules) if rules else words.subject(what, rules)
-    print(text)
+    summaries.tell(ti, text)
     if rules:
         alerts.inform(words.subject(what, rules), text)
     assets.announce(outlet_events, pulled, sum(each.findings for each in rules))
