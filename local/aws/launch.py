@@ -40,6 +40,8 @@ def start(
     allow_hosts: Sequence[str] = (),
     spark_env: Path = SPARK_ENVIRONMENT,
     record_calls: Path | None = None,
+    users: Path | None = None,
+    keep: Sequence[int] = (),
 ) -> Server:
     """Start a server on the state folder `home` and wait until it answers.
 
@@ -50,6 +52,9 @@ def start(
         allow_hosts: names, besides the loopback's, under which clients may ask.
         spark_env: the environment that runs Glue scripts.
         record_calls: file that calls are recorded in, else the one that B3_AWS_CALLS names (see local.aws.calls).
+        users: it lives as long as a process holds a lock on this file, see `tether.start`; its messages then go to
+            log/server.stderr in `home`. None: it lives as long as this process.
+        keep: file descriptors that it keeps open, likewise.
 
     Raises:
         RuntimeError: it does not come up.
@@ -61,6 +66,9 @@ def start(
     command += [word for name in allow_hosts for word in ("--allow-host", name)]
     command += ["--spark-env", str(spark_env)]
     command += ["--record-calls", str(record_calls.resolve())] if record_calls else []
+    errors = home / "log" / "server.stderr" if users else None
+    if errors:
+        errors.parent.mkdir(parents=True, exist_ok=True)
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
     server = Server(
         f"the local AWS on {home}",
@@ -68,6 +76,9 @@ def start(
         environ,
         stop_seconds=_STOP_SECONDS,
         advice=f", and {home}/log/server.log may say more",
+        users=users,
+        keep=keep,
+        errors=errors,
     )
     server.home = home
     return server

@@ -13,7 +13,8 @@ from local.aws.glue import spark
 from local.lake import dag_runs, home, progress, query_client, servers, source
 
 DAG = "b3_history"
-TASKS = 6  # the five steps, and all checks as one
+TASKS = 7  # without the checks
+CHECKS = "validate."
 LAST_SMALL_YEAR = 2010
 YEARS_AT_ONCE = 8
 
@@ -114,14 +115,23 @@ def run(chosen: source.Source, first: int, last: int, conf: Mapping[str, bool] |
             label = f"{begin}" if begin == end else f"{begin}-{end}"
             shown.update(bar, description=label, completed=number * TASKS)
             given = {**(conf or {}), "year": begin, "last_year": end}
-            with dag_runs.DagRun(home_of_lake, environ, DAG, dt.date(begin, 1, 1), given) as dag_run:
+
+            def say(begun: dag_runs.Began, label: str = label) -> None:
+                shown.update(bar, description=f"{label} {begun.text}")
+
+            checks = 0
+            with dag_runs.DagRun(home_of_lake, environ, DAG, dt.date(begin, 1, 1), given, began=say) as dag_run:
                 for task in dag_run:
-                    if not task.task.startswith("validate."):
-                        shown.update(bar, advance=1, description=f"{label} {task.task}")
-                    if task.state != "success":
-                        shown.print(f"  {label} {task.state:<16} {task.task}", highlight=False)
+                    is_check = task.task.startswith(CHECKS)
+                    if not is_check:
+                        shown.update(bar, advance=1)
+                    checks += is_check and task.state == "success"
+                    if not is_check or task.state != "success":
+                        line = task.line(shown.console.width - 8 if shown.console.is_terminal else None)
+                        shown.print(f"  {label} {line}", highlight=False, markup=False, soft_wrap=True)
                     if task.error:
-                        shown.print(f"      {task.error}", highlight=False, markup=False)
+                        shown.print(f"      {task.error}", highlight=False, markup=False, soft_wrap=True)
+            shown.print(f"  {label} {checks} checks hold", highlight=False)
             if not dag_run.succeeded:
                 shown.stop()
                 print(f"{DAG} {label}: FAILED; Airflow's log: {dag_runs.short(dag_run.log)}")

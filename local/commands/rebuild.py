@@ -148,8 +148,12 @@ def run(lake_home: Home, period: Days, accepted: Mapping[str, bool]) -> int:
         with servers.airflow_on(lake, lake_home.run_database, Source("live")) as environ, progress.bar() as shown:
             bar = shown.add_task("", total=len(todo))
             for each in todo:
-                shown.update(bar, description=str(each))
-                with dag_runs.DagRun(lake_home, environ, each.dag, each.date, {**accepted, **each.conf}) as dag_run:
+
+                def say(begun: dag_runs.Began, each: Rebuild = each) -> None:
+                    shown.update(bar, description=f"{each} {begun.text}")
+
+                given = {**accepted, **each.conf}
+                with dag_runs.DagRun(lake_home, environ, each.dag, each.date, given, began=say) as dag_run:
                     for task in dag_run:
                         if task.error and task.state != "skipped":
                             shown.print(f"  {each} {task.state:<16} {task.task}", highlight=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +14,7 @@ from b3.errors import ClosedDay
 from b3.quotes.accepted import CONF
 from b3.report.figures import for_session
 from infra.checkout import ROOT
-from local.lake import dag_runs, home, provision, query_client, servers, session_given, source
+from local.lake import dag_runs, home, progress, provision, query_client, servers, session_given, source
 from local.lake.home import Home
 
 DAG = "b3_daily"
@@ -103,17 +104,16 @@ def run(
         servers.lake(where, script=script) as lake,
         servers.airflow_on(lake, where.run_database, chosen) as environ,
     ):
-        watch.lap("servers and stack")
+        watch.lap("servers")
         succeeded = _run_dag(where, environ, date, conf or {}, watch)
         if succeeded and report:
             _report(lake, date)
-            watch.lap("report")
-    print("\nwhere the time went (seconds)")
-    for name, seconds in watch.laps.items():
-        print(f"  {name:<48}{seconds:6.1f}")
-    print(f"  {'total':<48}{sum(watch.laps.values()):6.1f}")
+            watch.lap("these queries")
+    spent = ", ".join(f"{name} {seconds:.1f}" for name, seconds in watch.laps.items())
+    print(f"\nwhere the time went, in seconds: {spent}; {sum(watch.laps.values()):.1f} in all")
     if succeeded:
         print(f"\nthe lake: s3://{where.bucket}/, kept in {dag_runs.short(where.folder)}")
+        print(f"see it: make report DATE={date}")
         print('ask it: make query SQL="SELECT count(*) FROM quotes"')
     return 0 if succeeded else 1
 
@@ -121,19 +121,30 @@ def run(
 def _run_dag(
     where: Home, environ: dict[str, str], date: dt.date, conf: Mapping[str, bool], watch: servers.Stopwatch
 ) -> bool:
-    with dag_runs.DagRun(where, environ, DAG, date, conf) as run:
-        for end in run:
-            watch.lap(end.task)
-            print(f"  {end.state:<16} {end.task:<48}{end.seconds:6.1f} s", flush=True)
-            if end.error:
-                print(f"      {end.error}", flush=True)
-            for name, key in CONF.items():
-                if key in (end.error or ""):
-                    print(f"      here that is: make run DATE={date} ACCEPT={name}", flush=True)
-    watch.lap("end of the run")
+    with progress.Activity() as activity:
+
+        def say(begun: dag_runs.Began) -> None:
+            activity.begin(begun.text, brief=begun.is_task)
+            if begun.is_task and "Airflow's start" not in watch.laps:
+                watch.lap("Airflow's start")
+
+        with dag_runs.DagRun(where, environ, DAG, date, conf, began=say) as run:
+            for end in run:
+                _tell(end, date)
+    watch.lap("tasks")
     outcome = "no task failed" if run.succeeded else "FAILED"
     print(f"{DAG} {date}: {outcome}; Airflow's log: {dag_runs.short(run.log)}")
     return run.succeeded
+
+
+def _tell(end: dag_runs.TaskEnd, date: dt.date) -> None:
+    columns = shutil.get_terminal_size().columns - 2 if sys.stdout.isatty() else None
+    print(f"  {end.line(columns)}", flush=True)
+    if end.error:
+        print(f"      {end.error}", flush=True)
+    for name, key in CONF.items():
+        if key in (end.error or ""):
+            print(f"      here that is: make run DATE={date} ACCEPT={name}", flush=True)
 
 
 def _report(lake: servers.Lake, date: dt.date) -> None:

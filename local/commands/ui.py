@@ -16,7 +16,7 @@ from infra.checkout import ROOT
 from local import setup
 from local.aws import credentials
 from local.doctor import machine
-from local.lake import dag_runs, home, ports, servers, source
+from local.lake import dag_runs, home, ports, progress, servers, source
 from local.lake.home import Home
 from local.processes import tether
 
@@ -74,12 +74,16 @@ def serve(chosen: source.Source, port: int) -> int:
         components: dict[str, subprocess.Popen[bytes]] = {}
         open_things.callback(lambda: tether.end(list(components.values()), _STOP_SECONDS))
         # The server first: a task that the scheduler starts earlier cannot reach it, and a try is lost.
-        for name in COMPONENTS:
-            components[name] = _start(name, where, environ)
-            if name == API_SERVER:
-                _wait(lambda: _unhealthy(port) & {"metadatabase"}, components, where)
-        _wait(lambda: _unhealthy(port), components, where)
-        _wait(lambda: DAGS - _known_dags(port), components, where)
+        with progress.Activity() as activity:
+            for name in COMPONENTS:
+                activity.begin(f"starting the {name}")
+                components[name] = _start(name, where, environ)
+                if name == API_SERVER:
+                    _wait(lambda: _unhealthy(port) & {"metadatabase"}, components, where)
+            activity.begin("waiting until all of them are well")
+            _wait(lambda: _unhealthy(port), components, where)
+            activity.begin("reading the DAGs")
+            _wait(lambda: DAGS - _known_dags(port), components, where)
         where.ui_url.write_text(f"http://localhost:{port}")
         open_things.callback(where.ui_url.unlink, missing_ok=True)
         print(f"ui: http://localhost:{port} is ready (no login). Trigger b3_daily for a date, b3_history for a year;")

@@ -2,8 +2,8 @@
 
 Usage: `python -m local.lake.dag_runner DAG_ID DATE LOG CONF`.
 
-Standard output is one JSON line per finished task; all that Airflow prints goes to LOG. Status 0 only if the run
-succeeded.
+Standard output is one JSON line for each step or task that begins, and one for each task that ends; all that Airflow
+prints goes to LOG. Status 0 only if the run succeeded.
 """
 
 from __future__ import annotations
@@ -12,25 +12,45 @@ import datetime as dt
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 
 class Reporter:
-    """Writes a line for each finished task; Airflow calls it as a listener."""
+    """Writes a line for each beginning, and one for each end of a task; Airflow calls it as a listener.
+
+    Attributes:
+        told: the state of each task that has ended.
+    """
 
     def __init__(self, descriptor: int) -> None:
         self._out = os.fdopen(descriptor, "w", buffering=1)
+        self._began: dict[str, float] = {}
         self.told: dict[str, str] = {}
 
-    def tell(self, task: str, state: str, error: object = None) -> None:
-        """Write the line of one task."""
+    def begin(self, step: str) -> None:
+        """Write that a step of the start begins."""
+        self._write(step=step)
+
+    def begin_task(self, task: str) -> None:
+        """Write that a task begins. A task that was deferred begins once."""
+        if task not in self._began:
+            self._began[task] = time.monotonic()
+            self._write(began=task)
+
+    def tell(self, task: str, state: str, error: object = None, summary: str | None = None) -> None:
+        """Write that a task ended, with its error or reason, and what it did."""
         self.told[task] = state
         words = None
         if error is not None:
             kind = f"{type(error).__name__}: " if isinstance(error, BaseException) else ""
             words = "; ".join([f"{kind}{error}", *getattr(error, "__notes__", [])])
-        self._out.write(json.dumps({"task": task, "state": state, "error": words}) + "\n")
+        seconds = time.monotonic() - self._began[task] if task in self._began else 0.0
+        self._write(task=task, state=state, error=words, summary=summary, seconds=seconds)
+
+    def _write(self, **event: object) -> None:
+        self._out.write(json.dumps(event) + "\n")
 
 
 def main(dag_id: str, date: str, log: str, conf: str) -> int:
@@ -39,6 +59,7 @@ def main(dag_id: str, date: str, log: str, conf: str) -> int:
     with Path(log).open("ab") as sink:
         os.dup2(sink.fileno(), 1)
         os.dup2(sink.fileno(), 2)
+    reporter.begin("starting Airflow")
     # Airflow reads its configuration, and starts to log, when it is imported.
     from airflow.dag_processing.dagbag import DagBag
     from airflow.listeners import hookimpl
@@ -46,8 +67,12 @@ def main(dag_id: str, date: str, log: str, conf: str) -> int:
 
     class Listener:
         @hookimpl
+        def on_task_instance_running(self, previous_state: Any, task_instance: Any) -> None:
+            reporter.begin_task(task_instance.task_id)
+
+        @hookimpl
         def on_task_instance_success(self, previous_state: Any, task_instance: Any) -> None:
-            reporter.tell(task_instance.task_id, "success")
+            reporter.tell(task_instance.task_id, "success", summary=_xcom(task_instance, SUMMARY))
 
         @hookimpl
         def on_task_instance_failed(self, previous_state: Any, task_instance: Any, error: Any) -> None:
@@ -55,15 +80,18 @@ def main(dag_id: str, date: str, log: str, conf: str) -> int:
 
         @hookimpl
         def on_task_instance_skipped(self, previous_state: Any, task_instance: Any) -> None:
-            reason = task_instance.xcom_pull(task_ids=task_instance.task_id, key="skipped")
-            reporter.tell(task_instance.task_id, "skipped", reason)
+            reporter.tell(task_instance.task_id, "skipped", _xcom(task_instance, "skipped"))
+
+    from b3.airflow.summaries import SUMMARY
 
     get_listener_manager().add_listener(Listener())
+    reporter.begin("reading the DAGs")
     bag = DagBag()
     dag = bag.get_dag(dag_id)
     if dag is None:
         reporter.tell(dag_id, "not loaded", "; ".join(bag.import_errors.values()) or "no such DAG in dags/")
         return 2
+    reporter.begin("starting the run")
     instant = dt.datetime.combine(dt.date.fromisoformat(date), dt.time(), dt.UTC)
     run = dag.test(logical_date=instant, run_conf=json.loads(conf))
     for task_instance in run.get_task_instances():
@@ -74,6 +102,10 @@ def main(dag_id: str, date: str, log: str, conf: str) -> int:
         reporter.tell(dag_id, "nothing ran", f"expected tasks of {dag_id} for {date}, found none that ran: see the log")
         return 1
     return 0 if run.state == "success" else 1
+
+
+def _xcom(task_instance: Any, key: str) -> Any:
+    return task_instance.xcom_pull(task_ids=task_instance.task_id, key=key)
 
 
 def _name(state: Any) -> str:

@@ -6,8 +6,7 @@ import datetime as dt
 import json
 import signal
 import subprocess
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -26,12 +25,44 @@ _STOP_SECONDS = 10
 
 @dataclass(frozen=True)
 class TaskEnd:
-    """The end of a task: its state, its error or reason in words, and the seconds since the run began."""
+    """The end of a task.
+
+    Attributes:
+        task: its id.
+        state: as Airflow names it.
+        error: its error, or the reason why it was skipped.
+        summary: what it did, in a line.
+        seconds: how long it took.
+    """
 
     task: str
     state: str
-    error: str | None
-    seconds: float
+    error: str | None = None
+    summary: str | None = None
+    seconds: float = 0.0
+
+    def line(self, columns: int | None = None) -> str:
+        """Return the end in one line, with the first line of its summary.
+
+        Args:
+            columns: cut it to so many; Airflow's log has the whole line. None: do not.
+        """
+        told = (self.summary or "").partition("\n")[0]
+        line = f"{self.state:<9} {self.task:<46}{self.seconds:5.1f} s  {told}".rstrip()
+        return line if columns is None or len(line) <= columns else f"{line[: columns - 1]}…"
+
+
+@dataclass(frozen=True)
+class Began:
+    """The begin of a task, or of a step before the first one.
+
+    Attributes:
+        text: the task's id, or the step in words.
+        is_task: which of both.
+    """
+
+    text: str
+    is_task: bool
 
 
 class DagRun:
@@ -49,7 +80,20 @@ class DagRun:
         dag: str,
         date: dt.date,
         conf: Mapping[str, Any] | None = None,
+        *,
+        began: Callable[[Began], None] = lambda begun: None,
     ) -> None:
+        """Prepare it.
+
+        Args:
+            where: the lake's folder.
+            environ: the environment of Airflow's commands.
+            dag: the DAG's id.
+            date: the session.
+            conf: the run's conf.
+            began: is told of each step and task that begins.
+        """
+        self._began = began
         self.log = where.logs / f"{dag}-{date}.log"
         self.succeeded = False
         # Somebody waits before it: a file that is not there yet is a failure, not a wait until noon.
@@ -60,7 +104,6 @@ class DagRun:
     def __enter__(self) -> Self:
         """Start it."""
         self.log.unlink(missing_ok=True)
-        self._started = time.monotonic()
         self._process = tether.start(self._command, self._environ, stdout=subprocess.PIPE)
         return self
 
@@ -78,7 +121,10 @@ class DagRun:
         assert self._process.stdout
         for line in self._process.stdout:
             event = json.loads(line)
-            yield TaskEnd(event["task"], event["state"], event["error"], time.monotonic() - self._started)
+            if "task" in event:
+                yield TaskEnd(**event)
+            else:
+                self._began(Began(event.get("step") or event["began"], is_task="began" in event))
         self.succeeded = self._process.wait() == 0
 
 

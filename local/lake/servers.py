@@ -9,7 +9,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -20,11 +20,13 @@ from infra.checkout import ROOT
 from local import setup
 from local.aws import credentials, launch
 from local.aws.context import DEFAULT_REGION
-from local.lake import ports, provision, source
+from local.lake import ports, progress, provision, source
 from local.lake.home import SIMULATED, Home
 from local.processes import file_locks
 
 _PATIENCE_SECONDS = 60
+_LOOK_SECONDS = 0.1
+_OWNER, _NOTE = "aws.owner", "aws.url"
 # The simulated exchange makes a year's file when it is asked for, and sends nothing meanwhile.
 _SIMULATED_TIMEOUT = 300
 
@@ -40,33 +42,76 @@ class Lake:
 
 @contextmanager
 def aws(home: Home) -> Iterator[str]:
-    """The URL of the home's AWS: the one that another command runs, or else one of our own.
+    """The URL of the home's AWS: the one that runs already, or else a new one.
 
-    Whoever starts it stops it, once the last command that uses it has ended.
+    It runs until the last command that uses it has ended, whoever started it.
     """
-    note = home.folder / "aws.url"
     with (home.folder / "aws.users").open("a") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
-        with file_locks.exclusive(home.folder / "aws.owner") as owned:
-            if not owned:
-                endpoint = _read_when_there(note)
-                _sign_for(home)
-                yield endpoint
-                return
-            _wait_for_orphan(home)
-            with launch.start(home.aws, port=ports.chosen("B3_AWS_PORT")) as server:
-                _sign_for(home)
+        endpoint, server = _find_or_start_aws(home)
+        try:
+            _sign_for(home)
+            yield endpoint
+        finally:
+            _leave(home, users)
+            if server:
+                server.leave()
+
+
+def _find_or_start_aws(home: Home) -> tuple[str, launch.Server | None]:
+    """Return the URL of the home's AWS, and the server if it was started here; it holds the lock aws.owner."""
+    note = home.folder / _NOTE
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        with (home.folder / _OWNER).open("a+") as lock:
+            if file_locks.take(lock):
+                server = _start_aws(home, keep=lock.fileno())
                 _write(note, server.endpoint)
-                try:
-                    yield server.endpoint
-                finally:
-                    _wait_for_others(users)
-                    note.unlink(missing_ok=True)
+                return server.endpoint, server
+        # There is none yet while another command starts it.
+        if note.exists():
+            return note.read_text(), None
+        time.sleep(_LOOK_SECONDS)
+    raise RuntimeError(
+        f"expected the local AWS of another command, found no address in {note}: end that command, and try again"
+    )
+
+
+def _start_aws(home: Home, keep: int) -> launch.Server:
+    _wait_for_orphan(home)
+    with progress.step("starting the local AWS"):
+        return launch.start(home.aws, port=ports.chosen("B3_AWS_PORT"), users=home.folder / "aws.users", keep=[keep])
+
+
+def _leave(home: Home, users: IO[str]) -> None:
+    """Use the home's AWS no longer; if nobody else does, wait until it has ended."""
+    fcntl.flock(users, fcntl.LOCK_UN)
+    while not _has_ended(home) and not _is_used(users):
+        time.sleep(_LOOK_SECONDS)
+
+
+def _has_ended(home: Home) -> bool:
+    with file_locks.exclusive(home.folder / _OWNER) as ended:
+        if ended:
+            (home.folder / _NOTE).unlink(missing_ok=True)
+        return ended
+
+
+def _is_used(users: IO[str]) -> bool:
+    """Return whether another command uses it. While it ends, it holds the lock itself: then nobody does."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with suppress(BlockingIOError):
+            fcntl.flock(users, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return True
+    fcntl.flock(users, fcntl.LOCK_UN)
+    return False
 
 
 def is_held(home: Home) -> bool:
     """Return whether another command runs the home's AWS."""
-    with file_locks.exclusive(home.folder / "aws.owner") as free:
+    with file_locks.exclusive(home.folder / _OWNER) as free:
         return not free
 
 
@@ -74,17 +119,6 @@ def _sign_for(home: Home) -> None:
     os.environ.update(credentials.environment(home.aws))
     # It would go on with the key that it read for another lake.
     boto3.setup_default_session()
-
-
-def _read_when_there(note: Path) -> str:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        if note.exists():
-            return note.read_text()
-        time.sleep(0.1)
-    raise RuntimeError(
-        f"expected the local AWS of another command, found no address in {note}: end that command, and try again"
-    )
 
 
 def _write(note: Path, text: str) -> None:
@@ -95,7 +129,7 @@ def _write(note: Path, text: str) -> None:
 
 def _wait_for_orphan(home: Home) -> None:
     # The server of a killed command ends by itself, but not at once.
-    (home.folder / "aws.url").unlink(missing_ok=True)
+    (home.folder / _NOTE).unlink(missing_ok=True)
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < deadline:
         with file_locks.exclusive(home.aws / "lock") as free:
@@ -104,16 +138,13 @@ def _wait_for_orphan(home: Home) -> None:
         time.sleep(0.2)
 
 
-def _wait_for_others(users: IO[str]) -> None:
-    fcntl.flock(users, fcntl.LOCK_UN)
-    file_locks.take(users, waiting_for="other commands that use this lake's AWS")
-
-
 @contextmanager
 def lake(home: Home, *, script: Path = provision.REFINE_SCRIPT) -> Iterator[Lake]:
     """The home's lake, provisioned from infra/lake.yaml as that is now."""
     with aws(home) as endpoint:
-        yield Lake(home, endpoint, provision.provision(endpoint, home.bucket, script=script))
+        with progress.step("bringing the lake's stack up to date"):
+            outputs = provision.provision(endpoint, home.bucket, script=script)
+        yield Lake(home, endpoint, outputs)
 
 
 @contextmanager
@@ -142,7 +173,8 @@ def database(folder: Path, *, shared: bool = False) -> Iterator[str]:
     with file_locks.exclusive(folder.with_suffix(".owner"), waiting_for=waiting_for) as owned:
         server = PostgresServer(folder, cleanup_mode=None)
         try:
-            server.start()
+            with progress.step("starting Airflow's database"):
+                server.start()
             yield server.get_uri(driver="psycopg2")
         finally:
             if owned:
@@ -222,7 +254,8 @@ def migrate(home: Home, folder: Path, environ: dict[str, str]) -> None:
     stamp, wanted = folder.with_suffix(".migrated"), (ROOT / "constraints.txt").read_text()
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    airflow(environ, home.logs / "migrate.log", "db", "migrate")
+    with progress.step("making the tables of Airflow's database, once"):
+        airflow(environ, home.logs / "migrate.log", "db", "migrate")
     stamp.write_text(wanted)
 
 

@@ -1,8 +1,10 @@
-"""Locks between commands, held on files: the holder's end, even by a kill, frees them."""
+"""Locks between commands, held on files that name the holder: the holder's end, even by a kill, frees them."""
 
 from __future__ import annotations
 
 import fcntl
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,17 +20,28 @@ def exclusive(path: Path, *, waiting_for: str | None = None) -> Iterator[bool]:
         waiting_for: who may hold it; with this it is waited for, and said so. Without, held elsewhere is False.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as lock:
+    with path.open("a+") as lock:
         yield take(lock, waiting_for=waiting_for)
 
 
 def take(lock: IO[str], *, waiting_for: str | None = None) -> bool:
-    """Lock an open file, as `exclusive` does, until it is closed."""
+    """Lock a file that is open to read and write, as `exclusive` does, until it is closed."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         if waiting_for is None:
             return False
-        print(f"waiting for {waiting_for}", flush=True)
+        lock.seek(0)
+        holder = lock.read().strip()
+        if holder:
+            waiting_for += f", process {holder}: it goes on by itself, or stop it with `kill {holder.split()[0]}`"
+        print(f"waiting for {waiting_for}", file=sys.stderr, flush=True)
         fcntl.flock(lock, fcntl.LOCK_EX)
+    lock.truncate(0)
+    print(os.getpid(), f"({_name()})", file=lock, flush=True)
     return True
+
+
+def _name() -> str:
+    """Return this command's name, as `run` of `make run`."""
+    return os.path.splitext(os.path.basename(sys.argv[0]))[0]  # noqa: PTH119, PTH122

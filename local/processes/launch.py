@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -34,6 +36,9 @@ class Server:
         stop_seconds: float,
         ready_seconds: float = READY_SECONDS,
         advice: str = "",
+        users: Path | None = None,
+        keep: Sequence[int] = (),
+        errors: Path | None = None,
     ) -> None:
         """Start `command` in the checkout and wait until it is ready.
 
@@ -44,18 +49,18 @@ class Server:
             stop_seconds: how long it may take to stop before it is killed.
             ready_seconds: how long it may take to start.
             advice: where to look if it does not start.
+            users: it lives as long as a process holds a lock on this file, see `tether.start`.
+            keep: file descriptors that it keeps open, likewise.
+            errors: file that its standard error is appended to; None: where this process's goes.
 
         Raises:
-            RuntimeError: it ended or was not ready in time. Its standard error is this process's.
+            RuntimeError: it ended or was not ready in time.
         """
         self._stop_seconds = stop_seconds
-        self.process = tether.start(
-            command,
-            environ,
-            stdout=subprocess.PIPE,
-            stderr=sys.stderr if _has_descriptor(sys.stderr) else None,
-            stop_seconds=stop_seconds,
-        )
+        with errors.open("ab") if errors else nullcontext(sys.stderr if _has_descriptor(sys.stderr) else None) as to:
+            self.process = tether.start(
+                command, environ, stdout=subprocess.PIPE, stderr=to, stop_seconds=stop_seconds, users=users, keep=keep
+            )
         endpoint = self._wait_until_ready(ready_seconds)
         if endpoint is None:
             ended = self.process.poll() is not None
@@ -63,7 +68,7 @@ class Server:
             found = f"that it ended with status {self.process.returncode}" if ended else "no word of it"
             raise RuntimeError(
                 f"expected {name} to be ready within {ready_seconds:g} s, found {found}: "
-                f"standard error has its reason{advice}"
+                f"{errors or 'standard error'} has its reason{advice}"
             )
         self.endpoint = endpoint
 
@@ -76,6 +81,12 @@ class Server:
     ) -> None:
         """Stop the server."""
         self.stop()
+
+    def leave(self) -> None:
+        """Let it go on without this process, for its other users; call `stop` no more."""
+        assert self.process.stdout
+        self.process.stdout.close()
+        self.process.poll()
 
     def stop(self) -> None:
         """Stop the server cleanly, or kill it if that takes too long; stopping twice is fine."""

@@ -1,10 +1,12 @@
-"""Run a command that ends when its parent does: `python -m local.processes.tether PARENT SECONDS COMMAND …`.
+"""Run a command that ends when its parent does, or the last user of a file: `python -m local.processes.tether …`.
 
-The command runs in a session of its own. Ctrl-C reaches its parent alone.
+Its arguments are PARENT SECONDS USERS COMMAND …; see `main`. The command runs in a session of its own. Ctrl-C reaches
+its parent alone.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -12,11 +14,13 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, Any
 
 from infra.checkout import ROOT
 
 STOP_SECONDS = 10
+_LOOK_SECONDS = 0.25
 
 
 def start(
@@ -26,8 +30,12 @@ def start(
     stdout: int | IO[Any],
     stderr: int | IO[Any] | None = None,
     stop_seconds: float = STOP_SECONDS,
+    users: Path | None = None,
+    keep: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start `command` in the checkout, in a process group that ends when this process does, were it by SIGKILL.
+
+    With `users` it ends instead as soon as no process holds a shared lock on that file.
 
     Args:
         command: its words.
@@ -35,13 +43,16 @@ def start(
         stdout: where its output goes, as of Popen.
         stderr: likewise; None: where this process's goes.
         stop_seconds: how long it may take to end, once this process is gone, before it is killed.
+        users: the file whose locks count; this process holds one already.
+        keep: file descriptors that stay open as long as the group lives, with their locks.
 
     Returns:
         The leader of the group, whose status is the command's; `end` ends them all.
     """
-    tethered = [sys.executable, "-m", "local.processes.tether", str(os.getpid()), str(stop_seconds), *command]
+    tethered = [sys.executable, "-m", "local.processes.tether", str(os.getpid()), str(stop_seconds), str(users or "")]
     return subprocess.Popen(
-        tethered,
+        [*tethered, *command],
+        pass_fds=keep,
         cwd=ROOT,
         env=environ,
         stdin=subprocess.DEVNULL,
@@ -69,22 +80,41 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
         os.killpg(process.pid, number)
 
 
-def main(parent: int, stop_seconds: float, command: list[str]) -> int:
-    """Run `command` unless `parent` is gone; once it is, end the whole process group. Returns the command's status."""
+def main(parent: int, stop_seconds: float, users: str, command: list[str]) -> int:
+    """Run `command`, and end the whole process group once `parent`, or the last of `users`, is gone.
+
+    Args:
+        parent: process id of the parent; if it is gone already, nothing is run.
+        stop_seconds: how long the group may take to end.
+        users: path of the file whose shared locks count in place of the parent; empty if the parent does.
+        command: its words.
+
+    Returns:
+        The command's status.
+    """
     if os.getppid() != parent:
         return 1
     # The command gets it too, and ends; `exec` gives the command its own answer to it.
     signal.signal(signal.SIGTERM, lambda number, frame: None)
     child = subprocess.Popen(command)
-    while True:
-        with suppress(subprocess.TimeoutExpired):
-            return child.wait(0.5)
-        if os.getppid() != parent:
-            os.killpg(0, signal.SIGTERM)
+    # Locked to the end once nobody uses it: whoever comes next waits until the command is gone.
+    with Path(users or os.devnull).open() as used:
+        while True:
             with suppress(subprocess.TimeoutExpired):
-                child.wait(stop_seconds)
-            os.killpg(0, signal.SIGKILL)
+                return child.wait(_LOOK_SECONDS)
+            if _is_unused(used) if users else os.getppid() != parent:
+                os.killpg(0, signal.SIGTERM)
+                with suppress(subprocess.TimeoutExpired):
+                    child.wait(stop_seconds)
+                os.killpg(0, signal.SIGKILL)
+
+
+def _is_unused(used: IO[str]) -> bool:
+    with suppress(BlockingIOError):
+        fcntl.flock(used, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]))
+    raise SystemExit(main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3], sys.argv[4:]))

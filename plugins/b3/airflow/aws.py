@@ -90,9 +90,10 @@ def _tell_crawl(context: Any, result: Any) -> None:
 
 def _tell_refine(context: Any, result: Any) -> None:
     task = context["task"]
-    sessions = task.script_args["--sessions"]
+    sessions = task.script_args["--sessions"].split(",")
+    what = f"{sessions[0]} is" if len(sessions) == 1 else f"{len(sessions)} sessions from {sessions[0]} on are"
     summaries.tell(
-        context["ti"], f"job {task.job_name}, run {result}, succeeded for {sessions}: {task.script_args['--target']}"
+        context["ti"], f"{what} refined, in {task.script_args['--target']}; job {task.job_name}, run {result}"
     )
 
 

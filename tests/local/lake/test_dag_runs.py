@@ -26,8 +26,11 @@ ENDLESS = """
     exec sleep 300
 """
 BRIEF = """
-    echo '{"task": "scrape", "state": "success", "error": null}'
-    echo '{"task": "upload", "state": "failed", "error": "NotB3Data: a web page"}'
+    echo '{"step": "starting Airflow"}'
+    echo '{"began": "scrape"}'
+    echo '{"task": "scrape", "state": "success", "summary": "landed: a file", "seconds": 0.5}'
+    echo '{"began": "upload"}'
+    echo '{"task": "upload", "state": "failed", "error": "NotB3Data: a web page", "seconds": 1.5}'
     exit $B3_STATUS
 """
 COMMAND = """
@@ -134,3 +137,26 @@ def test_tasks_are_told_as_they_end_and_the_status_says_whether_the_run_succeede
 
     assert told == [("scrape", "success", None), ("upload", "failed", "NotB3Data: a web page")]
     assert run.succeeded is succeeded
+
+
+def test_steps_and_tasks_are_told_as_they_begin(home, monkeypatch):
+    monkeypatch.setattr(setup, "AIRFLOW", airflow(home, BRIEF))
+    begun: list[dag_runs.Began] = []
+
+    with dag_runs.DagRun(home, environ(home, B3_STATUS="0"), "b3_daily", DATE, began=begun.append) as run:
+        ends = {end.task: (begun[-1].text, end.summary, end.seconds) for end in run}
+
+    assert begun == [
+        dag_runs.Began("starting Airflow", is_task=False),
+        dag_runs.Began("scrape", is_task=True),
+        dag_runs.Began("upload", is_task=True),
+    ]
+    assert ends == {"scrape": ("scrape", "landed: a file", 0.5), "upload": ("upload", None, 1.5)}
+
+
+def test_the_line_of_a_task_fits_the_terminal_and_is_whole_elsewhere():
+    end = dag_runs.TaskEnd("scrape", "success", summary="landed: s3://b3-lake/landing/quotes/A.ZIP\nmore", seconds=3.14)
+
+    assert end.line() == f"success   scrape{' ' * 40}  3.1 s  landed: s3://b3-lake/landing/quotes/A.ZIP"
+    assert end.line(80) == end.line()[:79] + "…"
+    assert end.line(200) == end.line()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from infra.checkout import ROOT
 from local.aws import credentials
@@ -69,14 +70,39 @@ def test_a_second_command_uses_the_aws_of_the_first(home):
     assert first.process.wait(30) == 0
 
 
-def test_the_first_command_stops_the_aws_only_when_the_second_has_left(home):
+def test_a_command_ends_at_once_though_another_goes_on_with_its_aws_which_ends_with_the_last(home):
     first = User(home)
     with servers.aws(home) as url:
         first.leave()
-        time.sleep(1)
-        assert first.process.poll() is None
+        assert first.process.wait(10) == 0
         assert buckets(url) == []
-    assert first.process.wait(30) == 0
+        assert servers.is_held(home)
+    assert not servers.is_held(home)
+    assert not (home.folder / "aws.url").exists()
+    with pytest.raises(EndpointConnectionError):
+        buckets(url)
+
+
+def test_the_aws_of_a_killed_command_goes_on_for_another(home):
+    first = User(home)
+    with servers.aws(home) as url:
+        first.kill()
+        time.sleep(1)
+        assert buckets(url) == []
+    assert not servers.is_held(home)
+
+
+def test_an_aws_that_only_a_killed_command_used_ends_by_itself(home):
+    first = User(home)
+    first.kill()
+
+    deadline = time.monotonic() + 30
+    while servers.is_held(home) and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+    assert not servers.is_held(home)
+    with pytest.raises(EndpointConnectionError):
+        buckets(first.url)
 
 
 def test_after_a_kill_the_next_command_starts_at_once_and_finds_what_was_there(home):

@@ -1,5 +1,6 @@
 """Processes that must not outlive the one that started them."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -52,7 +53,16 @@ def test_a_command_whose_parent_is_gone_already_is_not_started(tmp_path):
     gone = subprocess.Popen(["true"])
     gone.wait()
 
-    command = [sys.executable, "-m", "local.processes.tether", str(gone.pid), "1", "touch", str(tmp_path / "started")]
+    command = [
+        sys.executable,
+        "-m",
+        "local.processes.tether",
+        str(gone.pid),
+        "1",
+        "",
+        "touch",
+        str(tmp_path / "started"),
+    ]
     status = subprocess.run(command, cwd=ROOT, env=environ(), check=False, start_new_session=True).returncode
 
     assert status == 1
@@ -80,3 +90,32 @@ def test_the_components_of_the_ui_are_started_from_the_checkout(tmp_path: Path):
     process = tether.start(["pwd"], environ(), stdout=subprocess.PIPE)
 
     assert process.communicate(timeout=30)[0].decode().strip() == str(ROOT)
+
+
+def test_a_shared_command_outlives_its_parent_until_its_last_user_is_gone(tmp_path):
+    users = tmp_path / "users"
+    code = """
+        import fcntl, os, subprocess, sys
+        from pathlib import Path
+        from local.processes import tether
+
+        used = open(sys.argv[1], "a")
+        fcntl.flock(used, fcntl.LOCK_SH)
+        process = tether.start(
+            ["sh", "-c", "echo $$; exec sleep 300"], dict(os.environ), stdout=subprocess.PIPE, users=Path(sys.argv[1])
+        )
+        print(process.pid, process.stdout.readline().decode(), end="", flush=True)
+        sys.stdin.readline()
+    """
+    started = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), str(users)],
+        cwd=ROOT, env=environ(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    processes = [psutil.Process(int(pid)) for pid in started.stdout.readline().split()]
+    with users.open("a") as used:
+        fcntl.flock(used, fcntl.LOCK_SH)
+        started.kill()
+        started.wait()
+        assert not psutil.wait_procs(processes, timeout=1.5)[0], "another user is there"
+
+    assert not psutil.wait_procs(processes, timeout=15)[1]
