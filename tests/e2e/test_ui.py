@@ -145,11 +145,11 @@ def rows_of(lakes: Path, date: dt.date) -> str | None:
     return head["Metadata"]["rows"]
 
 
-def keys(lakes: Path) -> dict[str, str]:
+def keys(lakes: Path, data: str = "real") -> dict[str, str]:
     return {
         "region_name": DEFAULT_REGION,
         "aws_access_key_id": credentials.ACCESS_KEY_ID,
-        "aws_secret_access_key": credentials.secret(lakes / "real" / "aws"),
+        "aws_secret_access_key": credentials.secret(lakes / data / "aws"),
     }
 
 

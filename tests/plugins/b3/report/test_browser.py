@@ -1,61 +1,62 @@
-"""The page in a real browser: nothing is blocked, nothing fails, and something is drawn in light and dark."""
+"""The page in a real browser: nothing is blocked, nothing fails, everybody can use it, in light, dark and print."""
 
-import shutil
-import subprocess
-import zlib
 from pathlib import Path
 
 import pytest
 
 from b3.report.page import render
+from tests.browser import pages
+from tests.browser.pages import Page
 from tests.plugins.b3.report.sample import ORIGIN, figures
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium or google-chrome")
+pytestmark = pytest.mark.skipif(pages.BROWSER is None, reason="needs chromium or google-chrome")
+WAYS = {
+    "light": Page("", axe=True),
+    "dark": Page("", scheme="dark", axe=True),
+    "phone": Page("", width=390, axe=True),
+    "print": Page("", media="print"),
+}
 
 
-@pytest.fixture
-def shoot(tmp_path: Path):
-    """Draw the page in a colour scheme; returns the picture's bytes and what the browser said."""
-    page = tmp_path / "index.html"
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory):
+    """What the browser saw of the page in each way."""
+    folder = tmp_path_factory.mktemp("page")
+    page = folder / "index.html"
     page.write_bytes(render(figures(), ORIGIN, None))
-
-    def run(scheme: int, width: int) -> tuple[bytes, str]:
-        picture = tmp_path / f"{scheme}-{width}.png"
-        command = [
-            BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--enable-logging=stderr",
-            f"--user-data-dir={tmp_path / 'profile'}", f"--blink-settings=preferredColorScheme={scheme}",
-            f"--window-size={width},1200", f"--screenshot={picture}", page.as_uri(),
-        ]  # fmt: skip
-        said = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stderr
-        return picture.read_bytes(), said
-
-    return run
+    shown = [
+        Page(**{**vars(way), "url": page.as_uri(), "picture": str(folder / f"{name}.png")})
+        for name, way in WAYS.items()
+    ]
+    return folder, dict(zip(WAYS, pages.show(*shown), strict=True))
 
 
-def pixels(png: bytes) -> bytes:
-    """The rows of a picture, unpacked but still filtered: enough to see whether it is empty."""
-    found, at = b"", 8
-    while at < len(png):
-        length, kind = int.from_bytes(png[at : at + 4]), png[at + 4 : at + 8]
-        if kind == b"IDAT":
-            found += png[at + 8 : at + 8 + length]
-        at += 12 + length
-    return zlib.decompress(found)
+@pytest.mark.parametrize("way", WAYS)
+class TestThePage:
+    def test_is_shown_without_a_complaint_and_asks_for_nothing(self, seen, way):
+        assert seen[1][way].console == []
+        assert seen[1][way].elsewhere == []
+
+    def test_says_which_session_it_is_of(self, seen, way):
+        assert "session of Thursday, 14 March 2024" in seen[1][way].text
+
+    def test_has_nothing_that_a_screen_reader_or_a_keyboard_cannot_use(self, seen, way):
+        assert seen[1][way].serious == []
 
 
-@pytest.mark.parametrize("width", [390, 1200])
-def test_the_page_is_drawn_without_a_complaint(shoot, width):
-    (light, said), (dark, also_said) = (shoot(scheme, width) for scheme in (1, 0))
+def test_it_looks_different_in_the_dark(seen):
+    folder: Path = seen[0]
 
-    assert "CONSOLE" not in said + also_said
-    for picture in (light, dark):
-        assert len(set(pixels(picture))) > 100
-    assert light != dark
+    assert (folder / "light.png").read_bytes() != (folder / "dark.png").read_bytes()
 
 
-def test_a_complaint_would_be_seen(shoot, tmp_path):
-    page = render(figures(), ORIGIN, None).replace(b"</main>", b"<script>console.log(1)</script></main>")
-    (tmp_path / "index.html").write_bytes(page)
+def test_what_is_wrong_with_a_page_would_be_seen(tmp_path):
+    bad = tmp_path / "index.html"
+    page = render(figures(), ORIGIN, None)
+    tag = b"<img src='x.png'><script>console.log(1)</script><img src='http://example.invalid/x.png'></main>"
+    bad.write_bytes(page.replace(b"</main>", tag))
 
-    assert "CONSOLE" in shoot(1, 400)[1]
+    (seen,) = pages.show(Page(bad.as_uri(), axe=True))
+
+    assert any("Content Security Policy" in line for line in seen.console)
+    assert any("image-alt" in line for line in seen.serious)
