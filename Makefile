@@ -19,7 +19,7 @@ AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
 .PHONY: help setup run history rebuild verify status reset diff report query connect ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
-  doctor structure audit constraints clean test-faults faults
+  doctor structure audit constraints clean test-faults faults pictures test-readme
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +87,12 @@ test-mwaa: ## The DAGs under each Airflow that MWAA has, laid out as there: [VER
 cost: setup ## What it costs on AWS, into docs/cost.md: [MEASURE=YYYY-MM-DD]
 	@[ -z "$$GIVEN_MEASURE" ] || $(PYTHON) -m local.cost.measure "$$GIVEN_MEASURE"
 	@$(PYTHON) -m local.cost.report
+
+pictures: setup ## The pictures of docs/images anew: Airflow's pages and the report, from a simulated lake; needs chromium
+	@B3_PICTURES=docs/images $(PYTHON) -m pytest tests/e2e/test_pictures.py
+
+test-readme: setup ## The README's commands in a fresh clone with an empty home, and their output
+	@$(PYTHON) -m pytest tests/e2e/test_readme.py
 
 bench: setup ## The parser against others, as ratios; what one more day costs in a lake of 1, 250 and 2,500 days
 	@$(PYTHON) -m bench

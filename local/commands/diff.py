@@ -16,6 +16,7 @@ from b3.quotes import corrections, landed_versions
 from b3.quotes.corrections import Change, Correction
 from b3.quotes.landed_versions import LandedVersion
 from local.lake import servers, session_given, source
+from local.processes import readers
 
 # Changes of each kind that are printed; the rest is counted.
 SHOWN = 20
@@ -121,4 +122,4 @@ def _line(change: Change) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(readers.run(main))

@@ -17,6 +17,7 @@ from b3.site.addresses import QUOTES_HOST
 from infra.checkout import ROOT
 from local import setup
 from local.doctor import machine
+from local.processes import readers
 
 if TYPE_CHECKING:
     from local.lake.source import Source
@@ -91,6 +92,6 @@ def _ask_addresses(exchange: str) -> bool:
 
 if __name__ == "__main__":
     try:
-        raise SystemExit(main())
+        raise SystemExit(readers.run(main))
     except KeyboardInterrupt:
         raise SystemExit(130) from None

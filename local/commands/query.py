@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
 from local.lake import query_client, query_formats, servers, source
 from local.lake.analyses import Asked, NotInTheLake
+from local.processes import readers
 
 
 class Output(NamedTuple):
@@ -52,9 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
             asked.check_found(lake, answer)
             count = write(answer, output)
     except BrokenPipeError:
-        # Who reads has seen enough, as `head` has. Python would fail again when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        raise
     except NotInTheLake as error:
         print(f"query: {error}", file=sys.stderr)
         return 1
@@ -150,4 +148,4 @@ def write(answer: query_client.Answer, output: Output) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(readers.run(main))

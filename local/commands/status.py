@@ -11,6 +11,7 @@ from b3.lake.layout import Lake
 from b3.verify import inventory
 from local.lake import home, remove, servers
 from local.lake.home import Home
+from local.processes import readers
 
 TABLES = {
     "quotes, raw": layout.RAW_QUOTES_TABLE,
@@ -65,4 +66,4 @@ def _sessions(dates: list[dt.date]) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(readers.run(main))

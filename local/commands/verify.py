@@ -14,6 +14,7 @@ from b3.lake.layout import Lake
 from b3.verify.inventory import Days
 from b3.verify.lake import verify
 from local.lake import servers, source
+from local.processes import readers
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,4 +54,4 @@ def show(lake: servers.Lake, period: Days) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(readers.run(main))

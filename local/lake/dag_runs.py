@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -152,6 +153,8 @@ def interrupt_on_signals() -> None:
 def _interrupt(number: int, frame: FrameType | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # Not by print: the signal may have come in the middle of one.
+    os.write(2, b"\nending what runs; a few seconds\n")
     raise KeyboardInterrupt
 
 
