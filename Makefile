@@ -18,7 +18,7 @@ $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
 AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
-.PHONY: help setup run history rebuild verify status reset diff report query connect ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
+.PHONY: help setup run history rebuild verify status reset diff report query connect notebook ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
   doctor structure audit constraints clean test-faults faults pictures test-readme
 
 help: ## List the commands
@@ -58,6 +58,10 @@ query: setup ## Ask the local lake: SQL="SELECT …" or FILE=path.sql [DATE=…]
 connect: setup ## How pandas, DuckDB and others reach the local lake; eval "$$(make -s connect)" sets a shell: [EXCHANGE=simulated]
 	@exec env PYTHONPATH=plugins .venv/bin/python -m local.commands.connect --exchange="$$GIVEN_EXCHANGE"
 
+notebook: setup ## notebooks/market.ipynb over the local lake, in JupyterLab on 127.0.0.1; Ctrl-C ends it: [EXCHANGE=simulated]
+	@$(PYTHON3) -m local.setup notebook
+	@exec env PYTHONPATH=plugins .venv/bin/python -m local.commands.notebook --exchange="$$GIVEN_EXCHANGE"
+
 ui: setup ## Airflow's UI over the same lake, with its scheduler; Ctrl-C ends it: [EXCHANGE=…]
 	@exec env PYTHONPATH=plugins .venv/bin/python -m local.commands.ui --exchange "$$GIVEN_EXCHANGE"
 
@@ -69,6 +73,7 @@ doctor: ## What this machine lacks, and whether B3's addresses are as the parser
 	@PYTHONPATH=plugins $(PYTHON3) -m local.commands.doctor --exchange "$$GIVEN_EXCHANGE"
 
 test: lint ## Linters, then every test but those of test-compose and test-mwaa, and the slow faults: [TESTS=tests/plugins]
+	@$(PYTHON3) -m local.setup notebook
 	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not slow" $$GIVEN_TESTS
 
 test-dags: setup ## Whether the DAGs import and are wired as they should be, and nothing else

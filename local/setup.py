@@ -2,9 +2,9 @@
 
 Three, because their needs contradict each other: Airflow (`.venv`, Python 3.12 as on MWAA), the AWS emulator
 (`.venv-aws`: it pins botocore) and Spark (`.venv-spark`, Python 3.11 as on Glue). More are made by the commands that
-need them: for the template checker, for a browser in tests, and for the benchmarks' peers, of which one needs an old
-polars. Each is stamped with a hash of what it was made from, so a second call is instant and a changed lock file makes
-it anew. Needs nothing but Python.
+need them: for the template checker, for a browser in tests, for the notebook, and for the benchmarks' peers, of which
+one needs an old polars. Each is stamped with a hash of what it was made from, so a second call is instant and a changed
+lock file makes it anew. Needs nothing but Python.
 """
 
 from __future__ import annotations
@@ -70,10 +70,13 @@ BENCH_B3FILEPARSER = Environment(
 BROWSER = Environment(
     "browser", ROOT / ".venv-browser", ("3.12", "3.11"), (ROOT / "tests" / "browser" / "requirements.txt",)
 )
+NOTEBOOK = Environment(
+    "notebook", ROOT / ".venv-notebook", ("3.12", "3.11"), (ROOT / "notebooks" / "requirements.txt",)
+)
 AIRFLOW_COMMAND = AIRFLOW.folder / "bin" / "airflow"
 DEFAULT = (AIRFLOW, AWS, SPARK)
 ENVIRONMENTS = {
-    environment.name: environment for environment in (*DEFAULT, CHECKOV, BROWSER, BENCH, BENCH_B3FILEPARSER)
+    environment.name: environment for environment in (*DEFAULT, CHECKOV, BROWSER, BENCH, BENCH_B3FILEPARSER, NOTEBOOK)
 }
 
 

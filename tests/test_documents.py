@@ -15,7 +15,7 @@ DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "local/exchange/README.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
-FOLDERS = ("bench", "dags", "docker", "docs", "include", "infra", "local", "plugins", "tests", ".github")
+FOLDERS = ("bench", "dags", "docker", "docs", "include", "infra", "local", "notebooks", "plugins", "tests", ".github")
 # A path from the top of the checkout; what follows a placeholder as <name> is not looked at.
 PATH = re.compile(rf"(?<![\w/.-])(?:{'|'.join(map(re.escape, FOLDERS))})/[\w./*-]*")
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -11,7 +11,7 @@ from local.mwaa.versions import VERSIONS
 from local.setup import find_uv
 
 PIP_AUDIT = "pip-audit==2.9.0"
-_OTHERS = ("local/aws/requirements.txt", "local/aws/spark-requirements.txt")
+_OTHERS = ("local/aws/requirements.txt", "local/aws/spark-requirements.txt", "notebooks/requirements.txt")
 
 
 def locked_sets() -> list[Path]:

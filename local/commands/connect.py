@@ -54,21 +54,25 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def lines(lake: servers.Lake) -> list[str]:
-    """Return the lines that make a shell's programs use a lake; what is for a person alone is a comment."""
-    variables = {
+def variables(lake: servers.Lake) -> dict[str, str]:
+    """Return the environment variables with which a program uses a lake."""
+    return {
         "AWS_ENDPOINT_URL": lake.endpoint,
         **credentials.environment(lake.home.aws),
         "B3_LAKE_BUCKET": lake.outputs["LakeBucket"],
         "B3_GLUE_DATABASE": lake.outputs["GlueDatabase"],
         "B3_ATHENA_WORKGROUP": lake.outputs["AthenaWorkgroup"],
     }
+
+
+def lines(lake: servers.Lake) -> list[str]:
+    """Return the lines that make a shell's programs use a lake; what is for a person alone is a comment."""
     return [
         f"# The {lake.home.data} lake in {lake.home.folder}. For this shell: "
         f'eval "$(make -s connect EXCHANGE={"simulated" if lake.home.data == "simulated" else "live"})"',
         f"# The key is from {credentials.file_of(lake.home.aws)}, which only you can read; examples: docs/connect.md",
         f"unset {' '.join(UNSET)}",
-        *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
+        *(f"export {name}={shlex.quote(value)}" for name, value in variables(lake).items()),
     ]
 
 

@@ -30,6 +30,7 @@ def main(airflow_date: str, local_date: str) -> int:
     _resolve(ROOT / "infra" / "checkov-requirements.in", ROOT / "infra" / "checkov-requirements.txt", local_date)
     browser = ROOT / "tests" / "browser"
     _resolve(browser / "requirements.in", browser / "requirements.txt", local_date)
+    _resolve(ROOT / "notebooks" / "requirements.in", ROOT / "notebooks" / "requirements.txt", local_date)
     for name in ("requirements", "b3fileparser-requirements"):
         _resolve(ROOT / "bench" / f"{name}.in", ROOT / "bench" / f"{name}.txt", local_date)
     return 0
