@@ -19,7 +19,7 @@ AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
 .PHONY: help setup run history rebuild verify status reset diff report query connect notebook ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
-  doctor structure audit constraints clean test-faults faults pictures test-readme
+  doctor structure columns audit constraints clean test-faults faults pictures test-readme
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -113,6 +113,9 @@ lint: ## Linters, formatting, types, templates
 
 structure: ## Draw what imports what, from the code, into docs/architecture.md
 	@$(PYTHON3) -m local.commands.structure
+
+columns: setup ## Write the columns of infra/lake.yaml, in both languages, into docs/tables.md
+	@$(PYTHON) -m local.commands.columns
 
 faults: setup ## Write docs/faults.md from the tests in tests/faults
 	@$(PYTHON) -m tests.faults.document

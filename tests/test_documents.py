@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from local.commands import columns
 from tests.faults import document as faults
 from tests.infra.templates import LAKE, load
 from tests.makefile import TARGETS
@@ -105,6 +106,12 @@ class TestTheTables:
         former = re.match(r"\s*The columns of (\w+), and:", section)
         before = re.search(rf"^## {former[1]}\n(.*?)(?=^## )", self.TEXT, re.MULTILINE | re.DOTALL) if former else None
         return f"{before[1] if before else ''}\n{section}"
+
+
+def test_the_columns_in_both_languages_are_those_of_the_template():
+    text = (ROOT / columns.DOCUMENT).read_text()
+
+    assert columns.with_columns(text, load(LAKE)) == text, "run `make columns`"
 
 
 def test_the_table_of_faults_is_that_of_the_tests():

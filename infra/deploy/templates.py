@@ -35,6 +35,9 @@ _Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_st
 def read(path: Path) -> tuple[dict[str, Any], str]:
     """Return a template's content, and its text as CloudFormation takes it in a request.
 
+    GetTemplate gives a question mark for every character that is not ASCII, and each deploy would find a change. So a
+    template that says such characters, other than in comments, is sent as JSON, which escapes them.
+
     Raises:
         DeployError: the file is not there, or too large.
     """
@@ -43,7 +46,8 @@ def read(path: Path) -> tuple[dict[str, Any], str]:
     except FileNotFoundError:
         raise DeployError(f"expected a template {path}, found nothing: take a whole checkout") from None
     content = parse(text)
-    return content, text if len(text.encode()) <= INLINE_LIMIT else small(content)
+    escapes = not json.dumps(content, ensure_ascii=False).isascii()
+    return content, small(content) if escapes or len(text.encode()) > INLINE_LIMIT else text
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -55,12 +59,12 @@ def parse(text: str) -> dict[str, Any]:
 
 
 def small(template: dict[str, Any]) -> str:
-    """A template as JSON of the fewest bytes.
+    """A template as JSON of the fewest bytes, all of them ASCII.
 
     Raises:
         DeployError: CloudFormation would not take it in a request.
     """
-    body = json.dumps(template, separators=(",", ":"), ensure_ascii=False)
+    body = json.dumps(template, separators=(",", ":"))
     if len(body.encode()) > INLINE_LIMIT:
         raise DeployError(
             f"expected a template of at most {INLINE_LIMIT} bytes, which CloudFormation takes inline, found "

@@ -11,10 +11,11 @@ from botocore.exceptions import ClientError
 
 from b3 import settings
 from b3.indexes import portfolio
-from b3.lake import layout
+from b3.lake import athena, layout
 from b3.quotes import cotahist
 from b3.sectors import workbook
 from infra.checkout import sql
+from local.commands.columns import SEPARATOR, declared
 from local.lake import provision
 from tests.infra.templates import LAKE, load, strings
 
@@ -95,6 +96,15 @@ class TestTables:
 
         assert keys == [("trade_date", "date"), ("ticker", "string")]
         assert not {"trade_date", "ticker"} & dict(columns(properties["IndexStocks"])).keys()
+
+    def test_every_column_is_explained_in_both_languages_as_far_as_glue_keeps_it(self, template, properties):
+        explained = list(declared(template))
+        comments = [f"{column.english}{SEPARATOR}{column.portuguese}" for column in explained]
+
+        assert {column.table for column in explained} == {properties[table]["TableInput"]["Name"] for table in TABLES}
+        assert [comment for comment in comments if len(comment.encode()) > 255] == []
+        assert [column for column in explained if column.english == column.portuguese] == []
+        assert all(column.english.strip() and column.portuguese.strip() for column in explained)
 
     def test_shared_columns_are_explained_alike(self, properties):
         raw, refined = (
@@ -388,6 +398,19 @@ def derived(outputs) -> settings.Settings:
 
 
 class TestTheStack:
+    def test_athena_describes_the_columns_in_both_languages(self, outputs, client):
+        """CloudFormation gets the accents escaped: they arrive as they are in the template."""
+        asked = client("athena")
+        execution = athena.execute(
+            asked, "DESCRIBE quotes", outputs["GlueDatabase"], outputs["AthenaWorkgroup"], poll_seconds=0.1
+        )
+        answer = asked.get_query_results(QueryExecutionId=execution["QueryExecutionId"])["ResultSet"]["Rows"]
+        described = [row["Data"][0]["VarCharValue"].split("\t") for row in answer]
+        comments = {parts[0].strip(): parts[2].strip() for parts in described if len(parts) == 3}
+
+        assert comments["ticker"] == "Trading code / Código de negociação"
+        assert comments["trade_date"] == "Session / Data do pregão"
+
     """Made for real, on the local AWS."""
 
     def test_its_outputs_are_the_settings(self, outputs, derived):
