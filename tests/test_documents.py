@@ -13,7 +13,10 @@ from tests.makefile import TARGETS
 from tests.places import ROOT
 
 DOCUMENTS = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "local/exchange/README.md")),
+    *(
+        ROOT / name
+        for name in ("README.md", "README.pt-BR.md", "CONTRIBUTING.md", "CHANGELOG.md", "local/exchange/README.md")
+    ),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 FOLDERS = ("bench", "dags", "docker", "docs", "include", "infra", "local", "notebooks", "plugins", "tests", ".github")
