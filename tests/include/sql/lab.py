@@ -178,7 +178,7 @@ def _arrow(glue: str) -> pa.DataType:
     }[glue]  # fmt: skip
 
 
-def asset_class(market_type: str, specification: str, isin: str) -> str:
+def asset_class(market_type: str, specification: str, isin: str, bdi_code: str) -> str:
     if market_type in ("070", "080"):
         return "option"
     if market_type not in ("010", "017", "020"):
@@ -187,6 +187,8 @@ def asset_class(market_type: str, specification: str, isin: str) -> str:
         return "unit"
     if isin[6:9] in ("ACN", "ARN") and " REC" not in specification:
         return "stock"
+    if bdi_code == "12":
+        return "fii"
     return "bdr" if specification.startswith("DR") else "fund"
 
 
@@ -224,7 +226,7 @@ def quotes(day: dt.date, roots: set[str], *, options: bool) -> list[dict[str, An
         row |= {f"unit_{name}": row[name] / factor for name in PRICES}
         row["change_pct"] = price_change(row["open"], row["close"])
         row["days_to_expiry"] = (row["expiry_date"] - day).days if row["expiry_date"] else None
-        row["asset_class"] = asset_class(row["market_type"], row["specification"], row["isin"])
+        row["asset_class"] = asset_class(row["market_type"], row["specification"], row["isin"], row["bdi_code"])
         rows.append(row)
     return rows
 
