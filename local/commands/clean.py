@@ -13,6 +13,7 @@ from local.lake.home import REAL, SIMULATED, base
 def main() -> int:
     """Remove everything that the other commands made; what else lies in B3_LOCAL_HOME is left alone."""
     lakes = [base() / data for data in (REAL, SIMULATED)]
+    remove.wait_for_aws(lakes)
     used = remove.in_use(lakes)
     if used:
         print(f"clean: a command still uses {used}: end it, then try again", file=sys.stderr)

@@ -122,4 +122,4 @@ def _line(change: Change) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(readers.run(main))
+    raise SystemExit(readers.run(main, left=0))

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from b3.calendar import sessions
 from local.aws.glue import spark
 from local.lake import dag_runs, home, progress, query_client, servers, source
+from local.processes import readers
 
 DAG = "b3_history"
 TASKS = 7  # without the checks
@@ -149,4 +150,4 @@ def run(chosen: source.Source, first: int, last: int, conf: Mapping[str, bool] |
 
 if __name__ == "__main__":
     dag_runs.interrupt_on_signals()
-    raise SystemExit(main())
+    raise SystemExit(readers.run(main))

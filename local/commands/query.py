@@ -148,4 +148,4 @@ def write(answer: query_client.Answer, output: Output) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(readers.run(main))
+    raise SystemExit(readers.run(main, left=0))

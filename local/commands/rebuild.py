@@ -25,6 +25,7 @@ from local.aws.glue import spark
 from local.lake import dag_runs, home, progress, servers, source
 from local.lake.home import Home
 from local.lake.source import Source
+from local.processes import readers
 
 DAILY, HISTORY = "b3_daily", "b3_history"
 
@@ -173,4 +174,4 @@ def run(lake_home: Home, period: Days, accepted: Mapping[str, bool]) -> int:
 
 if __name__ == "__main__":
     dag_runs.interrupt_on_signals()
-    sys.exit(main())
+    sys.exit(readers.run(main))

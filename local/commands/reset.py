@@ -23,6 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     if lake is None or not lake.aws.exists():
         print("reset: there is no lake")
         return 0
+    remove.wait_for_aws([lake.folder])
     used = remove.in_use([lake.folder])
     if used:
         print(f"reset: a command still uses {used}: end it, then try again", file=sys.stderr)

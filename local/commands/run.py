@@ -16,6 +16,7 @@ from b3.report.figures import for_session
 from infra.checkout import ROOT
 from local.lake import dag_runs, home, progress, provision, query_client, servers, session_given, source
 from local.lake.home import Home
+from local.processes import readers
 
 DAG = "b3_daily"
 
@@ -133,18 +134,18 @@ def _run_dag(
                 _tell(end, date)
     watch.lap("tasks")
     outcome = "no task failed" if run.succeeded else "FAILED"
-    print(f"{DAG} {date}: {outcome}; Airflow's log: {dag_runs.short(run.log)}")
+    readers.tell(f"{DAG} {date}: {outcome}; Airflow's log: {dag_runs.short(run.log)}")
     return run.succeeded
 
 
 def _tell(end: dag_runs.TaskEnd, date: dt.date) -> None:
     columns = shutil.get_terminal_size().columns - 2 if sys.stdout.isatty() else None
-    print(f"  {end.line(columns)}", flush=True)
+    readers.tell(f"  {end.line(columns)}")
     if end.error:
-        print(f"      {end.error}", flush=True)
+        readers.tell(f"      {end.error}")
     for name, key in CONF.items():
         if key in (end.error or ""):
-            print(f"      here that is: make run DATE={date} ACCEPT={name}", flush=True)
+            readers.tell(f"      here that is: make run DATE={date} ACCEPT={name}")
 
 
 def _report(lake: servers.Lake, date: dt.date) -> None:
@@ -164,4 +165,4 @@ def _report(lake: servers.Lake, date: dt.date) -> None:
 
 if __name__ == "__main__":
     dag_runs.interrupt_on_signals()
-    raise SystemExit(main())
+    raise SystemExit(readers.run(main))

@@ -66,4 +66,4 @@ def _sessions(dates: list[dt.date]) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(readers.run(main))
+    raise SystemExit(readers.run(main, left=0))

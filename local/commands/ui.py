@@ -90,9 +90,7 @@ def serve(chosen: source.Source, port: int) -> int:
         print("ui: Nothing starts by schedule here: `Next Run` is what a deployed lake would do. Ctrl-C ends it.")
         key = credentials.file_of(where.aws)
         print(f"ui: for another AWS client: AWS_ENDPOINT_URL={lake.endpoint} AWS_SHARED_CREDENTIALS_FILE={key}")
-        print(
-            "ui: Runs of `make run` and `make history` are not listed here; what they wrote is in the lake."
-        )
+        print("ui: Runs of `make run` and `make history` are not listed here; what they wrote is in the lake.")
         print(f"ui: logs in {where.logs}", flush=True)
         while True:
             _check_alive(components, where)

@@ -46,7 +46,8 @@ class Reporter:
         if error is not None:
             kind = f"{type(error).__name__}: " if isinstance(error, BaseException) else ""
             words = "; ".join([f"{kind}{error}", *getattr(error, "__notes__", [])])
-        seconds = time.monotonic() - self._began[task] if task in self._began else 0.0
+        began = self._began.pop(task, None)
+        seconds = time.monotonic() - began if began is not None else 0.0
         self._write(task=task, state=state, error=words, summary=summary, seconds=seconds)
 
     def _write(self, **event: object) -> None:

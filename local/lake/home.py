@@ -10,6 +10,8 @@ from infra.checkout import ROOT
 
 REAL = "real"
 SIMULATED = "simulated"
+# Below a home: who uses its AWS holds a shared lock on the one, its AWS itself an exclusive lock on the other.
+USERS, OWNER = "aws.users", "aws.owner"
 
 
 @dataclass(frozen=True)

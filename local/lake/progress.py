@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -60,7 +61,9 @@ class Activity:
         """Begin to show."""
         if self._console.is_terminal:
             columns = SpinnerColumn("line"), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
-            self._shown = Progress(*columns, console=self._console, transient=True)
+            # Else what is printed into a file would come to the terminal.
+            answers = sys.stdout.isatty()
+            self._shown = Progress(*columns, console=self._console, transient=True, redirect_stdout=answers)
             self._shown.start()
         return self
 

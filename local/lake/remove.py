@@ -5,14 +5,39 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from local.lake.home import OWNER, USERS
 from local.processes import file_locks
 
 _PATIENCE_SECONDS = 20
+_ENDING_SECONDS = 40  # longer than a running Glue job may take to end
+
+
+def wait_for_aws(lakes: Iterable[Path]) -> None:
+    """Wait until the AWS of lakes that nobody uses any more has ended: after a kill or Ctrl-C that takes a while."""
+    deadline = time.monotonic() + _ENDING_SECONDS
+    for lake in lakes:
+        told = False
+        while time.monotonic() < deadline and _is_ending(lake):
+            if not told:
+                print(f"waiting until the local AWS on {lake} has ended", file=sys.stderr, flush=True)
+                told = True
+            time.sleep(0.1)
+
+
+def _is_ending(lake: Path) -> bool:
+    if not (lake / USERS).exists():
+        return False
+    with file_locks.exclusive(lake / OWNER) as ended:
+        if ended:
+            return False
+    with (lake / USERS).open("a") as users:
+        return not file_locks.is_shared(users)
 
 
 def in_use(lakes: Iterable[Path]) -> Path | None:

@@ -6,6 +6,7 @@ import fcntl
 import json
 import logging
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlsplit
 
 import boto3
 
@@ -21,12 +23,13 @@ from local import setup
 from local.aws import credentials, launch
 from local.aws.context import DEFAULT_REGION
 from local.lake import ports, progress, provision, source
-from local.lake.home import SIMULATED, Home
+from local.lake.home import OWNER, SIMULATED, USERS, Home
 from local.processes import file_locks
 
 _PATIENCE_SECONDS = 60
 _LOOK_SECONDS = 0.1
-_OWNER, _NOTE = "aws.owner", "aws.url"
+_NOTE = "aws.url"
+_ENDING = "waiting until the local AWS has ended"
 # The simulated exchange makes a year's file when it is asked for, and sends nothing meanwhile.
 _SIMULATED_TIMEOUT = 300
 
@@ -46,8 +49,8 @@ def aws(home: Home) -> Iterator[str]:
 
     It runs until the last command that uses it has ended, whoever started it.
     """
-    with (home.folder / "aws.users").open("a") as users:
-        fcntl.flock(users, fcntl.LOCK_SH)
+    with (home.folder / USERS).open("a") as users:
+        _use(users)
         endpoint, server = _find_or_start_aws(home)
         try:
             _sign_for(home)
@@ -58,60 +61,69 @@ def aws(home: Home) -> Iterator[str]:
                 server.leave()
 
 
+def _use(users: IO[str]) -> None:
+    with suppress(BlockingIOError):
+        fcntl.flock(users, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return
+    with progress.step(_ENDING):
+        fcntl.flock(users, fcntl.LOCK_SH)
+
+
 def _find_or_start_aws(home: Home) -> tuple[str, launch.Server | None]:
     """Return the URL of the home's AWS, and the server if it was started here; it holds the lock aws.owner."""
     note = home.folder / _NOTE
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    # Another command may wait for the end of a killed one's, and then start it.
+    deadline = time.monotonic() + 3 * _PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        with (home.folder / _OWNER).open("a+") as lock:
+        with (home.folder / OWNER).open("a+") as lock:
             if file_locks.take(lock):
                 server = _start_aws(home, keep=lock.fileno())
                 _write(note, server.endpoint)
                 return server.endpoint, server
-        # There is none yet while another command starts it.
-        if note.exists():
-            return note.read_text(), None
+        # While another command starts it there is no note yet, or that of the one before.
+        with suppress(FileNotFoundError):
+            endpoint = note.read_text()
+            if _answers(endpoint):
+                return endpoint, None
         time.sleep(_LOOK_SECONDS)
     raise RuntimeError(
-        f"expected the local AWS of another command, found no address in {note}: end that command, and try again"
+        f"expected the local AWS of another command, found no address in {note} that answers: end that command, and "
+        "try again"
     )
+
+
+def _answers(endpoint: str) -> bool:
+    address = urlsplit(endpoint)
+    with suppress(OSError), socket.create_connection((address.hostname, address.port), timeout=1):
+        return True
+    return False
 
 
 def _start_aws(home: Home, keep: int) -> launch.Server:
     _wait_for_orphan(home)
     with progress.step("starting the local AWS"):
-        return launch.start(home.aws, port=ports.chosen("B3_AWS_PORT"), users=home.folder / "aws.users", keep=[keep])
+        return launch.start(home.aws, port=ports.chosen("B3_AWS_PORT"), users=home.folder / USERS, keep=[keep])
 
 
 def _leave(home: Home, users: IO[str]) -> None:
     """Use the home's AWS no longer; if nobody else does, wait until it has ended."""
     fcntl.flock(users, fcntl.LOCK_UN)
-    while not _has_ended(home) and not _is_used(users):
-        time.sleep(_LOOK_SECONDS)
+    with progress.Activity() as activity:
+        activity.begin(_ENDING, brief=True)
+        while not _has_ended(home) and not file_locks.is_shared(users):
+            time.sleep(_LOOK_SECONDS)
 
 
 def _has_ended(home: Home) -> bool:
-    with file_locks.exclusive(home.folder / _OWNER) as ended:
+    with file_locks.exclusive(home.folder / OWNER) as ended:
         if ended:
             (home.folder / _NOTE).unlink(missing_ok=True)
         return ended
 
 
-def _is_used(users: IO[str]) -> bool:
-    """Return whether another command uses it. While it ends, it holds the lock itself: then nobody does."""
-    try:
-        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        with suppress(BlockingIOError):
-            fcntl.flock(users, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return True
-    fcntl.flock(users, fcntl.LOCK_UN)
-    return False
-
-
 def is_held(home: Home) -> bool:
     """Return whether another command runs the home's AWS."""
-    with file_locks.exclusive(home.folder / _OWNER) as free:
+    with file_locks.exclusive(home.folder / OWNER) as free:
         return not free
 
 

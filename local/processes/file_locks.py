@@ -42,6 +42,21 @@ def take(lock: IO[str], *, waiting_for: str | None = None) -> bool:
     return True
 
 
+def is_shared(lock: IO[str]) -> bool:
+    """Return whether other processes hold a shared lock on a file that this one does not lock."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:  # one process alone has it
+            return False
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        return True
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    return False
+
+
 def _name() -> str:
     """Return this command's name, as `run` of `make run`."""
     return os.path.splitext(os.path.basename(sys.argv[0]))[0]  # noqa: PTH119, PTH122

@@ -67,8 +67,7 @@ class Server:
             self.stop()
             found = f"that it ended with status {self.process.returncode}" if ended else "no word of it"
             raise RuntimeError(
-                f"expected {name} to be ready within {ready_seconds:g} s, found {found}: "
-                f"{errors or 'standard error'} has its reason{advice}"
+                f"expected {name} to be ready within {ready_seconds:g} s, found {found}: {_reason(errors)}{advice}"
             )
         self.endpoint = endpoint
 
@@ -109,6 +108,13 @@ class Server:
                 if found := _READY.search(said):
                     return found[1].decode()
         return None
+
+
+def _reason(errors: Path | None) -> str:
+    if errors is None:
+        return "standard error has its reason"
+    lines = errors.read_text(errors="replace").splitlines()
+    return f"{lines[-1] if lines else 'no reason'} ({errors})"
 
 
 def _has_descriptor(stream: object) -> bool:

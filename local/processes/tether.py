@@ -44,7 +44,7 @@ def start(
         stderr: likewise; None: where this process's goes.
         stop_seconds: how long it may take to end, once this process is gone, before it is killed.
         users: the file whose locks count; this process holds one already.
-        keep: file descriptors that stay open as long as the group lives, with their locks.
+        keep: file descriptors that stay open as long as the leader lives, with their locks.
 
     Returns:
         The leader of the group, whose status is the command's; `end` ends them all.

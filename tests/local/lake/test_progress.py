@@ -45,6 +45,17 @@ def on_a_terminal():
     return said.decode()
 
 
+def test_an_answer_goes_into_a_file_though_the_steps_go_to_a_terminal(tmp_path):
+    ours, terminal = pty.openpty()
+    with (tmp_path / "out").open("wb") as out:
+        done = subprocess.run(command(), cwd=ROOT, stdout=out, stderr=terminal, check=True, timeout=60)
+    os.close(terminal)
+    os.close(ours)
+
+    assert done.returncode == 0
+    assert (tmp_path / "out").read_text() == "answer\n"
+
+
 def test_without_a_terminal_a_step_is_a_line_on_standard_error_and_what_is_told_at_its_end_is_left_out():
     done = subprocess.run(command(), cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
 

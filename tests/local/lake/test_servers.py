@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from botocore.exceptions import EndpointConnectionError
 
 from infra.checkout import ROOT
 from local.aws import credentials
-from local.lake import servers
+from local.lake import remove, servers
 from local.lake.home import Home
 from local.lake.source import Source
+from local.processes import file_locks
 
 USER = """
     import sys, time
@@ -92,17 +94,38 @@ def test_the_aws_of_a_killed_command_goes_on_for_another(home):
     assert not servers.is_held(home)
 
 
-def test_an_aws_that_only_a_killed_command_used_ends_by_itself(home):
+def test_an_aws_that_only_a_killed_command_used_ends_by_itself_and_what_removes_the_lake_waits_for_it(home, capsys):
     first = User(home)
     first.kill()
+    assert remove.in_use([home.folder])
 
-    deadline = time.monotonic() + 30
-    while servers.is_held(home) and time.monotonic() < deadline:
-        time.sleep(0.2)
+    remove.wait_for_aws([home.folder])
 
-    assert not servers.is_held(home)
+    assert f"waiting until the local AWS on {home.folder} has ended" in capsys.readouterr().err
+    assert remove.in_use([home.folder]) is None
     with pytest.raises(EndpointConnectionError):
         buckets(first.url)
+
+
+def test_nothing_is_waited_for_where_a_command_still_uses_the_aws(home):
+    first = User(home)
+
+    remove.wait_for_aws([home.folder])
+
+    assert remove.in_use([home.folder]) == home.folder
+    first.leave()
+    assert first.process.wait(30) == 0
+
+
+def test_the_address_of_an_aws_that_is_gone_is_not_taken(home):
+    (home.folder / "aws.url").write_text("http://127.0.0.1:9")
+    held = (home.folder / "aws.owner").open("a+")
+    assert file_locks.take(held)
+    threading.Timer(1, held.close).start()
+
+    with servers.aws(home) as url:
+        assert url != "http://127.0.0.1:9"
+        assert buckets(url) == []
 
 
 def test_after_a_kill_the_next_command_starts_at_once_and_finds_what_was_there(home):
@@ -122,7 +145,7 @@ def test_a_database_outlives_a_killed_command_and_is_stopped_by_the_next(tmp_pat
     code = """
         import sys
         from pathlib import Path
-        from local.lake import servers
+        from local.lake import remove, servers
 
         with servers.database(Path(sys.argv[1])) as url:
             print(url, flush=True)

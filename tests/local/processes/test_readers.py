@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from infra.checkout import ROOT
+from local.processes import readers
 
 COMMAND = """
 import sys
@@ -13,17 +14,17 @@ from local.processes import readers
 
 def main():
     for number in range({lines}):
-        print(number)
+        {say}(number)
     return {status}
 
 sys.exit(readers.run(main))
 """
 
 
-def run_into(reader, lines, status):
+def run_into(reader, lines, status, say="print"):
     """What the reader printed, the command's status, and its standard error."""
     command = subprocess.Popen(
-        [sys.executable, "-c", COMMAND.format(lines=lines, status=status)],
+        [sys.executable, "-c", COMMAND.format(lines=lines, status=status, say=say)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     read = subprocess.run(reader, stdin=command.stdout, stdout=subprocess.PIPE, check=True).stdout
@@ -32,9 +33,13 @@ def run_into(reader, lines, status):
     return read, command.wait(30), said
 
 
-@pytest.mark.parametrize("lines", [10, 1_000_000], ids=["within the buffer", "beyond it"])
-def test_a_reader_that_has_seen_enough_ends_a_command_without_a_word(lines):
-    assert run_into(["head", "-n", "1"], lines, 0) == (b"0\n", 0, b"")
+def test_a_reader_that_has_seen_enough_ends_a_command_without_a_word():
+    assert run_into(["head", "-n", "1"], 1_000_000, 0) == (b"0\n", readers.LEFT, b"")
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_what_is_told_ends_no_command(status):
+    assert run_into(["head", "-n", "1"], 100_000, status, say="readers.tell") == (b"0\n", status, b"")
 
 
 def test_the_status_of_a_command_that_is_read_to_its_end_is_its_own():
