@@ -27,6 +27,7 @@ from b3.calendar import publication
 from b3.lake import layout
 from b3.lake.layout import Lake
 from b3.page import overview, page
+from b3.page.listing import Sessions, list_sessions
 from b3.page.overview import Overview
 from b3.page.recent import Recent
 from b3.page.wording import chosen
@@ -96,6 +97,8 @@ class _LakeReader:
     """The lake of the settings, with one S3 client, made at its first use. Threads share it."""
 
     def __init__(self) -> None:
+        # Apart, so that a look at another year lists that year alone.
+        self._sessions: Recent[Sessions] = Recent(_KEPT_SECONDS, _FAILURE_KEPT_SECONDS)
         self._overviews: Recent[Overview] = Recent(_KEPT_SECONDS, _FAILURE_KEPT_SECONDS)
         self._making = threading.Lock()
 
@@ -118,9 +121,14 @@ class _LakeReader:
         return aws.s3_client(_S3)
 
     def overview(self, year: int | None = None) -> Overview:
-        """Return an overview that is at most _KEPT_SECONDS old."""
+        """Return an overview whose listings are two minutes old at most, if they were fast; see `Recent`."""
         lake = self.lake
-        return self._overviews.get((lake, year), lambda: overview.take(self.s3, lake, year, publication.now()))
+
+        def take() -> Overview:
+            found = self._sessions.get(lake, lambda: list_sessions(self.s3, lake))
+            return overview.take(self.s3, lake, found, year, publication.now())
+
+        return self._overviews.get((lake, year), take)
 
     def report(self, trade_date: dt.date) -> bytes | None:
         """Return the bytes of a session's report, None if there is none."""

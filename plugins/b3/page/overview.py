@@ -12,7 +12,7 @@ from b3.calendar.sessions import CALENDAR_IS_SURE_FROM, sessions
 from b3.lake import layout
 from b3.lake.commit import head
 from b3.lake.layout import Lake
-from b3.page.listing import Sessions, list_further, list_sessions
+from b3.page.listing import Sessions, list_further
 from b3.page.states import Session, sessions_of
 
 # Years on a page.
@@ -65,19 +65,19 @@ class Overview:
     years: list[Year]
 
 
-def take(s3: Any, lake: Lake, year: int | None, now: dt.datetime) -> Overview:
-    """List the lake, and return its overview.
+def take(s3: Any, lake: Lake, found: Sessions, year: int | None, now: dt.datetime) -> Overview:
+    """List what else there is of some years, and return the lake's overview.
 
     Args:
         s3: a boto3 S3 client.
         lake: the lake.
+        found: its sessions, see `b3.page.listing.list_sessions`.
         year: the latest year to show, by default that of the last session.
         now: the present instant.
 
     Raises:
         botocore.exceptions.ClientError: S3 refuses a request.
     """
-    found = list_sessions(s3, lake)
     dates, last_published = found.dates, publication.last_published(now)
     if not dates:
         return Overview(lake.uri(""), now, [], 0, "", "", 0, sorted(found.reports), {}, [])

@@ -1,4 +1,7 @@
-"""Answers that are kept for a short while, so that a page that many people open costs few requests."""
+"""Answers that are kept for a short while, so that a page that many people open costs few requests.
+
+What takes long to make is kept longer: at most a twentieth of the time goes into making it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
+_TIMES_AS_LONG = 20
 _Answer = TypeVar("_Answer")
 
 
@@ -15,7 +19,7 @@ class Recent(Generic[_Answer]):
     """Answers by key, made one at a time.
 
     Args:
-        seconds: how long an answer is kept.
+        seconds: how long an answer is kept that took no more than a twentieth of it.
         failure_seconds: how long a failure is kept.
         clock: returns seconds.
     """
@@ -34,11 +38,13 @@ class Recent(Generic[_Answer]):
             now = self._clock()
             self._kept = {each: kept for each, kept in self._kept.items() if kept[0] > now}
             if key not in self._kept:
+                begun = self._clock()
                 answer: Future[_Answer] = Future()
                 try:
                     answer.set_result(make())
                 except Exception as error:
                     answer.set_exception(error)
+                ended = self._clock()
                 seconds = self._failure_seconds if answer.exception() else self._seconds
-                self._kept[key] = (self._clock() + seconds, answer)
+                self._kept[key] = (ended + max(seconds, _TIMES_AS_LONG * (ended - begun)), answer)
             return self._kept[key][1].result()

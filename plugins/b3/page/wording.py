@@ -74,8 +74,8 @@ WORDS = {
     "reason": ("Reason", "Motivo"),
     "as_of": ("As of", "Situação em"),
     "as_of_note": (
-        "UTC; asked again after a minute. Trade dates are São Paulo's.",
-        "UTC; consultado de novo após um minuto.",
+        "UTC, give or take two minutes. Trade dates are São Paulo's.",
+        "UTC, com até dois minutos de diferença. As datas dos pregões são de São Paulo.",
     ),
     "empty": (
         "The lake is empty: no session has quotes. Trigger b3_daily for a session, or b3_history for a year.",

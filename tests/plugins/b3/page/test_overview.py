@@ -7,6 +7,7 @@ import pytest
 from b3.calendar import known_sessions
 from b3.lake import layout
 from b3.page import overview
+from b3.page.listing import list_sessions
 from b3.page.states import State
 from tests.plugins.b3.page.lake_objects import put_session
 
@@ -16,7 +17,7 @@ TUESDAY = dt.date(2024, 3, 19)
 
 
 def taken(s3, lake, year=None):
-    return overview.take(s3, lake, year, NOW)
+    return overview.take(s3, lake, list_sessions(s3, lake), year, NOW)
 
 
 def test_an_empty_lake_has_an_overview_without_years(s3, lake):

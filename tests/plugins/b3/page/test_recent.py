@@ -33,6 +33,18 @@ def test_an_answer_is_made_once_a_minute(recent, clock):
     assert recent.get("year", lambda: next(answers)) == "b"
 
 
+def test_what_takes_long_is_kept_twenty_times_as_long(recent, clock):
+    def slow():
+        clock.now += 5
+        return "a"
+
+    assert recent.get("year", slow) == "a"
+    clock.now = 5 + 99
+    assert recent.get("year", lambda: "b") == "a"
+    clock.now = 5 + 100
+    assert recent.get("year", lambda: "b") == "b"
+
+
 def test_each_key_has_its_answer(recent):
     assert recent.get(2023, lambda: "a") == "a" and recent.get(2024, lambda: "b") == "b"
 
