@@ -1,17 +1,51 @@
-"""The Airflow plugin of the B3 package: it registers the timetable, which Airflow needs before it reads a DAG.
+"""The Airflow plugin of the B3 package: the timetable, which Airflow needs before it reads a DAG, and the page B3.
 
 Airflow imports plugin files by their bare name, and only those at the top of the plugins folder (.airflowignore).
+Every component loads this file, a task's process as well. Only the API server asks for the page, so only it imports it.
 """
 
 from __future__ import annotations
 
+import logging
+from functools import cached_property
+from typing import Any
+
+from airflow import __version__ as airflow_version
 from airflow.plugins_manager import AirflowPlugin
 
 from b3.calendar.timetable import SessionTimetable
 
+log = logging.getLogger(__name__)
+
+# Airflow 3.0 has no external views, and does not find a login in a browser's cookie.
+_PAGE_SINCE = (3, 1)
+
 
 class B3Plugin(AirflowPlugin):
-    """Let the scheduler load the timetable of a stored DAG."""
+    """Let the scheduler load the timetable of a stored DAG, and the UI show the page B3."""
 
     name = "b3"
     timetables = [SessionTimetable]  # noqa: RUF012
+
+    @cached_property
+    def fastapi_apps(self) -> list[Any]:  # type: ignore[override]
+        """The application behind the page."""
+        if not _has_page():
+            log.warning("the page B3 needs Airflow 3.1 or later, and this is %s: it is left out", airflow_version)
+            return []
+        from b3.airflow import lake_page
+
+        return lake_page.fastapi_apps()
+
+    @cached_property
+    def external_views(self) -> list[Any]:  # type: ignore[override]
+        """The link to the page in the navigation."""
+        if not _has_page():
+            return []
+        from b3.airflow import lake_page
+
+        return lake_page.external_views()
+
+
+def _has_page() -> bool:
+    return tuple(int(part) for part in airflow_version.split(".")[:2]) >= _PAGE_SINCE

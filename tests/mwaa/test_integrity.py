@@ -132,6 +132,28 @@ def timetables() -> dict[str, type]:
     return plugins_manager.timetable_classes
 
 
+def test_the_page_asks_for_a_login_from_airflow_3_1_on_and_is_absent_before(caplog):
+    import airflow
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+
+    parse(DAGS)  # which puts Airflow's folders on the path
+    plugin = importlib.import_module("b3_plugin").B3Plugin()
+    apps, views = plugin.fastapi_apps, plugin.external_views
+
+    if airflow.__version__.startswith("3.0."):
+        assert (apps, views) == ([], [])
+        assert [record.message for record in caplog.records if record.name == "b3_plugin"] == [
+            f"the page B3 needs Airflow 3.1 or later, and this is {airflow.__version__}: it is left out"
+        ]
+        return
+    [app], [view] = apps, views
+    server = FastAPI()
+    server.mount(app["url_prefix"], app["app"])
+    assert f"/{view['href']}" == f"{app['url_prefix']}/"
+    assert TestClient(server).get("/b3/").status_code == 401
+
+
 def test_every_plugin_loads():
     from airflow import plugins_manager
 

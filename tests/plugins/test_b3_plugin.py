@@ -65,3 +65,48 @@ def test_without_the_plugin_airflow_refuses_to_store_it(tmp_path):
 
     assert refused.returncode != 0
     assert "'b3.calendar.timetable.SessionTimetable' is not registered" in refused.stderr
+
+
+PAGE = """
+import json, logging, sys
+import airflow
+{before}
+from airflow import plugins_manager
+
+lines = []
+handler = logging.Handler()
+handler.emit = lambda record: lines.append(record.getMessage())
+plugins_manager.get_timetables_plugins()
+[plugin] = [each for each in plugins_manager._get_plugins()[0] if each.name == "b3"]
+logging.getLogger(type(plugin).__module__).addHandler(handler)
+loaded = [name for name in sys.modules if name.startswith("b3.")]
+for _ in range(2):
+    apps, _ = plugins_manager.get_fastapi_plugins()
+    views, _ = plugins_manager._get_ui_plugins()
+print(json.dumps({{
+    "loaded": sorted(loaded), "lines": lines,
+    "apps": [each["url_prefix"] for each in apps], "views": [each["href"] for each in views],
+}}))
+"""
+
+
+def page(home: Path, before: str = "") -> dict:
+    loaded = airflow(PAGE.format(before=before), home, plugins=ROOT / "plugins")
+    assert loaded.returncode == 0, loaded.stderr
+    return json.loads(loaded.stdout.splitlines()[-1])
+
+
+def test_the_page_is_imported_by_who_serves_it_and_by_nobody_else(tmp_path):
+    """A scheduler and each task's process load the plugin: they need the timetable, and what that imports."""
+    found = page(tmp_path)
+
+    calendar = {"b3.calendar", "b3.calendar.timetable", "b3.calendar.sessions", "b3.calendar.publication"}
+    assert "b3.calendar.timetable" in found["loaded"] and set(found["loaded"]) <= calendar
+    assert found["apps"] == ["/b3"] and found["views"] == ["b3/"] and found["lines"] == []
+
+
+def test_before_airflow_3_1_one_line_of_the_log_says_that_the_page_is_left_out(tmp_path):
+    found = page(tmp_path, "airflow.__version__ = '3.0.6'")
+
+    assert found["apps"] == found["views"] == []
+    assert found["lines"] == ["the page B3 needs Airflow 3.1 or later, and this is 3.0.6: it is left out"]

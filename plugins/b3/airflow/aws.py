@@ -23,13 +23,17 @@ from b3.lake import athena
 CONNECTION = "aws_default"
 
 
-def s3_client() -> Any:
-    """Return a boto3 S3 client whose errors name bucket and key."""
+def s3_client(config: Any = None) -> Any:
+    """Return a boto3 S3 client whose errors name bucket and key.
+
+    Args:
+        config: a botocore Config, in place of the connection's.
+    """
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
     from b3.lake.refusals import naming_objects
 
-    return naming_objects(S3Hook(aws_conn_id=CONNECTION).get_conn())
+    return naming_objects(S3Hook(aws_conn_id=CONNECTION, config=config).get_conn())
 
 
 def glue_client() -> Any:

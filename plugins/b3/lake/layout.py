@@ -17,6 +17,7 @@ reports/trade_date=2020-04-30/index.html         a page on the session, for a br
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from b3.site.addresses import ANNUAL_QUOTES
@@ -30,6 +31,8 @@ INDEX_STOCKS_TABLE = "index_stocks"
 LANDING_QUOTES_PREFIX = "landing/quotes/"
 LANDING_SECTORS_PREFIX = "landing/sectors/"
 RAW_QUOTES_PREFIX = "raw/quotes/"
+# Metadata of refined quotes and findings: the ETag of the raw object that they were made from, without quotes.
+RAW_ETAG = "raw-etag"
 
 
 def daily_quotes_file(trade_date: dt.date) -> str:
@@ -109,6 +112,17 @@ def findings_key(trade_date: dt.date) -> str:
 def date_of(key: str) -> dt.date:
     """Return the trade date in an object's key, for any table."""
     return dt.date.fromisoformat(key.partition("/trade_date=")[2][:10])
+
+
+def sessions_prefix(key_of: Callable[[dt.date], str], year: int | None = None) -> str:
+    """Return the prefix of what `key_of` names, by default of all sessions.
+
+    Args:
+        key_of: a function of this module that names the object, or the prefix, of a session.
+        year: leave out the sessions of other years.
+    """
+    before, partition, _ = key_of(dt.date(year or 2000, 1, 1)).partition("trade_date=")
+    return before if year is None else f"{before}{partition}{year}-"
 
 
 def refined_index_stocks_prefix(trade_date: dt.date) -> str:

@@ -50,10 +50,12 @@ def _from_raw(stored: objects.StoredObject, lake: Lake, inventory: Inventory, so
     uri = lake.uri(source.key)
     if source not in inventory.partitions:
         return Difference(ORPHAN, stored.uri, f"the raw object {uri}", "none", _without_raw(source.trade_date))
-    etag, made_from = inventory.objects[source.key].etag.strip('"'), stored.metadata.get("raw-etag", "none")
+    etag, made_from = inventory.objects[source.key].etag.strip('"'), stored.metadata.get(layout.RAW_ETAG, "none")
     if made_from == etag:
         return None
-    return Difference(STALE, stored.uri, f"raw-etag {etag}, as {uri} has", made_from, rebuild(source.trade_date))
+    return Difference(
+        STALE, stored.uri, f"{layout.RAW_ETAG} {etag}, as {uri} has", made_from, rebuild(source.trade_date)
+    )
 
 
 def _totals(stored: objects.StoredObject, raw: objects.Totals, uri: str, trade_date: dt.date) -> Difference | None:

@@ -1,0 +1,63 @@
+"""Answers are kept for a while, failures for a shorter one."""
+
+import pytest
+
+from b3.page.recent import Recent
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def recent(clock):
+    return Recent(60, 10, clock)
+
+
+def test_an_answer_is_made_once_a_minute(recent, clock):
+    answers = iter("ab")
+    assert recent.get("year", lambda: next(answers)) == "a"
+    clock.now = 59
+    assert recent.get("year", lambda: next(answers)) == "a"
+    clock.now = 60
+    assert recent.get("year", lambda: next(answers)) == "b"
+
+
+def test_what_takes_long_is_kept_twenty_times_as_long(recent, clock):
+    def slow():
+        clock.now += 5
+        return "a"
+
+    assert recent.get("year", slow) == "a"
+    clock.now = 5 + 99
+    assert recent.get("year", lambda: "b") == "a"
+    clock.now = 5 + 100
+    assert recent.get("year", lambda: "b") == "b"
+
+
+def test_each_key_has_its_answer(recent):
+    assert recent.get(2023, lambda: "a") == "a" and recent.get(2024, lambda: "b") == "b"
+
+
+def test_a_failure_is_raised_again_without_another_try_and_soon_forgotten(recent, clock):
+    def fail():
+        raise OSError("S3 is away")
+
+    def unexpected():
+        raise AssertionError("asked again")
+
+    for make in (fail, unexpected):
+        with pytest.raises(OSError, match="S3 is away"):
+            recent.get("year", make)
+    clock.now = 10
+    assert recent.get("year", lambda: "a") == "a"
