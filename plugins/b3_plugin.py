@@ -12,13 +12,15 @@ from typing import Any
 
 from airflow import __version__ as airflow_version
 from airflow.plugins_manager import AirflowPlugin
+from packaging.version import Version
 
 from b3.calendar.timetable import SessionTimetable
 
 log = logging.getLogger(__name__)
 
-# Airflow 3.0 has no external views, and does not find a login in a browser's cookie.
-_PAGE_SINCE = (3, 1)
+# Airflow 3.0 has no external views. Before 3.1.1 it does not find a login in a browser's cookie, and a frame sends no
+# other.
+_PAGE_SINCE = Version("3.1.1")
 
 
 class B3Plugin(AirflowPlugin):
@@ -30,22 +32,26 @@ class B3Plugin(AirflowPlugin):
     @cached_property
     def fastapi_apps(self) -> list[Any]:  # type: ignore[override]
         """The application behind the page."""
-        if not _has_page():
-            log.warning("the page B3 needs Airflow 3.1 or later, and this is %s: it is left out", airflow_version)
-            return []
-        from b3.airflow import lake_page
-
-        return lake_page.fastapi_apps()
+        return self._page[0]
 
     @cached_property
     def external_views(self) -> list[Any]:  # type: ignore[override]
         """The link to the page in the navigation."""
-        if not _has_page():
-            return []
-        from b3.airflow import lake_page
+        return self._page[1]
 
-        return lake_page.external_views()
+    @cached_property
+    def _page(self) -> tuple[list[Any], list[Any]]:
+        """The application and the link; neither, with a line in the log, where the page cannot be made.
 
+        An exception here would end the API server, and with it the tasks of all DAGs.
+        """
+        if Version(airflow_version) < _PAGE_SINCE:
+            log.warning("the page B3 needs Airflow 3.1.1 or later, and this is %s: it is left out", airflow_version)
+            return [], []
+        try:
+            from b3.airflow import lake_page
 
-def _has_page() -> bool:
-    return tuple(int(part) for part in airflow_version.split(".")[:2]) >= _PAGE_SINCE
+            return lake_page.fastapi_apps(), lake_page.external_views()
+        except Exception:
+            log.exception("the page B3 is left out: are all packages of requirements.txt installed?")
+            return [], []

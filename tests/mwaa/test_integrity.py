@@ -144,7 +144,7 @@ def test_the_page_asks_for_a_login_from_airflow_3_1_on_and_is_absent_before(capl
     if airflow.__version__.startswith("3.0."):
         assert (apps, views) == ([], [])
         assert [record.message for record in caplog.records if record.name == "b3_plugin"] == [
-            f"the page B3 needs Airflow 3.1 or later, and this is {airflow.__version__}: it is left out"
+            f"the page B3 needs Airflow 3.1.1 or later, and this is {airflow.__version__}: it is left out"
         ]
         return
     [app], [view] = apps, views

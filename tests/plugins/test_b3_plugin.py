@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.places import ROOT
 
 STORE = """
@@ -105,8 +107,16 @@ def test_the_page_is_imported_by_who_serves_it_and_by_nobody_else(tmp_path):
     assert found["apps"] == ["/b3"] and found["views"] == ["b3/"] and found["lines"] == []
 
 
-def test_before_airflow_3_1_one_line_of_the_log_says_that_the_page_is_left_out(tmp_path):
-    found = page(tmp_path, "airflow.__version__ = '3.0.6'")
+def test_a_page_that_cannot_be_made_is_left_out_and_the_api_server_starts(tmp_path):
+    found = page(tmp_path, "sys.modules['babel'] = None")
 
     assert found["apps"] == found["views"] == []
-    assert found["lines"] == ["the page B3 needs Airflow 3.1 or later, and this is 3.0.6: it is left out"]
+    assert found["lines"] == ["the page B3 is left out: are all packages of requirements.txt installed?"]
+
+
+@pytest.mark.parametrize("version", ["3.0.6", "3.1.0"])
+def test_before_airflow_3_1_one_line_of_the_log_says_that_the_page_is_left_out(tmp_path, version):
+    found = page(tmp_path, f"airflow.__version__ = '{version}'")
+
+    assert found["apps"] == found["views"] == []
+    assert found["lines"] == [f"the page B3 needs Airflow 3.1.1 or later, and this is {version}: it is left out"]

@@ -27,12 +27,15 @@ def s3_client(config: Any = None) -> Any:
     """Return a boto3 S3 client whose errors name bucket and key.
 
     Args:
-        config: a botocore Config, in place of the connection's.
+        config: a botocore Config that goes over the connection's.
     """
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
     from b3.lake.refusals import naming_objects
 
+    if config is not None:
+        former = S3Hook(aws_conn_id=CONNECTION).conn_config.botocore_config
+        config = former.merge(config) if former else config
     return naming_objects(S3Hook(aws_conn_id=CONNECTION, config=config).get_conn())
 
 

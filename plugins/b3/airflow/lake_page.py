@@ -24,12 +24,13 @@ from fastapi.responses import HTMLResponse
 from b3 import settings
 from b3.airflow import aws
 from b3.calendar import publication
+from b3.calendar.sessions import FIRST_YEAR, LAST_YEAR
 from b3.lake import layout
 from b3.lake.layout import Lake
 from b3.page import overview, page
 from b3.page.listing import Sessions, list_sessions
 from b3.page.overview import Overview
-from b3.page.recent import Recent
+from b3.page.recent import Busy, Recent
 from b3.page.wording import chosen
 from b3.report.wording import Language
 
@@ -121,11 +122,13 @@ class _LakeReader:
         return aws.s3_client(_S3)
 
     def overview(self, year: int | None = None) -> Overview:
-        """Return an overview whose listings are two minutes old at most, if they were fast; see `Recent`."""
+        """Return an overview whose listings are a few minutes old at most; see `Recent`."""
         lake = self.lake
+        # Each year is kept, so there must not be any number of them.
+        year = min(max(year, FIRST_YEAR), LAST_YEAR) if year else None
 
         def take() -> Overview:
-            found = self._sessions.get(lake, lambda: list_sessions(self.s3, lake))
+            found = self._sessions.get(lake, lambda: list_sessions(self.s3, lake, publication.now()))
             return overview.take(self.s3, lake, found, year, publication.now())
 
         return self._overviews.get((lake, year), take)
@@ -187,7 +190,7 @@ def _answer(language: Language, ask: Callable[[], _Found], show: Callable[[_Foun
     except Exception as error:
         name = "unset" if isinstance(error, _Unset) else "unreachable"
         log.warning(
-            "the page %s: %s", NAME, error, exc_info=not isinstance(error, _Unset | BotoCoreError | ClientError)
+            "the page %s: %s", NAME, error, exc_info=not isinstance(error, _Unset | Busy | BotoCoreError | ClientError)
         )
         return HTMLResponse(page.problem_page(name, error, language), 503, _HEADERS)
     return show(found)

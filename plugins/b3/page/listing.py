@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from b3.calendar.sessions import FIRST_YEAR, LAST_YEAR
 from b3.lake import layout
 from b3.lake.commit import heads
 from b3.lake.layout import Lake
@@ -32,11 +33,13 @@ class Sessions:
         raw: the objects of raw quotes, by session.
         refined: the objects of refined quotes, by session.
         reports: the sessions that have a report.
+        listed_at: when they were listed, in UTC.
     """
 
     raw: dict[dt.date, Stored]
     refined: dict[dt.date, Stored]
     reports: frozenset[dt.date]
+    listed_at: dt.datetime
 
     @property
     def dates(self) -> list[dt.date]:
@@ -66,13 +69,19 @@ class Further:
     stale: frozenset[dt.date] = frozenset()
 
 
-def list_sessions(s3: Any, lake: Lake) -> Sessions:
-    """Return the sessions of the whole lake, from three listings at once."""
+def list_sessions(s3: Any, lake: Lake, now: dt.datetime) -> Sessions:
+    """Return the sessions of the whole lake, from three listings at once.
+
+    Args:
+        s3: a boto3 S3 client.
+        lake: the lake.
+        now: the present instant.
+    """
     with ThreadPoolExecutor(_REQUESTS) as pool:
         raw = pool.submit(_objects, s3, lake, layout.raw_quotes_key)
         refined = pool.submit(_objects, s3, lake, layout.refined_quotes_key)
         reports = pool.submit(_objects, s3, lake, layout.report_key)
-        return Sessions(raw.result(), refined.result(), frozenset(reports.result()))
+        return Sessions(raw.result(), refined.result(), frozenset(reports.result()), now)
 
 
 def list_further(s3: Any, lake: Lake, years: list[int], sessions: Sessions) -> Further:
@@ -136,5 +145,6 @@ def _dates(keys: Any, key_of: Callable[[dt.date], str]) -> Iterator[dt.date]:
             date = layout.date_of(key)
         except ValueError:
             continue
-        if key_of(date) == key:
+        # A stray key of another century would leave the page without a calendar.
+        if key_of(date) == key and FIRST_YEAR <= date.year <= LAST_YEAR:
             yield date

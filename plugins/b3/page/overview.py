@@ -80,7 +80,7 @@ def take(s3: Any, lake: Lake, found: Sessions, year: int | None, now: dt.datetim
     """
     dates, last_published = found.dates, publication.last_published(now)
     if not dates:
-        return Overview(lake.uri(""), now, [], 0, "", "", 0, sorted(found.reports), {}, [])
+        return Overview(lake.uri(""), found.listed_at, [], 0, "", "", 0, sorted(found.reports), {}, [])
     of_year = Counter(date.year for date in dates)
     numbers = range(dates[0].year, max(dates[-1], last_published).year + 1)
     newest = min(max(year or dates[-1].year, numbers[0]), numbers[-1])
@@ -89,7 +89,7 @@ def take(s3: Any, lake: Lake, found: Sessions, year: int | None, now: dt.datetim
     metadata = _metadata_of_last(s3, lake, found)
     return Overview(
         uri=lake.uri(""),
-        taken_at=now,
+        taken_at=found.listed_at,
         dates=dates,
         size=found.size,
         rows=metadata.get("rows", ""),

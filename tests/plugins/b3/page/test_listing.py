@@ -10,6 +10,8 @@ from tests.plugins.b3.page.lake_objects import put_session
 
 DAY, NEXT, LATER = dt.date(2024, 3, 14), dt.date(2024, 3, 15), dt.date(2025, 1, 2)
 
+NOW = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
+
 
 @pytest.fixture
 def requests(s3):
@@ -29,7 +31,7 @@ def test_sessions_are_found_by_the_objects_of_their_quotes(s3, lake):
     put_session(s3, lake, DAY)
     put_session(s3, lake, NEXT, "raw", "report")
 
-    found = list_sessions(s3, lake)
+    found = list_sessions(s3, lake, NOW)
 
     assert found.raw.keys() == {DAY, NEXT} and found.refined.keys() == {DAY} and found.reports == {NEXT}
     assert found.dates == [DAY, NEXT]
@@ -42,14 +44,14 @@ def test_other_keys_below_the_prefixes_are_left_out(s3, lake):
                 "refined/quotes/notes.txt", "reports/trade_date=2024-03-14/other.html"):  # fmt: skip
         s3.put_object(Bucket=lake.bucket, Key=key, Body=b"?")
 
-    assert list_sessions(s3, lake) == Sessions({}, {}, frozenset())
+    assert list_sessions(s3, lake, NOW) == Sessions({}, {}, frozenset(), NOW)
 
 
 def test_further_tables_are_those_of_the_years_asked_for(s3, lake):
     put_session(s3, lake, DAY, "raw", "findings", "portfolio", "constituents")
     put_session(s3, lake, LATER, "raw", "findings", "portfolio", "constituents")
 
-    found = list_further(s3, lake, [2024], list_sessions(s3, lake))
+    found = list_further(s3, lake, [2024], list_sessions(s3, lake, NOW))
 
     assert found.findings == found.portfolios == found.constituents == {DAY}
     assert not found.stale
@@ -63,7 +65,7 @@ def test_the_number_of_listings_does_not_depend_on_the_number_of_objects(s3, lak
             s3.put_object(Bucket=lake.bucket, Key=key, Body=b"?")
     requests.clear()
 
-    found = list_further(s3, lake, [2024, 2023], list_sessions(s3, lake))
+    found = list_further(s3, lake, [2024, 2023], list_sessions(s3, lake, NOW))
 
     assert len(found.constituents) == 5
     assert sorted(requests) == sorted(
@@ -82,18 +84,18 @@ def test_quotes_refined_before_raw_was_put_are_stale_unless_they_name_its_bytes(
     etag = s3.head_object(Bucket=lake.bucket, Key=layout.raw_quotes_key(DAY))["ETag"].strip('"')
     named = etag if made_from_the_present else "another"
     s3.put_object(Bucket=lake.bucket, Key=layout.refined_quotes_key(DAY), Body=b"?", Metadata={layout.RAW_ETAG: named})
-    sessions = list_sessions(s3, lake)
+    sessions = list_sessions(s3, lake, NOW)
     # S3 tells times in whole seconds: put raw a minute later, without waiting for it.
     raw = {DAY: sessions.raw[DAY]._replace(modified=sessions.raw[DAY].modified + dt.timedelta(minutes=1))}
 
-    found = list_further(s3, lake, [2024], Sessions(raw, sessions.refined, sessions.reports))
+    found = list_further(s3, lake, [2024], Sessions(raw, sessions.refined, sessions.reports, NOW))
 
     assert found.stale == (frozenset() if made_from_the_present else {DAY})
 
 
 def test_quotes_refined_after_raw_are_not_asked_about(s3, lake, requests):
     put_session(s3, lake, DAY)
-    sessions = list_sessions(s3, lake)
+    sessions = list_sessions(s3, lake, NOW)
     requests.clear()
 
     list_further(s3, lake, [2024], sessions)

@@ -17,7 +17,7 @@ TUESDAY = dt.date(2024, 3, 19)
 
 
 def taken(s3, lake, year=None):
-    return overview.take(s3, lake, list_sessions(s3, lake), year, NOW)
+    return overview.take(s3, lake, list_sessions(s3, lake, NOW), year, NOW)
 
 
 def test_an_empty_lake_has_an_overview_without_years(s3, lake):

@@ -1,8 +1,10 @@
 """Answers are kept for a while, failures for a shorter one."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from b3.page.recent import Recent
+from b3.page.recent import Busy, Recent
 
 
 class Clock:
@@ -43,6 +45,40 @@ def test_what_takes_long_is_kept_twenty_times_as_long(recent, clock):
     assert recent.get("year", lambda: "b") == "a"
     clock.now = 5 + 100
     assert recent.get("year", lambda: "b") == "b"
+
+
+def test_nothing_is_kept_longer_than_two_minutes(recent, clock):
+    def slow():
+        clock.now += 30
+        return "a"
+
+    assert recent.get("year", slow) == "a"
+    clock.now = 30 + 119
+    assert recent.get("year", lambda: "b") == "a"
+    clock.now = 30 + 120
+    assert recent.get("year", lambda: "b") == "b"
+
+
+def test_a_failure_that_took_long_is_forgotten_as_soon(recent, clock):
+    def hang():
+        clock.now += 26
+        raise OSError("S3 is away")
+
+    with pytest.raises(OSError, match="S3 is away"):
+        recent.get("year", hang)
+    clock.now = 26 + 10
+    assert recent.get("year", lambda: "a") == "a"
+
+
+def test_who_comes_while_an_answer_takes_long_is_told_so(recent, monkeypatch):
+    monkeypatch.setattr("b3.page.recent._PATIENCE_SECONDS", 0.1)
+
+    def slow():
+        with pytest.raises(Busy, match="is being listed for somebody else"), ThreadPoolExecutor() as pool:
+            pool.submit(recent.get, "another year", lambda: "b").result()
+        return "a"
+
+    assert recent.get("year", slow) == "a"
 
 
 def test_each_key_has_its_answer(recent):

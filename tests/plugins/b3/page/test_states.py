@@ -14,7 +14,7 @@ JUST_DAY = frozenset({DAY})
 
 def state_of(date=DAY, *, raw=(DAY,), refined=(DAY,), reports=(), last_published=dt.date(2024, 12, 30), **further):
     further.setdefault("findings", JUST_DAY)
-    sessions = Sessions(dict.fromkeys(raw, STORED), dict.fromkeys(refined, STORED), frozenset(reports))
+    sessions = Sessions(dict.fromkeys(raw, STORED), dict.fromkeys(refined, STORED), frozenset(reports), STORED.modified)
     [found] = sessions_of(2024, [date], sessions, Further(**further), last_published)[-1:]
     assert found.trade_date == date
     return found
@@ -65,7 +65,7 @@ def test_a_portfolio_that_landed_before_its_quotes_does_not_make_a_session():
     ],
 )
 def test_a_session_without_quotes_is_missing_from_the_lakes_first_to_the_last_that_is_published(date, state):
-    sessions = Sessions({DAY: STORED}, {DAY: STORED}, frozenset())
+    sessions = Sessions({DAY: STORED}, {DAY: STORED}, frozenset(), STORED.modified)
     found = sessions_of(2024, [date], sessions, Further(findings=JUST_DAY), dt.date(2024, 3, 18))
     assert {each.trade_date: each.state for each in found} == {DAY: State.COMPLETE, date: state}
 
@@ -73,6 +73,7 @@ def test_a_session_without_quotes_is_missing_from_the_lakes_first_to_the_last_th
 def test_quotes_of_a_day_that_the_calendar_lacks_are_shown_in_order():
     found = sessions_of(
         2024, [dt.date(2024, 3, 13), dt.date(2024, 3, 15)],
-        Sessions({DAY: STORED}, {DAY: STORED}, frozenset()), Further(findings=JUST_DAY), dt.date(2024, 3, 15),
+        Sessions({DAY: STORED}, {DAY: STORED}, frozenset(), STORED.modified),
+        Further(findings=JUST_DAY), dt.date(2024, 3, 15),
     )  # fmt: skip
     assert [each.trade_date.day for each in found] == [13, 14, 15]
