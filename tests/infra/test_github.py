@@ -35,9 +35,18 @@ class TestTheDeployRole:
         assert trust["Condition"] == {
             "StringEquals": {
                 "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
-                "token.actions.githubusercontent.com:sub": {
-                    "Fn::Sub": "repo:${Repository}:environment:${GitHubEnvironment}"
-                },
+                "token.actions.githubusercontent.com:sub": [
+                    {"Fn::Sub": "repo:${Repository}:environment:${GitHubEnvironment}"},
+                    {
+                        "Fn::Sub": [
+                            "repo:${Owner}@${OwnerId}/${Name}@${RepositoryId}:environment:${GitHubEnvironment}",
+                            {
+                                "Owner": {"Fn::Select": [0, {"Fn::Split": ["/", {"Ref": "Repository"}]}]},
+                                "Name": {"Fn::Select": [1, {"Fn::Split": ["/", {"Ref": "Repository"}]}]},
+                            },
+                        ]
+                    },
+                ],
             }
         }
 
@@ -45,6 +54,12 @@ class TestTheDeployRole:
         for name in ("Repository", "GitHubEnvironment"):
             assert "*" not in template["Parameters"][name]["AllowedPattern"].replace("]*", "]")
         assert "Default" not in template["Parameters"]["Repository"]
+
+    def test_trusts_numbers_that_are_given_and_nothing_in_their_place(self, template):
+        """GitHub has put them into what it calls a repository since July 2026; no name matches them."""
+        for name in ("OwnerId", "RepositoryId"):
+            assert template["Parameters"][name]["AllowedPattern"] == "[0-9]+"
+            assert "Default" not in template["Parameters"][name]
 
     def test_touches_roles_keys_and_networks_only_through_cloudformation(self, template):
         direct = set()

@@ -33,7 +33,9 @@ NEEDED = (
         "infra/deploy/deploying.py",
     ),
     Needed(
-        "DeployRole", ("s3:GetBucketLocation", "s3:GetObject", "s3:PutObject"),
+        "DeployRole",
+        ("s3:GetBucketLocation", "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload",
+         "s3:ListMultipartUploadParts"),
         "Athena writes and reads results with the rights of whoever asks", ATHENA + "s3-permissions.html",
     ),
     Needed(
