@@ -80,7 +80,8 @@ So tables can be written again, and what has landed is used while B3 is out of r
 * `upload`, *Flood* or *RecordsLost*: compare the newest version of the file in `landing/` with the former one, whose
   quotes readers see (on a local lake, with `make diff`). If B3 is right, trigger the DAG again for that date with
   `accept_flood` or `accept_loss`.
-* `refine`: the log group of the job run is `/aws-glue/jobs/<job>/error`. Readers still see the former partition.
+* `refine`: what the job printed is in the log group `/aws-glue/jobs/<job>/output`, Spark's own log in `…/error`.
+  Readers still see the former partition.
 * `report`: the tables are as they should be; only the page is missing. It can wait. Clear the task.
 * `validate.*`: the tables already show the new partition. Treat the trade date as suspect until the check passes. If
   `…_partition_is_there` fails right after a green crawl, and the crawlers use S3 events, the event came after the

@@ -40,6 +40,11 @@ class Account:
         return self._session.client("glue")
 
     @cached_property
+    def ec2(self) -> Any:
+        """EC2, whose are a region's zones."""
+        return self._session.client("ec2")
+
+    @cached_property
     def mwaa(self) -> Any:
         """MWAA."""
         return self._session.client("mwaa")

@@ -11,6 +11,9 @@ from local.cost.price_list import PriceList
 SESSIONS_A_YEAR = 250
 SESSIONS_A_MONTH = 21
 HOURS_A_MONTH = 730
+# Guesses: MWAA says neither how large its database is at first, nor how long a worker stays that it added.
+DATABASE_GB = 10
+WORKER_HOURS = 1
 _HOUR, _GB, _TB = Decimal(3600), Decimal(1024**3), Decimal(1024**4)
 # Expire after days, so that they are not kept for a year.
 TRANSIENT = ("athena",)
@@ -60,8 +63,23 @@ def kept_bytes(measured: Measured) -> int:
 
 
 def mwaa_month(prices: PriceList) -> Decimal:
-    """The small environment, its one worker, a GB of database."""
-    return HOURS_A_MONTH * prices["mwaa_small_hour"] + prices["mwaa_database_gb_month"]
+    """The small environment with its one worker, without its database and its endpoint."""
+    return HOURS_A_MONTH * prices["mwaa_small_hour"]
+
+
+def database_month(prices: PriceList) -> Decimal:
+    """The database of the environment, reckoned as DATABASE_GB."""
+    return DATABASE_GB * prices["mwaa_database_gb_month"]
+
+
+def endpoint_month(prices: PriceList) -> Decimal:
+    """The interface endpoint by which the environment reaches its database, in its two zones."""
+    return HOURS_A_MONTH * 2 * prices["interface_endpoint_zone_hour"]
+
+
+def second_worker_month(prices: PriceList) -> Decimal:
+    """The second worker of MaxWorkers=2, for WORKER_HOURS of each session."""
+    return SESSIONS_A_MONTH * WORKER_HOURS * prices["mwaa_worker_hour"]
 
 
 def network_month(prices: PriceList) -> Decimal:

@@ -30,7 +30,11 @@ def document(measured: Measured, listed: PriceList) -> str:
     flex = estimate.job(measured.job_seconds, measured.workers, listed["glue_flex_dpu_hour"], listed)
     crawls, calls = measured.crawls * estimate.crawl(listed), estimate.registering(measured, listed)
     scan = FULL_SCAN_GB * 1024**3
-    fixed = estimate.mwaa_month(listed) + estimate.network_month(listed)
+    fixed = sum(
+        (estimate.mwaa_month(listed), estimate.database_month(listed), estimate.endpoint_month(listed),
+         estimate.network_month(listed)),
+        Decimal(0),
+    )  # fmt: skip
     month = fixed + SESSIONS_A_MONTH * run
     lines = [
         "# What it costs",
@@ -69,13 +73,18 @@ def document(measured: Measured, listed: PriceList) -> str:
                 ("keeping that year, a month", _usd(estimate.storage_month([SESSIONS_A_YEAR * kept], listed))),
                 (f"MWAA, mw1.small with its one worker, a month of {HOURS_A_MONTH} hours",
                  _usd(estimate.mwaa_month(listed))),
+                (f"its database, reckoned as {estimate.DATABASE_GB} GB", _usd(estimate.database_month(listed))),
+                ("its interface endpoint in two zones; WebserverAccess=PRIVATE_ONLY makes a second one",
+                 _usd(estimate.endpoint_month(listed))),
                 ("its NAT gateway with one address, without the data; NatGateways=2 doubles it",
                  _usd(estimate.network_month(listed))),
                 (f"a month in all: MWAA, NAT gateway and {SESSIONS_A_MONTH} sessions", _usd(month)),
+                (f"beside it, a second worker (MaxWorkers=2), reckoned as {estimate.WORKER_HOURS} hour of each session",
+                 _usd(estimate.second_worker_month(listed))),
             ],
         ),
         "",
-        f"MWAA and its NAT gateway are {fixed / month:.0%} of the month. They are billed by the hour, runs or not.",
+        f"MWAA and its network are {fixed / month:.0%} of the month. They are billed by the hour, runs or not.",
         "",
         "If the Glue job took longer on AWS, a session would cost:",
         "",

@@ -67,7 +67,18 @@ class TestTheDeployRole:
             if "aws:CalledVia" not in list(strings(statement.get("Condition", {}))):
                 direct |= {action.partition(":")[0] for action in strings(statement["Action"])}
 
-        assert direct == {"cloudformation", "s3", "athena", "glue", "airflow"}
+        assert direct == {"cloudformation", "s3", "athena", "glue", "airflow", "ec2"}
+
+    def test_only_looks_at_networks_itself(self, template):
+        direct = [
+            action
+            for _, statement in policies(template)
+            if "aws:CalledVia" not in list(strings(statement.get("Condition", {})))
+            for action in statement["Action"]
+            if action.startswith("ec2:")
+        ]
+
+        assert direct == ["ec2:DescribeAvailabilityZones"]
 
     def test_reads_and_writes_code_alone(self, template):
         written = {

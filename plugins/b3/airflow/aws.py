@@ -105,7 +105,8 @@ def crawl(task_id: str, crawler: str, *, trigger_rule: str = "all_success") -> G
         config={"Name": crawler},
         aws_conn_id=CONNECTION,
         deferrable=True,
-        poll_interval=1,
+        # The trigger looks 1,500 times: for two hours, which is more than a crawl that lists decades takes.
+        poll_interval=5,
         execution_timeout=dt.timedelta(minutes=30),
         # A crawler runs once at a time, so a retry waits for another DAG's crawl. And Airflow may mark a crawl failed
         # that ends at once: github.com/apache/airflow/issues/67287, 72716.

@@ -97,8 +97,8 @@ NOTES = {
     "refine": Note(
         "Runs the Glue Spark job: refined quotes, findings, and constituents of the indexes.",
         "The job failed. Readers see the former partition.",
-        "Read the log group `/aws-glue/jobs/<job>/error` of the job run in the message, or on a local lake the job's "
-        "log. Then clear the task.",
+        "Read the log group `/aws-glue/jobs/<job>/output` of the job run in the message, then `…/error`; on a local "
+        "lake the job's log. Then clear the task.",
         "never.",
     ),
     "crawl_refined": Note(

@@ -80,7 +80,8 @@ def allowed(options) -> list[Allowed]:
         for _, statement in policies(load(GITHUB))
         if "aws:CalledVia" not in list(strings(statement.get("Condition", {})))
         for action in statement["Action"]
-        for resource in (one["Fn::Sub"] for one in statement["Resource"])
+        for resource in strings(statement["Resource"])
+        if resource != "Fn::Sub"
     ]
 
 

@@ -50,7 +50,18 @@ def test_query_results_are_not_kept():
 
 
 def test_mwaa_is_billed_whether_anything_runs_or_not():
-    assert estimate.mwaa_month(LISTED) == 730 * Decimal("0.49") + Decimal("0.10")
+    assert estimate.mwaa_month(LISTED) == 730 * Decimal("0.49")
+
+
+def test_its_database_and_the_endpoint_to_it_are_billed_beside_it():
+    """MWAA makes the endpoint in the VPC, in each of the two zones of the environment."""
+    assert estimate.database_month(LISTED) == 10 * Decimal("0.10")
+    assert estimate.endpoint_month(LISTED) == 730 * 2 * Decimal("0.01")
+
+
+def test_a_second_worker_is_billed_while_it_is_there():
+    assert estimate.second_worker_month(LISTED) == 21 * Decimal("0.055")
+    assert "second worker (MaxWorkers=2), reckoned as 1 hour of each session | 1.16 |" in report.document(RUN, LISTED)
 
 
 def test_its_nat_gateway_and_the_address_of_it_are_billed_by_the_hour_as_well():
@@ -59,7 +70,7 @@ def test_its_nat_gateway_and_the_address_of_it_are_billed_by_the_hour_as_well():
 
 def test_the_month_in_all_has_mwaa_its_nat_gateway_and_the_sessions():
     run = sum(estimate.session(RUN, LISTED).values())
-    month = Decimal("357.80") + Decimal("36.50") + 21 * run
+    month = Decimal("357.70") + Decimal("1.00") + Decimal("14.60") + Decimal("36.50") + 21 * run
 
     assert f"| a month in all: MWAA, NAT gateway and 21 sessions | {month:.2f} |" in report.document(RUN, LISTED)
 
