@@ -32,6 +32,14 @@ def session(measured: Measured, prices: PriceList) -> dict[str, Decimal]:
     }  # fmt: skip
 
 
+def session_without_crawls(measured: Measured, prices: PriceList) -> dict[str, Decimal]:
+    """The same with B3_REGISTER=tasks: tasks register the partitions in place of the crawls."""
+    parts = session(measured, prices)
+    del parts["Glue crawlers"]
+    parts["Data Catalog requests"] += registering(measured, prices)
+    return parts
+
+
 def job(seconds: int, workers: int, dpu_hour: Decimal, prices: PriceList) -> Decimal:
     """A job run: G.1X workers, one DPU each, by the second from a minimum on."""
     return max(Decimal(seconds), prices["glue_job_minimum_seconds"]) * workers / _HOUR * dpu_hour

@@ -44,6 +44,14 @@ def test_a_session_is_the_sum_of_what_it_uses():
     assert parts["Data Catalog requests"] == Decimal(50) / 1_000_000
 
 
+def test_a_session_whose_tasks_register_costs_the_requests_in_place_of_the_crawls():
+    with_crawls, without = estimate.session(RUN, LISTED), estimate.session_without_crawls(RUN, LISTED)
+
+    assert with_crawls.keys() - without.keys() == {"Glue crawlers"}
+    assert without["Data Catalog requests"] == Decimal(50 + 91) / 1_000_000
+    assert f"With `B3_REGISTER=tasks` it costs **{sum(without.values()):.4f}**" in report.document(RUN, LISTED)
+
+
 def test_query_results_are_not_kept():
     assert estimate.kept_bytes(RUN) == 1024**3
     assert estimate.storage_month([1024**3], LISTED) == Decimal("0.023")
