@@ -65,6 +65,11 @@ LEFT_OUT = (
         "connections are those of federated databases, a part of DatabaseInput, see the test",
     ),
     LeftOut(
+        "AWS::IAM::Policy",
+        ("iam:PutUserPolicy", "iam:DeleteUserPolicy", "iam:PutGroupPolicy", "iam:DeleteGroupPolicy"),
+        "the policy is a role's", ("Users", "Groups"),
+    ),
+    LeftOut(
         "AWS::IAM::Role", ("iam:AttachRolePolicy", "iam:DetachRolePolicy"),
         "with it, a deploy could attach AdministratorAccess", ("ManagedPolicyArns",),
     ),

@@ -584,6 +584,19 @@ class TestAnotherStack:
         apply(client, "update", ANOTHER)
         assert client("glue").get_job(JobName="another-refine")["Job"]["ExecutionClass"] == "STANDARD"
 
+    def test_lets_the_tasks_register_partitions_only_where_they_are_to(self, stack, client):
+        def may_register() -> bool:
+            found = client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+            (role,) = [one["PhysicalResourceId"] for one in found if one["LogicalResourceId"] == "ExecutionRole"]
+            return "register" in client("iam").list_role_policies(RoleName=role)["PolicyNames"]
+
+        assert not may_register()
+        apply(client, "update", {**ANOTHER, "Register": "tasks"})
+        assert may_register()
+
+        apply(client, "update", ANOTHER)
+        assert not may_register()
+
     def test_lets_its_crawlers_list_in_place_of_events(self, stack, client):
         apply(client, "update", {**ANOTHER, "CrawlBy": "LISTING"})
         crawler = client("glue").get_crawler(Name="another-raw")["Crawler"]
