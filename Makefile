@@ -18,7 +18,7 @@ $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
 AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
-.PHONY: help setup run history rebuild verify status reset diff report query connect notebook ui airflow test test-dags test-compose test-mwaa cost bench lint deploy destroy \
+.PHONY: help setup run history rebuild verify status reset diff report query connect notebook ui airflow test test-dags test-compose test-mwaa cost bench lint deploy smoke destroy \
   doctor structure columns audit constraints clean test-faults faults pictures test-readme
 
 help: ## List the commands
@@ -126,6 +126,11 @@ deploy: ## Make an AWS account what the checkout says: STACK=… BUCKET=… [DRY
 	  if [ "$$GIVEN_MWAA" = no ]; then set -- "$$@" --without-mwaa; fi; \
 	  $(PYTHON) -m infra.deploy deploy --stack "$$GIVEN_STACK" --bucket "$$GIVEN_BUCKET" --airflow "$$GIVEN_AIRFLOW" \
 	    $${GIVEN_DRY_RUN:+--dry-run} "$$@"
+
+smoke: ## Whether a lake on AWS works, without a change to it: STACK=… BUCKET=… [MWAA=no]
+	@$(PYTHON3) -m local.setup airflow
+	@if [ "$$GIVEN_MWAA" = no ]; then set -- --without-mwaa; fi; \
+	  $(PYTHON) -m infra.deploy smoke --stack "$$GIVEN_STACK" --bucket "$$GIVEN_BUCKET" "$$@"
 
 destroy: ## Delete what deploy made; asks for the stack's name: STACK=… BUCKET=… [WITH_DATA=1]
 	@$(PYTHON3) -m local.setup airflow

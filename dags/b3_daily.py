@@ -19,6 +19,7 @@ calendar_agrees
 | `crawl_raw` | lets Glue register the partitions | tables `raw_quotes`, `raw_index_portfolio`, `raw_sectors` |
 | `refine` | runs the Glue Spark job | `refined/quotes/`, `refined/findings/`, `refined/index_stocks/` |
 | `crawl_refined` | lets Glue register the partitions | tables `quotes`, `findings`, `index_stocks` |
+| `raw_registered`, `refined_registered` | end once the partitions are in the catalog, whoever registered them | |
 | `quotes_ready`, … | start a data set's checks, once its raw rows are written and its tables are registered | |
 | `validate.*` | run one Athena query per file of `include/sql/validate/`; a violated one fails with its figures | |
 | `report` | writes a page on the session: figures, charts, checks that failed | `reports/trade_date=…/` |
@@ -80,7 +81,8 @@ So tables can be written again, and what has landed is used while B3 is out of r
 * `upload`, *Flood* or *RecordsLost*: compare the newest version of the file in `landing/` with the former one, whose
   quotes readers see (on a local lake, with `make diff`). If B3 is right, trigger the DAG again for that date with
   `accept_flood` or `accept_loss`.
-* `refine`: the log group of the job run is `/aws-glue/jobs/<job>/error`. Readers still see the former partition.
+* `refine`: what the job printed is in the log group `/aws-glue/jobs/<job>/output`, Spark's own log in `…/error`.
+  Readers still see the former partition.
 * `report`: the tables are as they should be; only the page is missing. It can wait. Clear the task.
 * `validate.*`: the tables already show the new partition. Treat the trade date as suspect until the check passes. If
   `…_partition_is_there` fails right after a green crawl, and the crawlers use S3 events, the event came after the
@@ -88,8 +90,13 @@ So tables can be written again, and what has landed is used while B3 is out of r
 * `calendar_agrees`: B3 announces other holidays than the calendar has. The data is right. The message says what to
   upgrade, which sessions would be skipped, and which closed days would be asked for in vain.
 
+**Without crawls.** AWS bills a crawl as ten minutes, and two of them are nearly all that a session costs. With
+`B3_REGISTER=tasks` each task registers the partitions that it writes, and the crawls are skipped. The tables are the
+same.
+
 **Settings**: `B3_LAKE_BUCKET`, `B3_GLUE_DATABASE`, `B3_RAW_CRAWLER`, `B3_REFINED_CRAWLER`, `B3_GLUE_JOB`,
-`B3_ATHENA_WORKGROUP`, `B3_INDEXES`, `B3_ALERT_TOPIC_ARN`, `B3_PUBLISHED_AT`, `B3_PUBLICATION_DEADLINE_HOURS`;
+`B3_ATHENA_WORKGROUP`, `B3_INDEXES`, `B3_ALERT_TOPIC_ARN`, `B3_PUBLISHED_AT`, `B3_PUBLICATION_DEADLINE_HOURS`,
+`B3_REGISTER`;
 connections `aws_default` and `b3_default`.
 Airflow's setting `core.default_task_retries` says how often a task is tried again, except crawls (ten times) and
 queries (once).
@@ -105,7 +112,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, TaskGroup, chain
 
 from b3 import settings
-from b3.airflow import aws, glue_arguments, task_docs, trigger_form
+from b3.airflow import aws, glue_arguments, registering, task_docs, trigger_form
 from b3.airflow.dag_defaults import COMMON
 from b3.airflow.operators import CaptureQuotesOperator
 from b3.airflow.tasks import calendar, indexes, quotes, sectors
@@ -141,7 +148,13 @@ with DAG(
     crawl_raw = aws.crawl("crawl_raw", "{{ settings().raw_crawler }}", trigger_rule="all_done")
     refine = aws.refine(glue_arguments.ONE_SESSION)
     # Whatever was refined is registered: a bad portfolio does not hide the day's quotes.
-    crawl_refined = aws.crawl("crawl_refined", "{{ settings().refined_crawler }}", trigger_rule="all_done")
+    crawl_refined = aws.crawl(
+        "crawl_refined",
+        "{{ settings().refined_crawler }}",
+        trigger_rule="all_done",
+        register=registering.refined_session,
+    )
+    raw_registered, refined_registered = aws.registered("raw_registered"), aws.registered("refined_registered")
     # A check runs only if what it checks was written.
     ready = {data_set: EmptyOperator(task_id=f"{data_set}_ready") for data_set in ("quotes", "indexes", "sectors")}
     with TaskGroup("validate") as validate:
@@ -151,9 +164,10 @@ with DAG(
     calendar.calendar_agrees()
 
     chain(scrape, upload, [crawl_raw, refine])
+    crawl_raw >> raw_registered >> refine >> crawl_refined >> refined_registered
     captured >> landed
     [upload_indexes, upload_sectors] >> crawl_raw
-    chain(crawl_raw, refine, crawl_refined, [*ready.values(), views])
+    refined_registered >> [*ready.values(), views]
     upload >> ready["quotes"]
     [upload_indexes, refine] >> ready["indexes"]
     upload_sectors >> ready["sectors"]

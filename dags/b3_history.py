@@ -59,7 +59,7 @@ import pendulum
 from airflow.sdk import DAG, chain
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from b3.airflow import aws, glue_arguments, task_docs, trigger_form
+from b3.airflow import aws, glue_arguments, registering, task_docs, trigger_form
 from b3.airflow.dag_defaults import COMMON
 from b3.airflow.tasks import quotes
 from b3.airflow.tasks.report import report
@@ -83,9 +83,10 @@ with DAG(
     scrape, upload = quotes.scrape_years(), quotes.upload_years()
     crawl_raw = aws.crawl("crawl_raw", "{{ settings().raw_crawler }}")
     refine = aws.refine(glue_arguments.YEARS)
-    crawl_refined = aws.crawl("crawl_refined", "{{ settings().refined_crawler }}")
+    crawl_refined = aws.crawl("crawl_refined", "{{ settings().refined_crawler }}", register=registering.refined_years)
+    raw_registered, refined_registered = aws.registered("raw_registered"), aws.registered("refined_registered")
     validate = aws.checks(SQL, "quotes", group_id="validate")
-    chain(scrape, upload, crawl_raw, refine, crawl_refined, validate, summary())
+    chain(scrape, upload, crawl_raw, raw_registered, refine, crawl_refined, refined_registered, validate, summary())
     validate >> report(SQL, "{{ last_session(ti.xcom_pull(task_ids='upload')) }}")
 
 task_docs.describe(dag)

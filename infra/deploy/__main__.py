@@ -7,7 +7,7 @@ import sys
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.deploy import destroying, lint, smoke
+from infra.deploy import checkup, destroying, lint, smoke
 from infra.deploy.account import Account
 from infra.deploy.arguments import Options
 from infra.deploy.deploying import Deployment
@@ -57,10 +57,16 @@ def _deploy(account: Account, options: Options, given: argparse.Namespace) -> in
         _say(f"{len(changes)} change(s) planned, nothing was changed")
         return 0
     deployment.apply(planned)
-    return _smoke(account, options, given)
+    return _test(account, options)
 
 
 def _smoke(account: Account, options: Options, given: argparse.Namespace) -> int:
+    status = _test(account, options)
+    _say("checkup:")
+    return status if checkup.test(account, options, _say) else 1
+
+
+def _test(account: Account, options: Options) -> int:
     _say("smoke test:")
     if smoke.test(account, options, _say):
         _say(f"{options.stack} is deployed, and works")
@@ -113,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     destroy = commands.add_parser("destroy", parents=[common], help="delete the stacks and the buckets")
     destroy.add_argument("--with-data", action="store_true", help="the lake's data too, with every version")
     destroy.add_argument("--yes-really", default="", metavar="STACK", help="the stack's name, where nobody can type it")
-    commands.add_parser("smoke", parents=[common, environment], help="only the smoke test that a deploy ends with")
+    commands.add_parser("smoke", parents=[common, environment], help="the smoke test of a deploy, and a checkup")
     return parser
 
 

@@ -40,6 +40,26 @@ class Account:
         return self._session.client("glue")
 
     @cached_property
+    def iam(self) -> Any:
+        """IAM."""
+        return self._session.client("iam")
+
+    @cached_property
+    def sqs(self) -> Any:
+        """SQS."""
+        return self._session.client("sqs")
+
+    @cached_property
+    def quotas(self) -> Any:
+        """Service Quotas."""
+        return self._session.client("service-quotas")
+
+    @cached_property
+    def ec2(self) -> Any:
+        """EC2, whose are a region's zones."""
+        return self._session.client("ec2")
+
+    @cached_property
     def mwaa(self) -> Any:
         """MWAA."""
         return self._session.client("mwaa")

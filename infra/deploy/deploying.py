@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infra.deploy import buckets, bundle, objects, queries, stacks, templates
+from infra.deploy import buckets, bundle, crawl_events, objects, queries, stacks, templates, zones
 from infra.deploy.account import Account
 from infra.deploy.arguments import Options
 from infra.deploy.errors import DeployError
@@ -87,15 +87,25 @@ class Deployment:
             self._say(f"Airflow's UI: {there.outputs['WebserverUrl']}")
 
     def _apply_stack(self, change: StackChange) -> None:
-        def clear() -> None:
-            if change.name == self._options.stack:
-                buckets.remove(self._s3, self._options.bucket)
+        if change.name == self._options.stack:
+            crawl_events.apply(change, self._apply_lake, self._lake_crawling_by, self._say)
+        else:
+            stacks.apply(self._cloudformation, change, self._say)
 
-        stacks.apply(self._cloudformation, change, self._say, clear=clear)
+    def _apply_lake(self, change: StackChange) -> None:
+        stacks.apply(
+            self._cloudformation, change, self._say, clear=lambda: buckets.remove(self._s3, self._options.bucket)
+        )
 
-    def _lake(self) -> Sequence[Change]:
-        given = {"LakeBucket": self._options.bucket, **self._bundle.glue.parameters}
-        return self._stack("lake", self._options.stack, given)
+    def _lake(self) -> Sequence[StackChange]:
+        return self._stack("lake", self._options.stack, self._lake_parameters)
+
+    def _lake_crawling_by(self, crawl_by: str) -> Sequence[StackChange]:
+        return self._stack("lake", self._options.stack, self._lake_parameters, CrawlBy=crawl_by)
+
+    @property
+    def _lake_parameters(self) -> dict[str, str]:
+        return {"LakeBucket": self._options.bucket, **self._bundle.glue.parameters}
 
     def _script(self) -> Sequence[Change]:
         wanted = self._bundle.glue.objects
@@ -139,6 +149,10 @@ class Deployment:
         }
         if self._options.airflow:
             given["AirflowVersion"] = self._options.airflow
+        there = self._present(self._options.mwaa_stack)
+        if there is None or not there.whole:
+            # An environment keeps its zones: they are chosen once.
+            given |= zones.choose(self._account.ec2, self._options.parameters)
         return self._stack("mwaa", self._options.mwaa_stack, given)
 
     def _dags(self) -> Sequence[Change]:
@@ -153,10 +167,10 @@ class Deployment:
     def _constraints(self) -> str:
         return f"dags/{self._bundle.constraints}"
 
-    def _stack(self, template: str, name: str, given: dict[str, str]) -> Sequence[Change]:
+    def _stack(self, template: str, name: str, given: dict[str, str], **for_now: str) -> Sequence[StackChange]:
         content, text = self._templates[template]
         declared = content.get("Parameters", {})
-        chosen = {key: value for key, value in self._options.parameters.items() if key in declared}
+        chosen = {key: value for key, value in (self._options.parameters | for_now).items() if key in declared}
         given = {key: value for key, value in given.items() if key in declared}
         return _one(stacks.plan(stacks.Wanted(name, content, given | chosen, text), self._present(name)))
 
@@ -228,5 +242,5 @@ class Deployment:
         return False
 
 
-def _one(change: StackChange | None) -> Sequence[Change]:
+def _one(change: StackChange | None) -> Sequence[StackChange]:
     return [] if change is None else [change]

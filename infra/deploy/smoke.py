@@ -51,6 +51,14 @@ class Resources:
         """Physical ids of a type, such as AWS::Glue::Table."""
         return [item["PhysicalResourceId"] for item in self._resources if item["ResourceType"] == kind]
 
+    def by_logical_id(self, kind: str) -> dict[str, str]:
+        """Physical ids of a type by logical id."""
+        return {
+            item["LogicalResourceId"]: item["PhysicalResourceId"]
+            for item in self._resources
+            if item["ResourceType"] == kind
+        }
+
     def one(self, kind: str) -> str:
         """The physical id of the only one of a type."""
         found = self.of(kind)
@@ -67,7 +75,10 @@ def _athena(athena: Any, lake: Resources) -> Iterator[str]:
         status = athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]
         state = status["State"]
     if state != "SUCCEEDED":
-        yield f"expected SELECT 1 to succeed in {workgroup}, found {state}: {status.get('StateChangeReason', '')}"
+        yield (
+            f"expected SELECT 1 to succeed in {workgroup}, found {state}: {status.get('StateChangeReason', '')}; see "
+            "the workgroup in Athena's console"
+        )
         return
     rows = athena.get_query_results(QueryExecutionId=query)["ResultSet"]["Rows"]
     answer = [cell.get("VarCharValue") for row in rows[1:] for cell in row["Data"]]
@@ -83,14 +94,14 @@ def _tables(glue: Any, lake: Resources) -> Iterator[str]:
     wanted = {name.rpartition("|")[2].rpartition(".")[2] for name in lake.of("AWS::Glue::Table")}
     missing = sorted(wanted - there)
     if missing or not wanted:
-        yield f"expected tables {sorted(wanted)} in database {database}, found {sorted(there)}"
+        yield f"expected tables {sorted(wanted)} in database {database}, found {sorted(there)}: deploy again"
 
 
 def _crawlers(glue: Any, lake: Resources) -> Iterator[str]:
     for name in lake.of("AWS::Glue::Crawler"):
         state = glue.get_crawler(Name=name)["Crawler"]["State"]
         if state not in CRAWLER_STATES:
-            yield f"expected crawler {name} READY, or at work, found {state}"
+            yield f"expected crawler {name} READY, or at work, found {state}: wait, or see it in Glue's console"
 
 
 def _code(account: Account, lake: Resources) -> Iterator[str]:
@@ -101,7 +112,8 @@ def _code(account: Account, lake: Resources) -> Iterator[str]:
         try:
             account.s3.head_object(Bucket=bucket, Key=key)
         except ClientError as error:
-            yield f"expected the code of job {name} at {location}, found {error.response['Error']['Code']}"
+            found = error.response["Error"]["Code"]
+            yield f"expected the code of job {name} at {location}, found {found}: deploy again"
 
 
 def _mwaa(mwaa: Any, environments: Resources) -> Iterator[str]:

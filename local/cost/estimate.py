@@ -11,6 +11,9 @@ from local.cost.price_list import PriceList
 SESSIONS_A_YEAR = 250
 SESSIONS_A_MONTH = 21
 HOURS_A_MONTH = 730
+# Guesses: MWAA says neither how large its database is at first, nor how long a worker stays that it added.
+DATABASE_GB = 10
+WORKER_HOURS = 1
 _HOUR, _GB, _TB = Decimal(3600), Decimal(1024**3), Decimal(1024**4)
 # Expire after days, so that they are not kept for a year.
 TRANSIENT = ("athena",)
@@ -27,6 +30,14 @@ def session(measured: Measured, prices: PriceList) -> dict[str, Decimal]:
         ),
         "Data Catalog requests": measured.catalog_calls * prices["glue_catalog_million_requests"] / 1_000_000,
     }  # fmt: skip
+
+
+def session_without_crawls(measured: Measured, prices: PriceList) -> dict[str, Decimal]:
+    """The same with B3_REGISTER=tasks: tasks register the partitions in place of the crawls."""
+    parts = session(measured, prices)
+    del parts["Glue crawlers"]
+    parts["Data Catalog requests"] += registering(measured, prices)
+    return parts
 
 
 def job(seconds: int, workers: int, dpu_hour: Decimal, prices: PriceList) -> Decimal:
@@ -60,8 +71,23 @@ def kept_bytes(measured: Measured) -> int:
 
 
 def mwaa_month(prices: PriceList) -> Decimal:
-    """The small environment, its one worker, a GB of database."""
-    return HOURS_A_MONTH * prices["mwaa_small_hour"] + prices["mwaa_database_gb_month"]
+    """The small environment with its one worker, without its database and its endpoint."""
+    return HOURS_A_MONTH * prices["mwaa_small_hour"]
+
+
+def database_month(prices: PriceList) -> Decimal:
+    """The database of the environment, reckoned as DATABASE_GB."""
+    return DATABASE_GB * prices["mwaa_database_gb_month"]
+
+
+def endpoint_month(prices: PriceList) -> Decimal:
+    """The interface endpoint by which the environment reaches its database, in its two zones."""
+    return HOURS_A_MONTH * 2 * prices["interface_endpoint_zone_hour"]
+
+
+def second_worker_month(prices: PriceList) -> Decimal:
+    """The second worker of MaxWorkers=2, for WORKER_HOURS of each session."""
+    return SESSIONS_A_MONTH * WORKER_HOURS * prices["mwaa_worker_hour"]
 
 
 def network_month(prices: PriceList) -> Decimal:

@@ -26,11 +26,16 @@ def document(measured: Measured, listed: PriceList) -> str:
     """The text of docs/cost.md."""
     parts = estimate.session(measured, listed)
     run = sum(parts.values(), Decimal(0))
+    cheap = sum(estimate.session_without_crawls(measured, listed).values(), Decimal(0))
     kept = estimate.kept_bytes(measured)
     flex = estimate.job(measured.job_seconds, measured.workers, listed["glue_flex_dpu_hour"], listed)
     crawls, calls = measured.crawls * estimate.crawl(listed), estimate.registering(measured, listed)
     scan = FULL_SCAN_GB * 1024**3
-    fixed = estimate.mwaa_month(listed) + estimate.network_month(listed)
+    fixed = sum(
+        (estimate.mwaa_month(listed), estimate.database_month(listed), estimate.endpoint_month(listed),
+         estimate.network_month(listed)),
+        Decimal(0),
+    )  # fmt: skip
     month = fixed + SESSIONS_A_MONTH * run
     lines = [
         "# What it costs",
@@ -58,6 +63,10 @@ def document(measured: Measured, listed: PriceList) -> str:
         "",
         *_table(("for", "use", "$"), _uses(measured, parts, listed)),
         "",
+        f"With `B3_REGISTER=tasks` it costs **{_usd(cheap)}**: no crawl, and the {sum(measured.partitions.values())} "
+        "partitions registered by calls of a hundred at most, reckoned as a request for each partition. This is "
+        "computed from the same measured run; the tables and their bytes are the same (tests/e2e/test_register.py).",
+        "",
         f"It leaves {_mb(kept)} for good, {_usd(estimate.storage_month([kept], listed))} a month.",
         "",
         "## A year, a month",
@@ -66,16 +75,22 @@ def document(measured: Measured, listed: PriceList) -> str:
             ("", "$"),
             [
                 (f"a year of history, {SESSIONS_A_YEAR} sessions run one by one", _usd(SESSIONS_A_YEAR * run)),
+                ("the same with B3_REGISTER=tasks", _usd(SESSIONS_A_YEAR * cheap)),
                 ("keeping that year, a month", _usd(estimate.storage_month([SESSIONS_A_YEAR * kept], listed))),
                 (f"MWAA, mw1.small with its one worker, a month of {HOURS_A_MONTH} hours",
                  _usd(estimate.mwaa_month(listed))),
+                (f"its database, reckoned as {estimate.DATABASE_GB} GB", _usd(estimate.database_month(listed))),
+                ("its interface endpoint in two zones; WebserverAccess=PRIVATE_ONLY makes a second one",
+                 _usd(estimate.endpoint_month(listed))),
                 ("its NAT gateway with one address, without the data; NatGateways=2 doubles it",
                  _usd(estimate.network_month(listed))),
                 (f"a month in all: MWAA, NAT gateway and {SESSIONS_A_MONTH} sessions", _usd(month)),
+                (f"beside it, a second worker (MaxWorkers=2), reckoned as {estimate.WORKER_HOURS} hour of each session",
+                 _usd(estimate.second_worker_month(listed))),
             ],
         ),
         "",
-        f"MWAA and its NAT gateway are {fixed / month:.0%} of the month. They are billed by the hour, runs or not.",
+        f"MWAA and its network are {fixed / month:.0%} of the month. They are billed by the hour, runs or not.",
         "",
         "If the Glue job took longer on AWS, a session would cost:",
         "",
@@ -93,8 +108,9 @@ def document(measured: Measured, listed: PriceList) -> str:
         *_table(
             ("choice", "$", "instead of", "$", "a year"),
             [
-                _choice("crawlers register the partitions", crawls,
-                        f"registering {sum(measured.partitions.values())} partitions, each reckoned as a request",
+                _choice("crawlers register the partitions (B3_REGISTER=crawler)", crawls,
+                        f"the tasks do (tasks): {sum(measured.partitions.values())} partitions, each reckoned as a "
+                        "request",
                         calls),
                 _choice("execution class STANDARD", parts["Glue job"], "FLEX (GlueExecutionClass)", flex),
                 _choice("quotes by trade date, one object", Decimal(0),
@@ -104,8 +120,8 @@ def document(measured: Measured, listed: PriceList) -> str:
         ),
         "",
         f"- **Crawlers** are {crawls / run:.0%} of a session: each is billed ten minutes for a second's work. "
-        "Partitions registered by BatchCreatePartition, or partition projection, which needs no registering, would "
-        "save nearly all of it. They stay because the DAG is meant to show them; no table needs them.",
+        "`B3_REGISTER=tasks` saves nearly all of it; partition projection, which needs no registering, would as well. "
+        "Crawlers stay the default because the DAG is meant to show them; no table needs them.",
         "- **FLEX** saves a third of the job; the run then waits for spare capacity, for minutes or longer.",
         f"- **The scan limit** of the workgroup (AthenaScanLimitBytes) saves nothing on ordinary days. It bounds a "
         f"mistake: a query that reads {FULL_SCAN_GB} GB costs {_usd(estimate.query(scan, listed))}, each time.",

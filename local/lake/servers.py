@@ -240,6 +240,7 @@ def airflow_environment(running: Lake, database_url: str, b3_host: str, chosen: 
         "B3_GLUE_JOB": running.outputs["GlueJob"],
         "B3_ALERT_TOPIC_ARN": running.outputs.get("AlertTopicArn", ""),
         "B3_INDEXES": chosen.indexes,
+        "B3_REGISTER": os.environ.get("B3_REGISTER", ""),
         # On each DAG in the UI.
         "B3_TAGS": "SIMULATED" if chosen.data == SIMULATED else "",
         "B3_ATHENA_WORKGROUP": running.outputs["AthenaWorkgroup"],

@@ -17,6 +17,8 @@ from b3.calendar.publication import DEADLINE_HOURS, LONGEST_DEADLINE_HOURS, PUBL
 from b3.lake.layout import Lake
 
 NO_INDEX = "none"
+# Who registers partitions in the catalog.
+BY_CRAWLER, BY_TASKS = "crawler", "tasks"
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _INDEX_CODE = re.compile(r"[A-Z0-9]{3,12}")
 
@@ -42,6 +44,12 @@ class Settings:
     indexes: tuple[str, ...] = ("IBOV",)
     alert_topic_arn: str | None = None
     publication_deadline_hours: float = DEADLINE_HOURS
+    register: str = BY_CRAWLER
+
+    @property
+    def crawls(self) -> bool:
+        """Whether crawlers register partitions; else the tasks that write them do."""
+        return self.register == BY_CRAWLER
 
     @property
     def lake(self) -> Lake:
@@ -54,8 +62,8 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
 
     Raises:
         MissingSetting: B3_LAKE_BUCKET is not set; all other settings have a default.
-        ValueError: B3_INDEXES has something other than index codes, or B3_PUBLICATION_DEADLINE_HOURS is no number of
-            hours.
+        ValueError: B3_INDEXES has something other than index codes, B3_PUBLICATION_DEADLINE_HOURS is no number of
+            hours, or B3_REGISTER names neither crawler nor tasks.
     """
     setting = _reader(environ)
     bucket = setting("LAKE_BUCKET")
@@ -75,6 +83,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         indexes=_indexes(setting("INDEXES") or "IBOV"),
         alert_topic_arn=setting("ALERT_TOPIC_ARN"),
         publication_deadline_hours=_hours(setting("PUBLICATION_DEADLINE_HOURS")),
+        register=_register(setting("REGISTER") or BY_CRAWLER),
     )
 
 
@@ -114,6 +123,14 @@ def _indexes(text: str) -> tuple[str, ...]:
             f"found {text!r}"
         )
     return codes
+
+
+def _register(text: str) -> str:
+    if text not in (BY_CRAWLER, BY_TASKS):
+        raise ValueError(
+            f"expected {BY_CRAWLER} or {BY_TASKS} in B3_REGISTER, who registers partitions; found {text!r}"
+        )
+    return text
 
 
 def _hours(text: str | None) -> float:

@@ -10,7 +10,7 @@ from airflow.sdk import DAG
 
 from tests.dags.test_b3_daily import CHECKS_OF, DAGS, edges, parse
 
-STEPS = ["scrape", "upload", "crawl_raw", "refine", "crawl_refined"]
+STEPS = ["scrape", "upload", "crawl_raw", "raw_registered", "refine", "crawl_refined", "refined_registered"]
 CHECKS = CHECKS_OF["quotes"]
 
 
@@ -43,17 +43,18 @@ def sao_paulo(year: int) -> dt.datetime:
     return dt.datetime(year, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=-3)))
 
 
-def test_is_the_five_steps_and_then_every_check_of_quotes(dag):
+def test_is_the_steps_and_then_every_check_of_quotes(dag):
     checks = [f"validate.{check}" for check in CHECKS]
 
-    assert [task.task_id for task in dag.topological_sort()][:5] == STEPS
+    assert [task.task_id for task in dag.topological_sort()][: len(STEPS)] == STEPS
     assert edges(dag) == {
         *itertools.pairwise(STEPS),
-        *(("crawl_refined", check) for check in checks),
+        *(("refined_registered", check) for check in checks),
         *((check, end) for check in checks for end in ("report", "summary")),
     }
     rules = {task.task_id: task.trigger_rule for task in dag.tasks}
     assert (rules.pop("summary"), rules.pop("report")) == ("none_failed", "all_done")
+    assert (rules.pop("raw_registered"), rules.pop("refined_registered")) == ("none_failed", "none_failed")
     assert set(rules.values()) == {"all_success"}
 
 
@@ -121,7 +122,7 @@ def test_each_check_is_one_query_over_the_partitions_of_the_year(rendered, check
 
 
 def test_quotes_that_it_corrects_are_compared_with_the_constituents_of_b3_daily(dag, rendered):
-    assert "validate.quotes_agree_with_index_stocks" in dag.get_task("crawl_refined").downstream_task_ids
+    assert "validate.quotes_agree_with_index_stocks" in dag.get_task("refined_registered").downstream_task_ids
 
     query = rendered("validate.quotes_agree_with_index_stocks").query
     assert re.findall(r"FROM (quotes|index_stocks)\s+WHERE trade_date BETWEEN (\S+ \S+) AND (\S+ \S+)", query) == [

@@ -82,6 +82,10 @@ NEEDED_BY_AWS = (
         "https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html",
     ),
     Needed(
+        "ExecutionRole", ("athena:GetDataCatalog",), "AWS's policies for queries have it for the catalog of Glue",
+        "https://docs.aws.amazon.com/athena/latest/ug/datacatalogs-example-policies.html",
+    ),
+    Needed(
         "ExecutionRole", ("glue:UpdateTable",), "CREATE OR REPLACE VIEW of a view that is there with other text",
         "https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html",
     ),
@@ -216,6 +220,8 @@ def _excused(role: str, allowed: Allowed, needed: Iterable[Needed], action: str 
 
 def applies(allowed: Allowed) -> bool:
     """Whether an action knows resources of this kind; IAM lets a statement hold others, without effect."""
+    if allowed.resource == "*":
+        return True
     service, _, operation = allowed.action.partition(":")
     kind = allowed.resource.split(":", 5)[5].partition("/")[0]
     if service == "glue" and kind in ("catalog", "database", "table"):

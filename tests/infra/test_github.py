@@ -35,9 +35,18 @@ class TestTheDeployRole:
         assert trust["Condition"] == {
             "StringEquals": {
                 "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
-                "token.actions.githubusercontent.com:sub": {
-                    "Fn::Sub": "repo:${Repository}:environment:${GitHubEnvironment}"
-                },
+                "token.actions.githubusercontent.com:sub": [
+                    {"Fn::Sub": "repo:${Repository}:environment:${GitHubEnvironment}"},
+                    {
+                        "Fn::Sub": [
+                            "repo:${Owner}@${OwnerId}/${Name}@${RepositoryId}:environment:${GitHubEnvironment}",
+                            {
+                                "Owner": {"Fn::Select": [0, {"Fn::Split": ["/", {"Ref": "Repository"}]}]},
+                                "Name": {"Fn::Select": [1, {"Fn::Split": ["/", {"Ref": "Repository"}]}]},
+                            },
+                        ]
+                    },
+                ],
             }
         }
 
@@ -46,13 +55,30 @@ class TestTheDeployRole:
             assert "*" not in template["Parameters"][name]["AllowedPattern"].replace("]*", "]")
         assert "Default" not in template["Parameters"]["Repository"]
 
+    def test_trusts_numbers_that_are_given_and_nothing_in_their_place(self, template):
+        """GitHub has put them into what it calls a repository since July 2026; no name matches them."""
+        for name in ("OwnerId", "RepositoryId"):
+            assert template["Parameters"][name]["AllowedPattern"] == "[0-9]+"
+            assert "Default" not in template["Parameters"][name]
+
     def test_touches_roles_keys_and_networks_only_through_cloudformation(self, template):
         direct = set()
         for _, statement in policies(template):
             if "aws:CalledVia" not in list(strings(statement.get("Condition", {}))):
                 direct |= {action.partition(":")[0] for action in strings(statement["Action"])}
 
-        assert direct == {"cloudformation", "s3", "athena", "glue", "airflow"}
+        assert direct == {"cloudformation", "s3", "athena", "glue", "airflow", "ec2"}
+
+    def test_only_looks_at_networks_itself(self, template):
+        direct = [
+            action
+            for _, statement in policies(template)
+            if "aws:CalledVia" not in list(strings(statement.get("Condition", {})))
+            for action in statement["Action"]
+            if action.startswith("ec2:")
+        ]
+
+        assert direct == ["ec2:DescribeAvailabilityZones"]
 
     def test_reads_and_writes_code_alone(self, template):
         written = {

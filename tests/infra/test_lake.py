@@ -1,3 +1,4 @@
+import ast
 import datetime as dt
 import io
 import json
@@ -14,7 +15,7 @@ from b3.indexes import portfolio
 from b3.lake import athena, layout
 from b3.quotes import cotahist
 from b3.sectors import workbook
-from infra.checkout import sql
+from infra.checkout import ROOT, sql
 from local.commands.columns import SEPARATOR, declared
 from local.lake import provision
 from tests.infra.templates import LAKE, load, strings
@@ -269,6 +270,32 @@ class TestTheJob:
     def test_may_be_flexible(self, properties, template):
         assert properties["RefineJob"]["ExecutionClass"] == {"Ref": "GlueExecutionClass"}
         assert template["Parameters"]["GlueExecutionClass"]["AllowedValues"] == ["STANDARD", "FLEX"]
+
+    def test_tells_spark_the_region_of_the_bucket(self, properties):
+        """Hadoop 3.4.1 of Glue 5.1 takes us-east-2 where nobody says another."""
+        assert properties["RefineJob"]["DefaultArguments"]["--conf"] == {
+            "Fn::Sub": "spark.hadoop.fs.s3a.endpoint.region=${AWS::Region}"
+        }
+
+    def test_has_spark_write_nothing_so_that_its_role_needs_no_rights_of_multipart_uploads(self, properties):
+        package = provision.REFINE_SCRIPT.parent / "refine"
+        writes = {
+            (path.name, node.attr)
+            for path in package.glob("*.py")
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Attribute)
+            and node.attr in ("write", "writeTo", "writeStream", "put_object", "upload_file", "upload_fileobj")
+        }
+
+        assert {attribute for _, attribute in writes} == {"put_object"}
+        for action in ("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:ListBucketMultipartUploads"):
+            assert objects(properties, "RefineRole", action) == set()
+
+    def test_logs_where_the_runbook_looks(self, properties):
+        runbook = (ROOT / "dags" / "b3_daily.py").read_text()
+        log = properties["RefineOutputLog"]["LogGroupName"]["Fn::Sub"].replace("${Database}-refine", "<job>")
+
+        assert f"`{log}`" in runbook
 
     def test_logs_where_the_stack_forgets(self, properties):
         prefix = properties["RefineJob"]["DefaultArguments"]["--custom-logGroup-prefix"]["Fn::Sub"]
@@ -556,6 +583,19 @@ class TestAnotherStack:
 
         apply(client, "update", ANOTHER)
         assert client("glue").get_job(JobName="another-refine")["Job"]["ExecutionClass"] == "STANDARD"
+
+    def test_lets_the_tasks_register_partitions_only_where_they_are_to(self, stack, client):
+        def may_register() -> bool:
+            found = client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+            (role,) = [one["PhysicalResourceId"] for one in found if one["LogicalResourceId"] == "ExecutionRole"]
+            return "register" in client("iam").list_role_policies(RoleName=role)["PolicyNames"]
+
+        assert not may_register()
+        apply(client, "update", {**ANOTHER, "Register": "tasks"})
+        assert may_register()
+
+        apply(client, "update", ANOTHER)
+        assert not may_register()
 
     def test_lets_its_crawlers_list_in_place_of_events(self, stack, client):
         apply(client, "update", {**ANOTHER, "CrawlBy": "LISTING"})

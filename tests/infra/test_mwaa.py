@@ -34,6 +34,7 @@ class TestTheEnvironment:
     def test_gives_the_tasks_every_setting_they_read(self, environment):
         options = environment["AirflowConfigurationOptions"]
         special = {"b3.indexes": "IBOV", "b3.publication_deadline_hours": "30", "b3.published_at": "20:15"}
+        special["b3.register"] = "tasks"
         given = {
             f"AIRFLOW__{name.replace('.', '__').upper()}": special.get(name, f"value of {name}") for name in options
         }
@@ -93,8 +94,45 @@ class TestTheEnvironment:
             for subnet in environment["NetworkConfiguration"]["SubnetIds"]
         ]
 
-        assert [subnet["AvailabilityZone"]["Fn::Select"][0] for subnet in subnets] == [0, 1]
+        assert [subnet["AvailabilityZone"]["Fn::If"][1]["Fn::Select"][0] for subnet in subnets] == [0, 1]
         assert not any(subnet["MapPublicIpOnLaunch"] for subnet in subnets)
+
+    def test_takes_the_zones_that_a_deploy_chose_for_both_subnets_of_each(self, template):
+        """With another zone for the NAT gateway, traffic between zones would be paid for."""
+        zones = {
+            name: resource["Properties"]["AvailabilityZone"]["Fn::If"][2]["Ref"]
+            for name, resource in template["Resources"].items()
+            if resource["Type"] == "AWS::EC2::Subnet"
+        }
+
+        assert zones == {
+            "PublicSubnetA": "ZoneA", "PublicSubnetB": "ZoneB", "PrivateSubnetA": "ZoneA", "PrivateSubnetB": "ZoneB",
+        }  # fmt: skip
+
+    def test_lets_running_tasks_end_when_it_is_updated(self, environment):
+        assert environment["WorkerReplacementStrategy"] == "GRACEFUL"
+
+    def test_runs_as_many_tasks_at_once_as_a_small_worker_has_memory_for(self, environment, template):
+        assert environment["AirflowConfigurationOptions"]["celery.worker_autoscale"] == {
+            "Fn::If": ["Small", "3,1", {"Ref": "AWS::NoValue"}]
+        }
+        assert template["Conditions"]["Small"] == {"Fn::Equals": [{"Ref": "EnvironmentClass"}, "mw1.small"]}
+
+    def test_of_the_micro_class_has_one_worker_and_mwaas_own_numbers_of_the_rest(self, environment, template):
+        """MWAA refuses other numbers for that class."""
+        assert "mw1.micro" in template["Parameters"]["EnvironmentClass"]["AllowedValues"]
+        assert environment["MinWorkers"] == 1
+        assert environment["MaxWorkers"] == {"Fn::If": ["Micro", 1, {"Ref": "MaxWorkers"}]}
+        assert not {"Schedulers", "MinWebservers", "MaxWebservers"} & environment.keys()
+
+    def test_may_look_for_the_logs_of_triggers(self, template):
+        allowed = {
+            action
+            for statement in template["Resources"]["EnvironmentPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+            for action in statement["Action"]
+        }
+
+        assert {"logs:DescribeLogStreams", "logs:GetLogEvents"} <= allowed
 
     def test_waits_for_what_it_cannot_start_without(self, template):
         routes = {
@@ -117,9 +155,24 @@ class TestItsAlarms:
             if resource["Type"] == "AWS::CloudWatch::Alarm"
         ]
 
-        assert {alarm["MetricName"] for alarm in alarms} == {"TaskInstanceFailures", "SchedulerHeartbeat"}
+        assert len(alarms) == 2
         for alarm in alarms:
             assert alarm["AlarmActions"] == [{"Fn::ImportValue": {"Fn::Sub": "${LakeStack}-AlertTopicArn"}}]
+
+    def test_tell_of_failed_runs_of_every_dag_and_not_of_tries_that_are_tried_again(self, template):
+        alarm = template["Resources"]["FailedRuns"]["Properties"]
+        total, *runs = alarm["Metrics"]
+        counted = {run["Id"]: run["MetricStat"] for run in runs}
+
+        assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
+        assert total["Expression"] == " + ".join(f"FILL({name}, 0)" for name in counted)
+        assert not any(run["ReturnData"] for run in runs)
+        dags = [{one["Name"]: one["Value"] for one in stat["Metric"]["Dimensions"]}["DAG"] for stat in counted.values()]
+        assert sorted(dags) == sorted(path.stem for path in (ROOT / "dags").glob("*.py"))
+        # MWAA reports how long a failed run took, once for each.
+        assert {(stat["Metric"]["MetricName"], stat["Stat"]) for stat in counted.values()} == {
+            ("DAGDurationFailed", "SampleCount")
+        }
 
 
 class TestItsImports:

@@ -339,4 +339,4 @@ def test_a_report_knows_how_tasks_ended_by_means_that_this_airflow_has():
     parameters = inspect.signature(RuntimeTaskInstance.get_task_states).parameters
     assert {"dag_id", "task_ids", "run_ids"} <= parameters.keys()
     upstream = dags()["b3_daily"].get_task("report").get_flat_relative_ids(upstream=True)
-    assert {"upload", "refine", "crawl_refined", "sectors.scrape", "validate.key_is_unique"} <= upstream
+    assert {"upload", "refine", "refined_registered", "sectors.scrape", "validate.key_is_unique"} <= upstream

@@ -13,11 +13,13 @@ from typing import Any
 
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
 from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerOperator
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import TaskGroup
 
 from b3.airflow import summaries
 from b3.airflow.dag_defaults import QUERY_TIMEOUT
 from b3.airflow.queries import CheckOperator, QueryOperator, console_links
+from b3.airflow.skipping import skip
 from b3.lake import athena
 
 CONNECTION = "aws_default"
@@ -85,6 +87,11 @@ def statements(folder: Path) -> list[str]:
     return found
 
 
+def registered(task_id: str) -> EmptyOperator:
+    """Return the task that what needs a table's partitions waits for: a crawl may be skipped, and does not skip it."""
+    return EmptyOperator(task_id=task_id, trigger_rule="none_failed")
+
+
 class RefineOperator(GlueJobOperator):
     """Run the Glue job."""
 
@@ -104,15 +111,45 @@ def _tell_refine(context: Any, result: Any) -> None:
     )
 
 
-def crawl(task_id: str, crawler: str, *, trigger_rule: str = "all_success") -> GlueCrawlerOperator:
-    """Return a task that runs a crawler; its name is templated."""
-    return GlueCrawlerOperator(
+class CrawlOperator(GlueCrawlerOperator):
+    """Run a crawler. If tasks register partitions (B3_REGISTER), skip the crawl.
+
+    Args:
+        register: takes the task's context, registers what the task before wrote, and returns how many partitions are
+            new; None where that task did so itself.
+    """
+
+    def __init__(self, *, register: Callable[[Any], int] | None = None, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.register = register
+
+    def execute(self, context: Any) -> Any:
+        """Start the crawler, and defer until its end."""
+        from b3 import settings
+
+        if settings.read().crawls:
+            return super().execute(context)
+        how = f"{self.register(context)} new partitions registered" if self.register else "upload registers partitions"
+        raise skip(f"no crawl, since B3_REGISTER is {settings.BY_TASKS}: {how}", context["ti"])
+
+
+def crawl(
+    task_id: str,
+    crawler: str,
+    *,
+    trigger_rule: str = "all_success",
+    register: Callable[[Any], int] | None = None,
+) -> GlueCrawlerOperator:
+    """Return a task that runs a crawler; its name is templated. For `register` see `CrawlOperator`."""
+    return CrawlOperator(
+        register=register,
         task_id=task_id,
         post_execute=_tell_crawl,
         config={"Name": crawler},
         aws_conn_id=CONNECTION,
         deferrable=True,
-        poll_interval=1,
+        # The trigger looks 1,500 times: for two hours, which is more than a crawl that lists decades takes.
+        poll_interval=5,
         execution_timeout=dt.timedelta(minutes=30),
         # A crawler runs once at a time, so a retry waits for another DAG's crawl. And Airflow may mark a crawl failed
         # that ends at once: github.com/apache/airflow/issues/67287, 72716.

@@ -89,7 +89,7 @@ NOTES = {
         "until that day.",
     ),
     "crawl_raw": Note(
-        "Runs the Glue crawler that registers the new raw partitions.",
+        "Runs the Glue crawler that registers the new raw partitions; skipped if `B3_REGISTER` is `tasks`.",
         "Glue did not run the crawler. It was tried ten times, since a crawler runs once at a time.",
         _CLEAR,
         "never: tables do not show the session.",
@@ -97,12 +97,13 @@ NOTES = {
     "refine": Note(
         "Runs the Glue Spark job: refined quotes, findings, and constituents of the indexes.",
         "The job failed. Readers see the former partition.",
-        "Read the log group `/aws-glue/jobs/<job>/error` of the job run in the message, or on a local lake the job's "
-        "log. Then clear the task.",
+        "Read the log group `/aws-glue/jobs/<job>/output` of the job run in the message, then `…/error`; on a local "
+        "lake the job's log. Then clear the task.",
         "never.",
     ),
     "crawl_refined": Note(
-        "Runs the Glue crawler that registers the new refined partitions.",
+        "Runs the Glue crawler that registers the new refined partitions. If `B3_REGISTER` is `tasks`, it registers "
+        "them itself, and skips the crawl.",
         "Glue did not run the crawler. It was tried ten times, since a crawler runs once at a time.",
         _CLEAR,
         "never: tables do not show the session.",
@@ -138,6 +139,12 @@ _READY = Note(
     "Look at the task before it.",
     "yes.",
 )
+_REGISTERED = Note(
+    "Ends once the partitions are in the catalog: a crawler or the tasks registered them. It does nothing else.",
+    "It cannot fail; it waits for the task before it.",
+    "Look at the task before it.",
+    "yes.",
+)
 _CHECK_FAILURE = "This does not hold of the tables that readers see. The message has the figures."
 _CHECK_TODO = "Treat the session as suspect. Do what the message says, then clear the check."
 
@@ -159,6 +166,8 @@ def note_on(task_id: str, query: str = "") -> Note:
             f"Replaces the view: {claim(query)}", "Athena refused the view. The former one stays.", _CLEAR,
             "yes, if the view was there before.",
         )  # fmt: skip
+    if task_id.endswith("_registered"):
+        return _REGISTERED
     return _READY if task_id.endswith("_ready") else NOTES[task_id]
 
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from b3.lake import layout
+from b3.lake import layout, partitions
 from b3.lake.layout import Lake
 from b3.verify.differences import NO_OBJECT, NO_TABLE, NOT_IN_CATALOG, UNKNOWN_PARTITION, Difference, rebuild
 from b3.verify.inventory import TABLES, Days, Inventory, Partition
-
-# Glue takes no more in one call.
-_MOST_PARTITIONS = 100
 
 
 def compare(
@@ -48,24 +44,7 @@ def register(glue: Any, database: str, lake: Lake, inventory: Inventory) -> int:
     for table in TABLES:
         known = {_partition(table, values) for values in _locations(glue, database, table)}
         missing = sorted({each for each in inventory.partitions if each.table == table} - known, key=str)
-        of_table = glue.get_table(DatabaseName=database, Name=table)["Table"]["StorageDescriptor"]
-        for lot in itertools.batched(missing, _MOST_PARTITIONS):
-            wanted = [
-                {
-                    "Values": list(each.values),
-                    "StorageDescriptor": {**of_table, "Location": f"{lake.uri(each.key).rpartition('/')[0]}/"},
-                }
-                for each in lot
-            ]
-            answer = glue.batch_create_partition(DatabaseName=database, TableName=table, PartitionInputList=wanted)
-            refused = [
-                error
-                for error in answer.get("Errors", [])
-                if error["ErrorDetail"]["ErrorCode"] != "AlreadyExistsException"
-            ]
-            if refused:
-                raise RuntimeError(f"expected the partitions of {database}.{table} to be registered, found {refused}")
-        registered += len(missing)
+        registered += partitions.register(glue, database, lake, table, (each.key for each in missing))
     return registered
 
 

@@ -21,6 +21,8 @@ Parameters:
   RequirementsVersion: {Type: String}
   PluginsVersion: {Type: String}
   AirflowVersion: {Type: String, Default: 3.3.1}
+  ZoneA: {Type: String, Default: ""}
+  ZoneB: {Type: String, Default: ""}
 Resources:
   Told:
     Type: AWS::SSM::Parameter

@@ -33,7 +33,9 @@ NEEDED = (
         "infra/deploy/deploying.py",
     ),
     Needed(
-        "DeployRole", ("s3:GetBucketLocation", "s3:GetObject", "s3:PutObject"),
+        "DeployRole",
+        ("s3:GetBucketLocation", "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload",
+         "s3:ListMultipartUploadParts"),
         "Athena writes and reads results with the rights of whoever asks", ATHENA + "s3-permissions.html",
     ),
     Needed(
@@ -78,7 +80,8 @@ def allowed(options) -> list[Allowed]:
         for _, statement in policies(load(GITHUB))
         if "aws:CalledVia" not in list(strings(statement.get("Condition", {})))
         for action in statement["Action"]
-        for resource in (one["Fn::Sub"] for one in statement["Resource"])
+        for resource in strings(statement["Resource"])
+        if resource != "Fn::Sub"
     ]
 
 

@@ -170,6 +170,65 @@ class TestFirstDeploy:
         assert plan() == []
 
 
+# In place of a crawler that Glue refuses: a resource of crawls by events that fails with Glue's words in its reason.
+REFUSED = "SQS queue of {stack} does not exist or the role provided does not have access to it"
+REFUSED_RESOURCE = """
+  Refused:
+    Type: AWS::Glue::Database
+    Condition: CrawlByEvents
+    Properties:
+      CatalogId: !Ref AWS::AccountId
+      DatabaseInput: {{Name: "{name}"}}
+
+Outputs:
+"""
+
+
+class TestCrawlersWhoseQueuesGlueDoesNotSee:
+    @pytest.fixture
+    def refused(self, account, options, checkout) -> str:
+        """Name of a database; while it is there, the lake's stack fails if its crawlers go by events."""
+        name = REFUSED.format(stack=options.stack)
+        account.glue.create_database(DatabaseInput={"Name": name})
+        path = checkout / "infra/lake.yaml"
+        path.write_text(path.read_text().replace("\nOutputs:\n", REFUSED_RESOURCE.format(name=name)))
+        return name
+
+    @staticmethod
+    def crawls_by(account, options) -> str:
+        return account.glue.get_crawler(Name=f"{options.stack}-raw")["Crawler"]["RecrawlPolicy"]["RecrawlBehavior"]
+
+    def test_list_until_the_lake_is_made_and_then_go_by_events(self, account, options, refused, said, plan):
+        def say(line: str) -> None:
+            said.append(line)
+            if line.endswith(f"create complete  {options.stack}"):
+                account.glue.delete_database(Name=refused)
+
+        deployment = Deployment(account, options, say)
+        deployment.apply(deployment.plan())
+
+        assert any("with CrawlBy=LISTING first" in line for line in said)
+        assert self.crawls_by(account, options) == "CRAWL_EVENT_MODE"
+        assert plan() == []
+
+    def test_go_on_listing_where_glue_does_not_see_them_later_either(self, account, options, refused, deploy):
+        with pytest.raises(DeployError, match=r"crawlers list, which costs the same.*CrawlBy=EVENTS"):
+            deploy()
+
+        assert self.crawls_by(account, options) == "CRAWL_EVERYTHING"
+        account.glue.delete_database(Name=refused)
+        deploy(parameters=options.parameters | {"CrawlBy": "EVENTS"})
+        assert self.crawls_by(account, options) == "CRAWL_EVENT_MODE"
+
+    def test_are_not_the_reason_of_other_failures(self, account, options, deploy, said):
+        account.glue.create_database(DatabaseInput={"Name": options.stack})
+
+        with pytest.raises(DeployError, match="GlueDatabase"):
+            deploy()
+
+        assert not any("LISTING" in line for line in said)
+
+
 class TestNextDeploy:
     def test_of_one_changed_sql_file_changes_one_object(self, deploy, plan, account, options, checkout):
         deploy()

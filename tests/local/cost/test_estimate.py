@@ -44,13 +44,32 @@ def test_a_session_is_the_sum_of_what_it_uses():
     assert parts["Data Catalog requests"] == Decimal(50) / 1_000_000
 
 
+def test_a_session_whose_tasks_register_costs_the_requests_in_place_of_the_crawls():
+    with_crawls, without = estimate.session(RUN, LISTED), estimate.session_without_crawls(RUN, LISTED)
+
+    assert with_crawls.keys() - without.keys() == {"Glue crawlers"}
+    assert without["Data Catalog requests"] == Decimal(50 + 91) / 1_000_000
+    assert f"With `B3_REGISTER=tasks` it costs **{sum(without.values()):.4f}**" in report.document(RUN, LISTED)
+
+
 def test_query_results_are_not_kept():
     assert estimate.kept_bytes(RUN) == 1024**3
     assert estimate.storage_month([1024**3], LISTED) == Decimal("0.023")
 
 
 def test_mwaa_is_billed_whether_anything_runs_or_not():
-    assert estimate.mwaa_month(LISTED) == 730 * Decimal("0.49") + Decimal("0.10")
+    assert estimate.mwaa_month(LISTED) == 730 * Decimal("0.49")
+
+
+def test_its_database_and_the_endpoint_to_it_are_billed_beside_it():
+    """MWAA makes the endpoint in the VPC, in each of the two zones of the environment."""
+    assert estimate.database_month(LISTED) == 10 * Decimal("0.10")
+    assert estimate.endpoint_month(LISTED) == 730 * 2 * Decimal("0.01")
+
+
+def test_a_second_worker_is_billed_while_it_is_there():
+    assert estimate.second_worker_month(LISTED) == 21 * Decimal("0.055")
+    assert "second worker (MaxWorkers=2), reckoned as 1 hour of each session | 1.16 |" in report.document(RUN, LISTED)
 
 
 def test_its_nat_gateway_and_the_address_of_it_are_billed_by_the_hour_as_well():
@@ -59,7 +78,7 @@ def test_its_nat_gateway_and_the_address_of_it_are_billed_by_the_hour_as_well():
 
 def test_the_month_in_all_has_mwaa_its_nat_gateway_and_the_sessions():
     run = sum(estimate.session(RUN, LISTED).values())
-    month = Decimal("357.80") + Decimal("36.50") + 21 * run
+    month = Decimal("357.70") + Decimal("1.00") + Decimal("14.60") + Decimal("36.50") + 21 * run
 
     assert f"| a month in all: MWAA, NAT gateway and 21 sessions | {month:.2f} |" in report.document(RUN, LISTED)
 

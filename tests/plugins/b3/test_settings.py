@@ -130,3 +130,15 @@ def test_a_time_that_is_none_is_refused(given):
 )  # fmt: skip
 def test_further_tags_are_separated_by_commas(environ, tags):
     assert settings.tags(environ) == tags
+
+
+class TestWhoRegisters:
+    def test_are_crawlers_by_default(self):
+        assert settings.read({"B3_LAKE_BUCKET": "lake"}).crawls
+
+    def test_may_be_the_tasks(self):
+        assert not settings.read({"B3_LAKE_BUCKET": "lake", "AIRFLOW__B3__REGISTER": "tasks"}).crawls
+
+    def test_is_nobody_else(self):
+        with pytest.raises(ValueError, match=r"expected crawler or tasks in B3_REGISTER.*found 'nobody'"):
+            settings.read({"B3_LAKE_BUCKET": "lake", "B3_REGISTER": "nobody"})

@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import task
 
 from b3 import settings
-from b3.airflow import aws, run_dates, run_source, summaries
+from b3.airflow import aws, registering, run_dates, run_source, summaries
 from b3.airflow.skipping import skip
 
 
@@ -40,10 +40,12 @@ def scrape(dag_run: Any, ti: Any) -> dict[str, Any]:
 def upload(captured: dict[str, Any], dag_run: Any, ti: Any) -> dict[str, Any]:
     """Write the raw partition of the portfolios that landed."""
     from b3.indexes import land, raw
+    from b3.lake import layout
 
     portfolios = land.CapturedPortfolios.of(captured).landed
     trade_date = run_dates.trade_date(dag_run)
     written = raw.write_portfolios(aws.s3_client(), settings.read().lake, portfolios, trade_date)
+    registering.written(layout.RAW_INDEX_PORTFOLIO_TABLE, [written.uri])
     summaries.tell(ti, f"{trade_date}: {written.rows:,} rows of {', '.join(written.rows_of)}; {written.uri}")
     return asdict(written)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from b3.report.page import Outcome
 
 # Without these the tables do not show the run's quotes.
-_NEEDED = ("upload", "refine", "crawl_refined")
+_NEEDED = ("upload", "refine", "refined_registered")
 
 
 def report(sql: Path, trade_date: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import task
 
 from b3 import settings
-from b3.airflow import aws, run_dates, run_source, summaries
+from b3.airflow import aws, registering, run_dates, run_source, summaries
 from b3.airflow.skipping import skip
 
 
@@ -41,10 +41,12 @@ def scrape(dag_run: Any, ti: Any) -> dict[str, Any]:
 @task
 def upload(landed: dict[str, str], dag_run: Any, ti: Any) -> dict[str, Any]:
     """Write the raw partition of the sector classification that landed."""
+    from b3.lake import layout
     from b3.lake.landed import LandedFile
     from b3.sectors import raw
 
     trade_date = run_dates.trade_date(dag_run)
     written = raw.write_sectors(aws.s3_client(), settings.read().lake, LandedFile(**landed), trade_date)
+    registering.written(layout.RAW_SECTORS_TABLE, [written.uri])
     summaries.tell(ti, f"{trade_date}: {written.rows:,} companies; {written.uri}")
     return asdict(written)

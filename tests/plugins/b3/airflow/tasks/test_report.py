@@ -14,7 +14,7 @@ from b3.report import publish
 from tests.places import SQL
 
 STATES = {
-    "upload": "success", "refine": "success", "crawl_refined": "success", "sectors.scrape": "skipped",
+    "upload": "success", "refine": "success", "refined_registered": "success", "sectors.scrape": "skipped",
     "sectors.upload": "skipped", "validate.key_is_unique": "failed",
 }  # fmt: skip
 
@@ -64,7 +64,7 @@ def test_is_told_how_each_task_before_it_ended_and_what_a_check_claims(write):
     assert state == "failed" and claim.startswith("Trade date, ticker, market type") and "\n" not in claim
 
 
-@pytest.mark.parametrize("needed", ["upload", "refine", "crawl_refined"])
+@pytest.mark.parametrize("needed", ["upload", "refine", "refined_registered"])
 @pytest.mark.parametrize("state", ["failed", "upstream_failed", "skipped"])
 def test_is_skipped_if_the_tables_do_not_show_the_session(write, needed, state):
     with pytest.raises(AirflowSkipException, match=f"{needed} did not succeed"):

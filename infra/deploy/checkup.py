@@ -1,0 +1,87 @@
+"""Whether a lake on AWS will work tomorrow: read-only questions, each with a remedy. `make smoke` asks them.
+
+For the first person with an account: most of this cannot be seen before a run fails. It needs more rights than a
+deploy, such as iam:SimulatePrincipalPolicy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from infra.deploy.account import Account
+from infra.deploy.arguments import Options
+from infra.deploy.rights import denied
+from infra.deploy.smoke import Resources
+
+# A lake starts one job run of two workers, b3_history and b3_daily one each.
+_JOB_RUNS, _WORKERS = 2, 4
+
+
+def test(account: Account, options: Options, say: Callable[[str], None]) -> bool:
+    """Ask, say each answer, and return whether all are as expected. What AWS does not tell is said, and is no fault."""
+    lake = Resources(account.cloudformation, options.stack)
+    good = True
+    checks: list[tuple[str, Callable[[], Iterator[str]]]] = [
+        ("the roles may call what runs call, and no more", lambda: _rights(account, options, lake)),
+        ("the last crawls succeeded", lambda: _crawls(account.glue, lake)),
+        ("no event went unread", lambda: _unread(account.sqs, lake)),
+        ("the quotas of Glue suffice", lambda: _quotas(account.quotas)),
+    ]
+    for name, check in checks:
+        try:
+            wrong = list(check())
+        except ClientError as error:
+            say(f"  unknown  {name}\n           AWS does not tell here: {error}")
+            continue
+        say(f"  {'fails' if wrong else 'ok   '}  {name}" + "".join(f"\n           {line}" for line in wrong))
+        good = good and not wrong
+    return good
+
+
+def _rights(account: Account, options: Options, lake: Resources) -> Iterator[str]:
+    iam = account.iam
+    roles = {
+        logical: iam.get_role(RoleName=name)["Role"]["Arn"]
+        for logical, name in lake.by_logical_id("AWS::IAM::Role").items()
+    }
+    _, partition, _, _, number, _ = next(iter(roles.values())).split(":", 5)
+    home = f"{account.glue.meta.region_name}:{number}"
+    names = {service: f"arn:{partition}:{service}:{home}" for service in ("glue", "athena", "sns", "sqs")}
+    names |= {"s3": f"arn:{partition}:s3:::{options.bucket}", "database": lake.one("AWS::Athena::WorkGroup")}
+    yield from denied(iam, roles, names)
+
+
+def _crawls(glue: Any, lake: Resources) -> Iterator[str]:
+    for name in lake.of("AWS::Glue::Crawler"):
+        last = glue.get_crawler(Name=name)["Crawler"].get("LastCrawl", {})
+        if last.get("Status") in ("FAILED", "CANCELLED"):
+            yield (
+                f"expected the last crawl of {name} to succeed, found {last['Status']}: "
+                f"{last.get('ErrorMessage', 'no reason')}; see log group /aws-glue/crawlers, and clear the crawl's task"
+            )
+
+
+def _unread(sqs: Any, lake: Resources) -> Iterator[str]:
+    for url in lake.of("AWS::SQS::Queue"):
+        if url.endswith("-unread-events"):
+            answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+            if (count := int(answer["Attributes"]["ApproximateNumberOfMessages"])) > 0:
+                yield (
+                    f"expected no event that no crawl could deal with, found {count} in {url}: deploy with "
+                    "PARAMETERS=CrawlBy=LISTING, run the crawlers, and set CrawlBy=EVENTS again"
+                )
+
+
+def _quotas(quotas: Any) -> Iterator[str]:
+    wanted = {"concurrent job runs per account": _JOB_RUNS, "task DPUs": _WORKERS}
+    pages = quotas.get_paginator("list_service_quotas").paginate(ServiceCode="glue")
+    for quota in (quota for page in pages for quota in page["Quotas"]):
+        for words, least in wanted.items():
+            if words.lower() in quota["QuotaName"].lower() and quota["Value"] < least:
+                yield (
+                    f"expected {quota['QuotaName']} of at least {least}, found {quota['Value']:g}: ask for more in the "
+                    "console of Service Quotas; new accounts have less"
+                )

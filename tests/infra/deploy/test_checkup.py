@@ -1,0 +1,99 @@
+"""Against the local AWS, which evaluates policies, and knows neither quotas nor failed crawls of before."""
+
+import json
+
+import pytest
+
+from infra.deploy import checkup, rights
+from infra.deploy.deploying import Deployment
+from infra.deploy.smoke import Resources
+from tests.infra import permissions
+from tests.infra.deploy.conftest import copy_of_the_repository, options_of
+from tests.infra.permissions import Allowed
+
+
+@pytest.fixture(scope="class")
+def made(account, tmp_path_factory):
+    """A lake that was deployed, without an environment."""
+    options = options_of(copy_of_the_repository(tmp_path_factory.mktemp("made") / "checkout"))
+    deployment = Deployment(account, options, lambda line: None)
+    deployment.apply(deployment.plan())
+    return options
+
+
+class TestALakeThatIsMade:
+    def test_is_as_expected_and_says_what_aws_does_not_tell(self, account, made):
+        said: list[str] = []
+
+        assert checkup.test(account, made, said.append), said
+        assert [line.split()[0] for line in said] == ["ok", "ok", "ok", "unknown"]
+
+    def test_whose_role_lost_a_right_is_told_with_the_remedy(self, account, made):
+        role = Resources(account.cloudformation, made.stack).by_logical_id("AWS::IAM::Role")["RefineRole"]
+        policy = account.iam.get_role_policy(RoleName=role, PolicyName="refine")["PolicyDocument"]
+        without = {
+            **policy,
+            "Statement": [one for one in policy["Statement"] if "s3:DeleteObject" not in one["Action"]],
+        }
+        account.iam.put_role_policy(RoleName=role, PolicyName="refine", PolicyDocument=json.dumps(without))
+        said: list[str] = []
+
+        assert not checkup.test(account, made, said.append)
+
+        account.iam.put_role_policy(RoleName=role, PolicyName="refine", PolicyDocument=json.dumps(policy))
+        assert "expected RefineRole to be allowed s3:DeleteObject on arn:aws:s3:::" in said[0]
+        assert "deploy again" in said[0]
+
+    def test_whose_role_was_given_more_by_hand_is_told(self, account, made):
+        role = Resources(account.cloudformation, made.stack).by_logical_id("AWS::IAM::Role")["ExecutionRole"]
+        more = {"Effect": "Allow", "Action": ["s3:DeleteObjectVersion"], "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [more]})
+        account.iam.put_role_policy(RoleName=role, PolicyName="more", PolicyDocument=document)
+        said: list[str] = []
+
+        assert not checkup.test(account, made, said.append)
+
+        account.iam.delete_role_policy(RoleName=role, PolicyName="more")
+        assert "expected ExecutionRole to be denied s3:DeleteObjectVersion" in said[0]
+
+    def test_with_an_event_that_no_crawl_could_deal_with_is_told(self, account, made):
+        url = account.sqs.get_queue_url(QueueName=f"{made.stack}-unread-events")["QueueUrl"]
+        account.sqs.send_message(QueueUrl=url, MessageBody="{}")
+        said: list[str] = []
+
+        assert not checkup.test(account, made, said.append)
+
+        account.sqs.purge_queue(QueueUrl=url)
+        assert "found 1 in" in said[2]
+
+
+class Quotas:
+    """Service Quotas of an account; the local AWS has none."""
+
+    def __init__(self, **values: float) -> None:
+        self._quotas = [{"QuotaName": name.replace("_", " "), "Value": value} for name, value in values.items()]
+
+    def get_paginator(self, name: str) -> "Quotas":
+        return self
+
+    def paginate(self, ServiceCode: str) -> list[dict]:  # noqa: N803 - boto3's own name
+        return [{"Quotas": self._quotas}]
+
+
+def test_quotas_that_are_too_small_are_told():
+    enough = {"Max_concurrent_job_runs_per_account": 30.0, "Max_task_DPUs_per_account": 50.0}
+
+    assert list(checkup._quotas(Quotas(**enough))) == []
+    (line,) = checkup._quotas(Quotas(**enough | {"Max_concurrent_job_runs_per_account": 1.0}))
+    assert line.startswith("expected Max concurrent job runs per account of at least 2, found 1: ask for more")
+
+
+def test_the_calls_are_those_that_the_roles_allow(aws_server, made):
+    names = {service: f"arn:aws:{service}:us-east-1:000000000000" for service in ("glue", "athena", "sns", "sqs")}
+    names |= {"s3": f"arn:aws:s3:::{made.bucket}", "database": made.stack}
+    allowed = permissions.roles(aws_server.endpoint, made.stack)
+
+    for role, calls in rights.CALLED.items():
+        for action, resource in calls:
+            want = Allowed(action, resource.format(**names))
+            assert any(permissions._covers(one, want) for one in allowed[role]), (role, want)

@@ -1,0 +1,53 @@
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerOperator
+
+from b3.airflow import aws
+
+
+class Pushed(dict):
+    """A task instance that takes XComs."""
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self[key] = value
+
+
+@pytest.fixture
+def ti() -> Pushed:
+    return Pushed()
+
+
+@pytest.fixture(autouse=True)
+def lake(monkeypatch):
+    monkeypatch.setenv("B3_LAKE_BUCKET", "lake")
+    monkeypatch.setattr(GlueCrawlerOperator, "execute", lambda self, context: f"crawled {self.config['Name']}")
+
+
+class TestACrawl:
+    def test_is_made_by_default(self, ti):
+        assert aws.crawl("crawl_raw", "b3-raw").execute({"ti": ti}) == "crawled b3-raw"
+
+    def test_is_skipped_with_the_reason_where_the_tasks_register(self, ti, monkeypatch):
+        monkeypatch.setenv("B3_REGISTER", "tasks")
+
+        with pytest.raises(Exception, match="no crawl, since B3_REGISTER is tasks") as skipped:
+            aws.crawl("crawl_raw", "b3-raw").execute({"ti": ti})
+
+        assert type(skipped.value).__name__ == "AirflowSkipException"
+        assert ti["skipped"] == str(skipped.value)
+
+    def test_registers_what_the_job_wrote_before_it_is_skipped(self, ti, monkeypatch):
+        monkeypatch.setenv("B3_REGISTER", "tasks")
+        context = {"ti": ti, "dag_run": SimpleNamespace()}
+        asked = []
+
+        with pytest.raises(Exception, match="82 new partitions registered"):
+            aws.crawl("crawl_refined", "b3-refined", register=lambda given: asked.append(given) or 82).execute(context)
+
+        assert asked == [context]
+
+    def test_is_looked_at_for_longer_than_a_listing_of_decades_takes(self):
+        """The trigger looks 1,500 times; a listing of forty years may take 25 minutes."""
+        assert aws.crawl("crawl_raw", "b3-raw").poll_interval * 1500 > 2 * 25 * 60
