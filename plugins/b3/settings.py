@@ -42,6 +42,7 @@ class Settings:
     indexes: tuple[str, ...] = ("IBOV",)
     alert_topic_arn: str | None = None
     publication_deadline_hours: float = DEADLINE_HOURS
+    arrivals_queue_url: str | None = None
 
     @property
     def lake(self) -> Lake:
@@ -75,6 +76,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         indexes=_indexes(setting("INDEXES") or "IBOV"),
         alert_topic_arn=setting("ALERT_TOPIC_ARN"),
         publication_deadline_hours=_hours(setting("PUBLICATION_DEADLINE_HOURS")),
+        arrivals_queue_url=setting("ARRIVALS_QUEUE_URL"),
     )
 
 
