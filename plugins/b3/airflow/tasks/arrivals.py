@@ -28,12 +28,14 @@ def land(ti: Any) -> list[dict[str, Any]]:
     from b3.lake.commit import Overtaken
     from b3.site.hook import B3Hook
 
-    s3, lake, source = aws.s3_client(), settings.read().lake, B3Hook().source
+    s3, lake = aws.s3_client(), settings.read().lake
+    b3 = B3Hook()
+    b3.get_conn()  # which asks nothing, and reads the connection
     wanted: dict[str, runs.Run] = {}
     landed, rejected = [], []
     for arrival in inbox.waiting(s3, lake):
         try:
-            outcome = arrivals.land(s3, lake, arrival, source)
+            outcome = arrivals.land(s3, lake, arrival, b3.source)
         except Overtaken as overtaken:
             print(f"{overtaken}: what replaced it comes with the next run")
             continue
