@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from b3.arrivals import period
-from b3.arrivals.land import Landed
+from b3.arrivals.landing import Landed
 
 # As run_source.LANDING of b3.airflow: what landed is used, and B3 is not asked.
 _FROM_LANDING = {"source": "landing"}

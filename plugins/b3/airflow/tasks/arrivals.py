@@ -23,8 +23,7 @@ def land(ti: Any) -> list[dict[str, Any]]:
     A rejected file leaves inbox/ here, once its bytes and the reason are kept and people are told. XCom `landed` lists
     key and ETag of the others.
     """
-    from b3.arrivals import inbox, runs
-    from b3.arrivals import land as arrivals
+    from b3.arrivals import inbox, landing, runs
     from b3.lake.commit import Overtaken
     from b3.site.hook import B3Hook
 
@@ -35,11 +34,11 @@ def land(ti: Any) -> list[dict[str, Any]]:
     landed, rejected = [], []
     for arrival in inbox.waiting(s3, lake):
         try:
-            outcome = arrivals.land(s3, lake, arrival, b3.source)
+            outcome = landing.land(s3, lake, arrival, b3.source)
         except Overtaken as overtaken:
             print(f"{overtaken}: what replaced it comes with the next run")
             continue
-        if isinstance(outcome, arrivals.Rejected):
+        if isinstance(outcome, landing.Rejected):
             alerts.warn(f"{arrival.key} is rejected", _told(lake.uri(arrival.key), outcome))
             inbox.remove(s3, lake, arrival.key, arrival.etag)
             rejected.append(outcome.uri)

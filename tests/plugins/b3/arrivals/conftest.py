@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from b3.arrivals import inbox, land
-from b3.arrivals.land import Landed, Rejected
+from b3.arrivals import inbox, landing
+from b3.arrivals.landing import Landed, Rejected
 from b3.lake.layout import Lake
 
 
@@ -21,7 +21,7 @@ def arrive(s3: Any, lake: Lake, put: Any) -> Callable[[str, bytes], Landed | Rej
     def run(name: str, sent: bytes) -> Landed | Rejected:
         put(name, sent)
         (arrival,) = inbox.waiting(s3, lake)
-        outcome = land.land(s3, lake, arrival, "b3")
+        outcome = landing.land(s3, lake, arrival, "b3")
         inbox.remove(s3, lake, arrival.key, arrival.etag)
         return outcome
 

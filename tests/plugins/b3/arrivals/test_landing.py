@@ -3,11 +3,12 @@ import hashlib
 
 import pytest
 
-from b3.arrivals import inbox, land, runs
-from b3.arrivals.land import Landed, Rejected
+from b3.arrivals import inbox, landing, runs
+from b3.arrivals.landing import Landed, Rejected
 from b3.errors import RecordsLost, Unreadable
 from b3.quotes import choose, cotahist, raw
 from b3.quotes import land as quotes_land
+from b3.verify import landed
 from tests.plugins.b3.downloads import downloaded
 from tests.plugins.b3.exchange import Answer
 from tests.plugins.b3.quotes.cotahist.cotahist_lines import build_file, build_zip, record
@@ -77,7 +78,7 @@ class TestTheFileOfADay:
             put(NAME, sent)
             (found,) = inbox.waiting(s3, lake)
             arrival = inbox.Arrival(found.key, found.etag, dt.datetime(2020, 5, 1, 0, 0, second, tzinfo=dt.UTC))
-            ids += [run.run_id for run in runs.of_file(land.land(s3, lake, arrival, "b3"))]
+            ids += [run.run_id for run in runs.of_file(landing.land(s3, lake, arrival, "b3"))]
 
         assert len(set(ids)) == 3
 
@@ -149,7 +150,7 @@ class TestWhatIsNoCotahistFile:
             ("any.zip", build_zip(build_file([record(DATPRE=dt.date(2020, 5, 1))])), "ClosedDay"),
         ],
     )
-    def test_is_kept_apart_with_the_reason_beside_it(self, arrive, versions, body, name, sent, reason):
+    def test_is_kept_apart_with_the_reason_beside_it(self, arrive, s3, lake, versions, body, name, sent, reason):
         outcome = arrive(name, sent)
 
         assert isinstance(outcome, Rejected)
@@ -158,6 +159,7 @@ class TestWhatIsNoCotahistFile:
         assert {each for each in versions() if not each.startswith("inbox/")} == {key, f"{key}.reason.txt"}
         assert body(key) == sent
         assert body(f"{key}.reason.txt").decode() == f"{outcome.reason}\n"
+        assert [landed.read(s3, lake, each).difference for each in (key, f"{key}.reason.txt")] == [None, None]
 
     def test_leaves_a_landed_file_of_the_session_alone(self, arrive, body):
         arrive(NAME, SENT)
@@ -188,7 +190,7 @@ class TestWhatIsNoCotahistFile:
         quotes_land.keep(s3, lake, KEY, file, download)
         early = inbox.Arrival(found.key, found.etag, dt.datetime(2020, 5, 1, tzinfo=dt.UTC))
 
-        outcome = land.land(s3, lake, early, "b3")
+        outcome = landing.land(s3, lake, early, "b3")
 
         assert isinstance(outcome, Rejected)
         assert outcome.reason.startswith("Outdated: ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import logging
 import tempfile
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import IO, Any, BinaryIO
 from b3.arrivals import inbox, period
 from b3.arrivals.inbox import Arrival
 from b3.calendar import known_sessions
-from b3.errors import NoRecords, Outdated, SourceError, is_of_the_machine, reading
+from b3.errors import NoRecords, Outdated, SourceError, is_of_the_machine, printable, reading
 from b3.lake import layout
 from b3.lake.commit import head, put, until_committed
 from b3.lake.landed import FETCHED_AT, keep, metadata_of
@@ -130,10 +131,12 @@ def _reject(s3: Any, lake: Lake, arrival: Arrival, file: IO[bytes], download: Do
     kept = keep(s3, lake, key, file, download)
     reason = f"{type(error).__name__}: {error}"
     beside = layout.rejection_reason_key(key)
+    body = f"{printable(reason)}\n".encode()
+    # As every object of landing/ has it: b3_verify compares bytes and sha256.
+    origin = {**kept.metadata(), "source-sha256": hashlib.sha256(body).hexdigest()}
 
     def write() -> None:
-        body = f"{reason}\n".encode("utf-8", "backslashreplace")
-        put(s3, lake, beside, body, {}, head(s3, lake, beside), "text/plain; charset=utf-8")
+        put(s3, lake, beside, body, origin, head(s3, lake, beside), "text/plain; charset=utf-8")
 
     until_committed(write, lake.uri(beside))
     log.warning("%s is rejected: %s", lake.uri(arrival.key), reason)
