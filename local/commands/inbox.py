@@ -13,7 +13,7 @@ import boto3
 from b3.lake import layout
 from b3.lake.commit import head
 from b3.lake.layout import Lake
-from local.lake import dag_runs, home, query_client, servers, source
+from local.lake import dag_runs, home, progress, query_client, servers, source
 from local.lake.dag_runs import WaitingRun
 from local.lake.home import Home
 
@@ -64,8 +64,8 @@ def run(chosen: source.Source, path: Path) -> int:
         rejected = layout.rejected_key(hashlib.sha256(path.read_bytes()).hexdigest(), path.name)
         reason = layout.rejection_reason_key(rejected)
         former = (head(s3, bucket, reason) or {}).get("VersionId")
-        arrivals = dag_runs.DagRun(where, environ, DAG, dt.datetime.now(dt.UTC).date())
-        if not _run(arrivals, DAG):
+        arrivals = _run(where, environ, DAG, dt.datetime.now(dt.UTC).date())
+        if not arrivals.succeeded:
             return 1
         # The local AWS has no Airflow that waits for these messages.
         queue = lake.outputs["ArrivalsQueueUrl"]
@@ -92,21 +92,32 @@ def _start(where: Home, environ: dict[str, str], waiting: WaitingRun, place: str
     """Run what waits; return whether it succeeded."""
     of = str(waiting.conf.get("trade_date") or waiting.conf["year"])
     date = dt.date.fromisoformat(of if "trade_date" in waiting.conf else f"{of}-01-01")
-    started = dag_runs.DagRun(where, environ, waiting.dag, date, waiting.conf, instead_of=waiting.run_id)
-    return _run(started, f"{waiting.dag} {of} ({place})", quiet=True)
+    return _run(where, environ, f"{waiting.dag} {of} ({place})", date, waiting).succeeded
 
 
-def _run(run: dag_runs.DagRun, shown: str, *, quiet: bool = False) -> bool:
-    """Run a DAG run, print its tasks or those that did not succeed, and its outcome."""
-    with run:
-        for end in run:
-            if not quiet or end.state not in ("success", "skipped"):
-                print(f"  {end.line()}", flush=True)
-            if end.error and end.state != "skipped":
-                print(f"      {end.error}", flush=True)
+def _run(
+    where: Home, environ: dict[str, str], shown: str, date: dt.date, waiting: WaitingRun | None = None
+) -> dag_runs.DagRun:
+    """Run b3_arrivals, or a waiting run; print its tasks, or those that failed, and its outcome."""
+    with progress.Activity() as activity:
+        run = dag_runs.DagRun(
+            where,
+            environ,
+            waiting.dag if waiting else DAG,
+            date,
+            waiting.conf if waiting else None,
+            began=lambda begun: activity.begin(f"{shown}: {begun.text}", brief=begun.is_task),
+            instead_of=waiting.run_id if waiting else "",
+        )
+        with run:
+            for end in run:
+                if waiting is None or end.state not in ("success", "skipped"):
+                    print(f"  {end.line()}", flush=True)
+                if end.error and end.state != "skipped":
+                    print(f"      {end.error}", flush=True)
     outcome = "no task failed" if run.succeeded else f"FAILED; Airflow's log: {dag_runs.short(run.log)}"
     print(f"{shown}: {outcome}", flush=True)
-    return run.succeeded
+    return run
 
 
 if __name__ == "__main__":
