@@ -39,7 +39,8 @@ started. A run that is killed before that is done again by the next one, with th
 * An alert *inbox/… is rejected*: the file is no COTAHIST file, or damaged, or of other days than its name says, or of a
   day on which B3 was closed, or older than the one in `landing/`. No task has failed, and no table has changed. The
   bytes are in `landing/rejected/`, and `….reason.txt` beside them says what to do.
-* `wait`: the queue does not answer. `inbox/` is listed all the same. See `B3_ARRIVALS_QUEUE_URL` and the rights.
+* `wait`: the queue does not answer. A retry does not wait, and `inbox/` is listed all the same. See
+  `B3_ARRIVALS_QUEUE_URL` and the rights.
 * `land`: S3 fails, or the worker lacks disk or memory. The files stay in `inbox/`. Clear the task.
 * `start`: Airflow could not start a run, for instance because `b3_daily` does not import. The files stay in `inbox/`
   and the next run tries again. Skipped means that the run was there before.

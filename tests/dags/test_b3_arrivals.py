@@ -27,7 +27,8 @@ def dag() -> DAG:
 class Task:
     """A task instance as the callables have it; it keeps what is pushed."""
 
-    def __init__(self, pulled: Any = None) -> None:
+    def __init__(self, pulled: Any = None, try_number: int = 1) -> None:
+        self.try_number = try_number
         self.pushed: dict[str, Any] = {}
         self.pulled = pulled
 
@@ -99,6 +100,14 @@ class TestWaiting:
         sensor.execute(given)
 
         assert given["ti"].pushed["summary"] == "triggered by hand: inbox/ is listed at once"
+
+    def test_is_left_out_by_a_retry_since_the_failed_try_may_have_taken_the_message(self, wait):
+        sensor, context = wait
+        given = context("scheduled") | {"ti": Task(try_number=2)}
+
+        sensor.execute(given)
+
+        assert given["ti"].pushed["summary"] == "tried again: inbox/ is listed at once, a message may be lost"
 
     def test_says_how_many_messages_came_and_keeps_none_of_them(self, wait):
         sensor, context = wait

@@ -128,7 +128,7 @@ NOTES = {
     "wait": Note(
         "Waits for a message that something came to `inbox/`, an hour at most and without a slot. Without a queue it "
         "waits for five minutes.",
-        "The queue does not answer. `inbox/` is listed all the same.",
+        "The queue does not answer, in its retries either. `inbox/` is listed all the same.",
         "See the setting `B3_ARRIVALS_QUEUE_URL`, and the rights on the queue.",
         "for a while: files are found an hour late at most.",
     ),
