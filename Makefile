@@ -18,7 +18,7 @@ $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
 AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
-.PHONY: help setup run history rebuild verify status reset diff report query connect notebook ui airflow test test-dags test-compose test-mwaa cost bench lint deploy smoke destroy \
+.PHONY: help setup run inbox history rebuild verify status reset diff report query connect notebook ui airflow test test-dags test-compose test-mwaa cost bench lint deploy smoke destroy \
   doctor structure columns audit constraints clean test-faults faults pictures test-readme
 
 help: ## List the commands
@@ -29,6 +29,9 @@ setup: ## Make the environments (.venv is the editor's)
 
 run: setup ## Run the daily DAG once: [DATE=YYYY-MM-DD] [EXCHANGE=auto|live|simulated|FOLDER] [ACCEPT=flood,loss]
 	@$(PYTHON) -m local.commands.run --date "$$GIVEN_DATE" --exchange "$$GIVEN_EXCHANGE" --accept "$$GIVEN_ACCEPT"
+
+inbox: setup ## A COTAHIST file of a day, month or year into the lake's inbox/, and the runs that it starts: FILE=path [EXCHANGE=simulated]
+	@$(PYTHON) -m local.commands.inbox --file="$$GIVEN_FILE" --exchange="$$GIVEN_EXCHANGE"
 
 history: setup ## Whole years from B3's annual files: FROM=2020 [TO=2024] [EXCHANGE=…] [ACCEPT=flood,loss]
 	@$(PYTHON) -m local.commands.history --from "$$GIVEN_FROM" --to "$$GIVEN_TO" --exchange "$$GIVEN_EXCHANGE" --accept "$$GIVEN_ACCEPT"

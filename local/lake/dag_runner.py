@@ -1,9 +1,10 @@
 """Run one DAG run in this process, as `airflow dags test` does.
 
-Usage: `python -m local.lake.dag_runner DAG_ID DATE LOG CONF`.
+Usage: `python -m local.lake.dag_runner DAG_ID DATE LOG CONF [RUN_ID]`.
 
-Standard output is one JSON line for each step or task that begins, and one for each task that ends; all that Airflow
-prints goes to LOG. Status 0 only if the run succeeded.
+Standard output is one JSON line for each step or task that begins, and one for each task that ends, then one for each
+run that waits in the database; all that Airflow prints goes to LOG. Status 0 only if the run succeeded. RUN_ID names a
+waiting run of DAG_ID that this one is instead of: it gets this one's outcome, since nothing here runs it.
 """
 
 from __future__ import annotations
@@ -50,11 +51,15 @@ class Reporter:
         seconds = time.monotonic() - began if began is not None else 0.0
         self._write(task=task, state=state, error=words, summary=summary, seconds=seconds)
 
+    def tell_waiting(self, dag: str, run_id: str, conf: Any) -> None:
+        """Write that a run waits."""
+        self._write(dag=dag, run_id=run_id, conf=conf)
+
     def _write(self, **event: object) -> None:
         self._out.write(json.dumps(event) + "\n")
 
 
-def main(dag_id: str, date: str, log: str, conf: str) -> int:
+def main(dag_id: str, date: str, log: str, conf: str, instead_of: str = "") -> int:
     """Run `dag_id` for the session `date`; see the module."""
     reporter = Reporter(os.dup(1))
     with Path(log).open("ab") as sink:
@@ -69,19 +74,19 @@ def main(dag_id: str, date: str, log: str, conf: str) -> int:
     class Listener:
         @hookimpl
         def on_task_instance_running(self, previous_state: Any, task_instance: Any) -> None:
-            reporter.begin_task(task_instance.task_id)
+            reporter.begin_task(_shown(task_instance))
 
         @hookimpl
         def on_task_instance_success(self, previous_state: Any, task_instance: Any) -> None:
-            reporter.tell(task_instance.task_id, "success", summary=_xcom(task_instance, SUMMARY))
+            reporter.tell(_shown(task_instance), "success", summary=_xcom(task_instance, SUMMARY))
 
         @hookimpl
         def on_task_instance_failed(self, previous_state: Any, task_instance: Any, error: Any) -> None:
-            reporter.tell(task_instance.task_id, _name(task_instance.state) or "failed", error)
+            reporter.tell(_shown(task_instance), _name(task_instance.state) or "failed", error)
 
         @hookimpl
         def on_task_instance_skipped(self, previous_state: Any, task_instance: Any) -> None:
-            reporter.tell(task_instance.task_id, "skipped", _xcom(task_instance, "skipped"))
+            reporter.tell(_shown(task_instance), "skipped", _xcom(task_instance, "skipped"))
 
     from b3.airflow.summaries import SUMMARY
 
@@ -97,12 +102,33 @@ def main(dag_id: str, date: str, log: str, conf: str) -> int:
     run = dag.test(logical_date=instant, run_conf=json.loads(conf))
     for task_instance in run.get_task_instances():
         state = _name(task_instance.state)
-        if reporter.told.get(task_instance.task_id) != state:
-            reporter.tell(task_instance.task_id, state)
+        if reporter.told.get(_shown(task_instance)) != state:
+            reporter.tell(_shown(task_instance), state)
+    _hand_over(reporter, dag_id, instead_of, run.state)
     if not any(state in ("success", "failed") for state in reporter.told.values()):
         reporter.tell(dag_id, "nothing ran", f"expected tasks of {dag_id} for {date}, found none that ran: see the log")
         return 1
     return 0 if run.state == "success" else 1
+
+
+def _hand_over(reporter: Reporter, dag_id: str, instead_of: str, outcome: Any) -> None:
+    """Give the outcome to the run that this one is instead of, and tell which runs wait."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        for run in session.scalars(select(DagRun).where(DagRun.state == "queued").order_by(DagRun.run_after)):
+            if (run.dag_id, run.run_id) == (dag_id, instead_of):
+                run.state = outcome
+            else:
+                reporter.tell_waiting(run.dag_id, run.run_id, run.conf)
+
+
+def _shown(task_instance: Any) -> str:
+    """Return a task's id; of a mapped one with its place."""
+    place: int = task_instance.map_index
+    return str(task_instance.task_id) if place < 0 else f"{task_instance.task_id}[{place}]"
 
 
 def _xcom(task_instance: Any, key: str) -> Any:

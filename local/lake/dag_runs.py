@@ -66,12 +66,22 @@ class Began:
     is_task: bool
 
 
+@dataclass(frozen=True)
+class WaitingRun:
+    """A run that another run has started in the database, where nothing runs it by itself."""
+
+    dag: str
+    run_id: str
+    conf: dict[str, Any]
+
+
 class DagRun:
     """A DAG run, in a process that lives no longer than the context; iterate over its tasks as they end.
 
     Attributes:
         log: what Airflow prints.
         succeeded: whether every task did, or was skipped; known when there are no more tasks.
+        waiting: the runs that wait in the database, in order; known when there are no more tasks.
     """
 
     def __init__(
@@ -83,6 +93,7 @@ class DagRun:
         conf: Mapping[str, Any] | None = None,
         *,
         began: Callable[[Began], None] = lambda begun: None,
+        instead_of: str = "",
     ) -> None:
         """Prepare it.
 
@@ -93,14 +104,16 @@ class DagRun:
             date: the session.
             conf: the run's conf.
             began: is told of each step and task that begins.
+            instead_of: id of a waiting run of the same DAG that gets this one's outcome.
         """
         self._began = began
         self.log = where.logs / f"{dag}-{date}.log"
         self.succeeded = False
+        self.waiting: list[WaitingRun] = []
         # Somebody waits before it: a file that is not there yet is a failure, not a wait until noon.
         self._environ = {**environ, "B3_PUBLICATION_DEADLINE_HOURS": "0"}
         self._command = [str(setup.AIRFLOW.python), "-m", RUNNER, dag, date.isoformat(), str(self.log)]
-        self._command.append(json.dumps(dict(conf or {})))
+        self._command += [json.dumps(dict(conf or {})), instead_of]
 
     def __enter__(self) -> Self:
         """Start it."""
@@ -124,6 +137,8 @@ class DagRun:
             event = json.loads(line)
             if "task" in event:
                 yield TaskEnd(**event)
+            elif "run_id" in event:
+                self.waiting.append(WaitingRun(**event))
             else:
                 self._began(Began(event.get("step") or event["began"], is_task="began" in event))
         self.succeeded = self._process.wait() == 0

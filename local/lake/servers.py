@@ -239,6 +239,7 @@ def airflow_environment(running: Lake, database_url: str, b3_host: str, chosen: 
         "B3_REFINED_CRAWLER": running.outputs["RefinedCrawler"],
         "B3_GLUE_JOB": running.outputs["GlueJob"],
         "B3_ALERT_TOPIC_ARN": running.outputs.get("AlertTopicArn", ""),
+        "B3_ARRIVALS_QUEUE_URL": running.outputs.get("ArrivalsQueueUrl", ""),
         "B3_INDEXES": chosen.indexes,
         "B3_REGISTER": os.environ.get("B3_REGISTER", ""),
         # On each DAG in the UI.

@@ -139,6 +139,10 @@ class RecordsLost(SourceError):
     """A correction lacks more records of the published quotes than corrections usually take back."""
 
 
+class Outdated(SourceError):
+    """The lake has another file of the same sessions, which came later."""
+
+
 class NotB3Data(SourceError):
     """The data is something else, usually a web page."""
 
@@ -170,13 +174,13 @@ def reading(source: str) -> Iterator[None]:
             source=source,
             expected="an answer that can be read",
             found=printable(cause if len(cause) <= _LONGEST_CAUSE else cause[:_LONGEST_CAUSE] + "…"),
-            hint=_READER_FAILED if _is_of_the_answer(error) else _MACHINE_FAILED,
+            hint=_MACHINE_FAILED if is_of_the_machine(error) else _READER_FAILED,
         ) from error
 
 
-def _is_of_the_answer(error: Exception) -> bool:
-    """Return whether the answer may be the cause, and not a full disk or too little memory."""
-    return not (isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None))
+def is_of_the_machine(error: BaseException | None) -> bool:
+    """Return whether a full disk or too little memory is the cause, and not the data that was read."""
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
 
 
 def printable(text: str) -> str:

@@ -45,6 +45,7 @@ class Settings:
     alert_topic_arn: str | None = None
     publication_deadline_hours: float = DEADLINE_HOURS
     register: str = BY_CRAWLER
+    arrivals_queue_url: str | None = None
 
     @property
     def crawls(self) -> bool:
@@ -84,6 +85,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         alert_topic_arn=setting("ALERT_TOPIC_ARN"),
         publication_deadline_hours=_hours(setting("PUBLICATION_DEADLINE_HOURS")),
         register=_register(setting("REGISTER") or BY_CRAWLER),
+        arrivals_queue_url=setting("ARRIVALS_QUEUE_URL"),
     )
 
 

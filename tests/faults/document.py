@@ -21,6 +21,10 @@ HERE = Path(__file__).parent
 # The folder of a group's tests, its heading, and a sentence below it.
 GROUPS = {
     "source": ("What B3 sends", "B3 does not answer, or answers with something else."),
+    "arrivals": (
+        "What others put into inbox/",
+        "A file comes that is none, or comes again, or the task that takes it is killed.",
+    ),
     "crash": (
         "What ends in the middle",
         "A task is killed, or the machine fails it. Of a killed task Airflow says that its process ended with SIGKILL; "

@@ -102,6 +102,15 @@ NEEDED_BY_AWS = (
         "https://docs.aws.amazon.com/sns/latest/api/API_Publish.html",
     ),
     Needed(
+        "ExecutionRole", ("s3:GetObject", "s3:DeleteObject"),
+        "b3_arrivals takes files from inbox/; no session's run does", "plugins/b3/arrivals/inbox.py", "*/inbox/*",
+    ),
+    Needed(
+        "ExecutionRole", ("sqs:ReceiveMessage", "sqs:DeleteMessage"),
+        "the sensor of b3_arrivals waits in the triggerer",
+        "https://airflow.apache.org/docs/apache-airflow-providers-amazon/stable/operators/sqs.html",
+    ),
+    Needed(
         "RefineRole", ("s3:DeleteObject",), "a constituent that a corrected portfolio no longer has",
         "include/glue/refine/index_stocks.py", "*/refined/index_stocks/*",
     ),

@@ -208,6 +208,43 @@ class TestCrawlers:
             assert redrive == {"deadLetterTargetArn": {"Fn::GetAtt": "UnreadEvents.Arn"}, "maxReceiveCount": 200}
 
 
+class TestArrivals:
+    def test_are_told_by_the_bucket_to_a_rule_on_the_inbox_alone(self, properties):
+        told = properties["Bucket"]["NotificationConfiguration"]["EventBridgeConfiguration"]
+        pattern = properties["Arrivals"]["EventPattern"]
+
+        assert told == {"EventBridgeEnabled": True}
+        assert (pattern["source"], pattern["detail-type"]) == (["aws.s3"], ["Object Created"])
+        assert pattern["detail"] == {
+            "bucket": {"name": [{"Ref": "LakeBucket"}]}, "object": {"key": [{"prefix": layout.INBOX_PREFIX}]}
+        }  # fmt: skip
+
+    def test_wait_in_a_queue_of_their_own_into_which_the_rule_alone_may_send(self, properties):
+        (target,) = properties["Arrivals"]["Targets"]
+
+        assert target["Arn"] == {"Fn::GetAtt": "ArrivalsQueue.Arn"}
+        assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": "DeadArrivals.Arn"}}
+        for queue, policy in (("ArrivalsQueue", "ArrivalsPolicy"), ("DeadArrivals", "DeadArrivalsPolicy")):
+            allowed, denied = properties[policy]["PolicyDocument"]["Statement"]
+            assert properties[policy]["Queues"] == [{"Ref": queue}]
+            assert properties[queue]["SqsManagedSseEnabled"] is True
+            assert (allowed["Principal"], allowed["Action"]) == ({"Service": "events.amazonaws.com"}, "sqs:SendMessage")
+            assert allowed["Condition"] == {
+                "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+                "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": "Arrivals.Arn"}},
+            }
+            assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+
+    def test_that_could_not_be_told_raise_an_alarm(self, properties):
+        alarm = properties["LostArrivals"]
+
+        redrive = properties["ArrivalsQueue"]["RedrivePolicy"]
+        assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": "DeadArrivals.Arn"}
+        assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": {"Fn::GetAtt": "DeadArrivals.QueueName"}}]
+        assert (alarm["Statistic"], alarm["Threshold"]) == ("Maximum", 1)
+        assert alarm["AlarmActions"] == [{"Ref": "AlertTopic"}]
+
+
 class TestTheBucket:
     def test_keeps_every_version_encrypted_and_out_of_public_sight(self, properties):
         bucket = properties["Bucket"]
@@ -240,7 +277,7 @@ class TestTheBucket:
         }
 
         assert days == {
-            "athena/": 1, "landing/received/": 1, "raw/": 30, "refined/": 30, "reports/": 30, "code/": 30
+            "athena/": 1, "landing/received/": 1, "inbox/": 30, "raw/": 30, "refined/": 30, "reports/": 30, "code/": 30
         }  # fmt: skip
         for key in KEPT_FOR_EVER:
             assert not key.startswith(tuple(days))
@@ -359,11 +396,12 @@ class TestRoles:
             "landing/*", "raw/*", "reports/*", "athena/*",
         }  # fmt: skip
 
-    def test_delete_nothing_but_constituents_and_no_version_of_anything(self, properties):
+    def test_delete_nothing_but_constituents_and_arrivals_and_no_version_of_anything(self, properties):
         roles = ("CrawlerRole", "RefineRole", "ExecutionRole")
 
         assert set().union(*(objects(properties, role, "s3:DeleteObject") for role in roles)) == {
             "refined/index_stocks/*",
+            "inbox/*",
         }
         assert not set().union(*(objects(properties, role, "s3:DeleteObjectVersion") for role in roles))
 
@@ -454,6 +492,7 @@ class TestTheStack:
         assert outputs.keys() == {
             "LakeBucket", "GlueDatabase", "RawCrawler", "RefinedCrawler", "GlueJob", "GlueRoleArn", "AthenaWorkgroup",
             "AlertTopicArn",
+            "ArrivalsQueueUrl",
             "ExecutionRoleArn",
         }  # fmt: skip
 
@@ -497,6 +536,19 @@ class TestTheStack:
             (target,) = crawler["Targets"]["CatalogTargets"]
             assert target["EventQueueArn"].endswith(f":b3-{name}-events")
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+    def test_a_file_in_its_inbox_wakes_whoever_reads_the_queue(self, outputs, client):
+        sqs, s3 = client("sqs"), client("s3")
+        url = outputs["ArrivalsQueueUrl"]
+        for key in ("landing/x.txt", "raw/x.txt", "inbox/a b/ação.ZIP", "inboxes/x.txt"):
+            s3.put_object(Bucket=outputs["LakeBucket"], Key=key, Body=b"-")
+
+        (message,) = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+
+        event = json.loads(message["Body"])
+        assert (event["source"], event["detail-type"]) == ("aws.s3", "Object Created")
+        assert event["detail"]["object"]["key"] == "inbox/a b/ação.ZIP"
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
     def test_its_buckets_rules_are_those_of_the_template(self, outputs, client, properties):
         found = client("s3").get_bucket_lifecycle_configuration(Bucket=outputs["LakeBucket"])["Rules"]

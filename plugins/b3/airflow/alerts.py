@@ -1,4 +1,4 @@
-"""Alerts through the lake's SNS topic: a task failed, a run timed out, or a run has findings."""
+"""Alerts through the lake's SNS topic: a task failed, a run timed out, a file is refused, or a run has findings."""
 
 from __future__ import annotations
 
@@ -52,6 +52,17 @@ def inform(subject: str, message: str, *, aws_conn_id: str = "aws_default") -> N
         aws_conn_id: connection to publish with.
     """
     _publish(_subject(f"info: {subject}"), message, aws_conn_id)
+
+
+def warn(subject: str, message: str, *, aws_conn_id: str = "aws_default") -> None:
+    """Publish news that a person must look at although no task failed, as `publish` does.
+
+    Args:
+        subject: the news in a few words.
+        message: the whole text: what was expected, what was found, what to do.
+        aws_conn_id: connection to publish with.
+    """
+    _publish(_subject(f"warning: {subject}"), message, aws_conn_id)
 
 
 def _publish(subject: str, message: str, aws_conn_id: str) -> None:

@@ -126,6 +126,33 @@ NOTES = {
         "Do what the table in the log advises, before the next session.",
         "at a single timeout; the next run tells.",
     ),
+    "wait": Note(
+        "Waits for a message that something came to `inbox/`, an hour at most and without a slot. Without a queue it "
+        "waits for five minutes.",
+        "The queue does not answer, in its retries either. `inbox/` is listed all the same.",
+        "See the setting `B3_ARRIVALS_QUEUE_URL`, and the rights on the queue.",
+        "for a while: files are found an hour late at most.",
+    ),
+    "land": Note(
+        "Lists `inbox/`, checks every record of each file, and brings it to `landing/quotes/`. What is no COTAHIST "
+        "file goes to `landing/rejected/`, with the reason beside it and an alert.",
+        "S3 failed, or the worker lacks disk or memory. The files are still in `inbox/`.",
+        _CLEAR,
+        "if the next run is green: it takes the same files.",
+    ),
+    "start": Note(
+        "Starts the runs of `b3_daily` or `b3_history` that bring a landed file to the tables. It is skipped if the "
+        "run was there before.",
+        "Airflow could not start the run. The file is still in `inbox/`.",
+        "See whether the DAG in the message imports. Then clear the task, or let the next run do it.",
+        "if the next run is green: it starts the same runs.",
+    ),
+    "empty_inbox": Note(
+        "Removes the files from `inbox/` that have landed and whose runs are started.",
+        "S3 failed. The files are still in `inbox/`, and nothing else is missing.",
+        _CLEAR,
+        "if the next run is green: it removes the same files.",
+    ),
     "compare": Note(
         "Compares the whole lake with what landed.",
         "The lake differs from what landed. Each line of the message is one difference.",
@@ -176,4 +203,6 @@ def describe(dag: DAG) -> None:
     for task in dag.tasks:
         file = getattr(task, "query", None)
         query = Path(dag.template_searchpath[0], file).read_text() if file else ""  # type: ignore[index]
-        task.doc_md = note_on(task.task_id, query).markdown()  # type: ignore[misc]  # no task is mapped
+        # A mapped task is given its note where it is made.
+        if not task.is_mapped:
+            task.doc_md = note_on(task.task_id, query).markdown()  # type: ignore[misc]

@@ -1,10 +1,12 @@
 """The layout of the lake: only this module builds names of prefixes, partitions, objects and tables.
 
+inbox/…                                          files that others put there, until they have landed
 landing/quotes/COTAHIST_D30042020.ZIP            B3's bytes, as sent; _M042020 for a month, _A2020 for a year
 landing/index/IBOV/portfolio_day/2020-04-30.json  an index's portfolio, all pages, by its session
 landing/sectors/2020-04-30.xlsx                  B3's sector classification, by the session whose run found it new
 landing/received/<sha256>/GetPortfolioDay.IBOV.json  answers that B3 serves once, before they are read; for 30 days
-landing/rejected/<sha256>/COTAHIST_D30042020.ZIP  answers that failed their checks
+landing/rejected/<sha256>/COTAHIST_D30042020.ZIP  answers and arrivals that failed their checks
+landing/rejected/<sha256>/COTAHIST_D30042020.ZIP.reason.txt  why an arrival failed them
 raw/quotes/trade_date=2020-04-30/quotes.parquet  one object per partition: its PUT is the commit
 raw/index_portfolio/trade_date=2020-04-30/index_portfolio.parquet
 raw/sectors/trade_date=2020-04-30/sectors.parquet
@@ -28,6 +30,7 @@ RAW_SECTORS_TABLE = "raw_sectors"
 QUOTES_TABLE = "quotes"
 FINDINGS_TABLE = "findings"
 INDEX_STOCKS_TABLE = "index_stocks"
+INBOX_PREFIX = "inbox/"
 LANDING_QUOTES_PREFIX = "landing/quotes/"
 LANDING_SECTORS_PREFIX = "landing/sectors/"
 RAW_QUOTES_PREFIX = "raw/quotes/"
@@ -73,6 +76,11 @@ def received_key(sha256: str, file_name: str) -> str:
 def rejected_key(sha256: str, file_name: str) -> str:
     """Return the key of an answer that failed its checks, by its sha256."""
     return f"landing/rejected/{sha256}/{file_name}"
+
+
+def rejection_reason_key(rejected: str) -> str:
+    """Return the key of the text that says why a file was rejected, by the key of `rejected_key`."""
+    return f"{rejected}.reason.txt"
 
 
 def _partition(layer: str, table: str, trade_date: dt.date) -> str:

@@ -150,15 +150,11 @@ def _download_longer(hook: B3Hook, s3: Any, lake: Lake, wanted: LongerFile) -> t
             download = hook.download_quotes(wanted.name, file)
         with rejecting(s3, lake, wanted.name, file, download):
             summary = cotahist.verify(file, None, name=download.url)
-            _check_days(summary, wanted, download.url)
-        more = {
-            LAST_SESSION: max(summary.records_by_date).isoformat(),
-            SESSION_DAYS: known_sessions.encode(summary.records_by_date),
-        }
-        return keep(s3, lake, key, file, download, seen=seen, **more), summary
+            check_days(summary, wanted, download.url)
+        return keep(s3, lake, key, file, download, seen=seen, **sessions_metadata(summary)), summary
 
 
-def _check_days(summary: cotahist.Summary, wanted: LongerFile, source: str) -> None:
+def check_days(summary: cotahist.Summary, wanted: LongerFile, source: str) -> None:
     """Raise NoRecords or WrongDate unless a file has sessions, and only on days that its name covers."""
     if not summary.records_by_date:
         raise NoRecords(
@@ -175,3 +171,11 @@ def _check_days(summary: cotahist.Summary, wanted: LongerFile, source: str) -> N
             found=f"{stray[0]}",
             hint="Run the task again, later.",
         )
+
+
+def sessions_metadata(summary: cotahist.Summary) -> dict[str, str]:
+    """Return the metadata of a file of several sessions: the last one, and the days that have records."""
+    return {
+        LAST_SESSION: max(summary.records_by_date).isoformat(),
+        SESSION_DAYS: known_sessions.encode(summary.records_by_date),
+    }

@@ -76,7 +76,7 @@ def lost_sessions(dates: Sequence[dt.date], landed: LandedFile, formers: Formers
         RecordsLost: there are such sessions, and nobody accepted their loss in this file.
     """
     keys = {layout.raw_quotes_key(date) for date in dates}
-    name = landed.url.rpartition("/")[2]
+    name = landed.uri.rpartition("/")[2]
     lost = [
         layout.date_of(key)
         for key, former in sorted(formers.items())

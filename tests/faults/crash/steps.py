@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import boto3
 
+from b3.arrivals import inbox, landing
 from b3.errors import SourceError
 from b3.indexes import land as index_land
 from b3.indexes import raw as index_raw
@@ -134,6 +135,16 @@ def _commit_refined(s3: Any, lake: Lake) -> None:
     commit(s3, content, target, {**source["Metadata"], "raw-etag": etag}, found["ETag"] if found else None)
 
 
+def _arrived(s3: Any, lake: Lake) -> None:
+    s3.put_object(Bucket=lake.bucket, Key="inbox/COTAHIST_D30042020.ZIP", Body=GOOD)
+
+
+def _take_arrivals(s3: Any, at: Place) -> None:
+    for arrival in inbox.waiting(s3, at.lake):
+        landing.land(s3, at.lake, arrival, "b3")
+        inbox.remove(s3, at.lake, arrival.key, arrival.etag)
+
+
 def _upload_indexes(s3: Any, at: Place) -> None:
     captured = index_land.landed_portfolios(s3, at.lake, SESSION, ["IBOV"])
     index_raw.write_portfolios(s3, at.lake, captured.landed, SESSION)
@@ -172,6 +183,7 @@ STEPS = {
         (_OF_DAY[0], Answer(body=CHANGED_BOOK)),
     ),
     "upload sectors": Step(_workbook, _upload_sectors),
+    "land arrival": Step(_arrived, _take_arrivals),
     "refine": Step(_refined, lambda s3, at: _commit_refined(s3, at.lake)),
 }  # fmt: skip
 

@@ -160,3 +160,16 @@ def test_the_line_of_a_task_fits_the_terminal_and_is_whole_elsewhere():
     assert end.line() == f"success   scrape{' ' * 40}  3.1 s  landed: s3://b3-lake/landing/quotes/A.ZIP"
     assert end.line(80) == end.line()[:79] + "…"
     assert end.line(200) == end.line()
+
+
+def test_the_runs_that_it_has_started_wait_for_whoever_asked(home, monkeypatch):
+    body = """
+        echo '{"task": "start[0]", "state": "success", "error": null, "summary": null, "seconds": 1}'
+        echo '{"dag": "b3_daily", "run_id": "arrival__1", "conf": {"trade_date": "2020-04-30"}}'
+    """
+    monkeypatch.setattr(setup, "AIRFLOW", airflow(home, body))
+
+    with dag_runs.DagRun(home, environ(home), "b3_arrivals", DATE) as run:
+        assert [end.task for end in run] == ["start[0]"]
+
+    assert run.waiting == [dag_runs.WaitingRun("b3_daily", "arrival__1", {"trade_date": "2020-04-30"})]

@@ -34,6 +34,7 @@ def test_every_setting_can_be_given(prefix):
         "ATHENA_WORKGROUP": "analysts",
         "INDEXES": "IBOV,SMLL",
         "ALERT_TOPIC_ARN": "arn:aws:sns:sa-east-1:123456789012:alerts",
+        "ARRIVALS_QUEUE_URL": "https://sqs.sa-east-1.amazonaws.com/123456789012/b3-arrivals",
     }
 
     found = settings.read({prefix + name: value for name, value in names.items()})
@@ -47,6 +48,7 @@ def test_every_setting_can_be_given(prefix):
         "analysts",
         ("IBOV", "SMLL"),
         "arn:aws:sns:sa-east-1:123456789012:alerts",
+        arrivals_queue_url="https://sqs.sa-east-1.amazonaws.com/123456789012/b3-arrivals",
     )
 
 

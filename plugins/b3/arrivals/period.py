@@ -1,0 +1,67 @@
+"""The days that a file in inbox/ covers: those of its name if that is B3's, else the shortest period of its content."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Collection
+
+from b3.calendar.sessions import FIRST_YEAR, LAST_YEAR
+from b3.errors import WrongDate
+from b3.lake import layout
+from b3.quotes.choose import LongerFile, month_file, year_file
+
+_NAME = re.compile(r"COTAHIST_(?:D(\d\d)(\d\d)|M(\d\d)|A)(\d{4})\.(?:ZIP|TXT)", re.IGNORECASE)
+
+
+def of_name(name: str) -> LongerFile | None:
+    """Return the period in a file's name; None if the name is not one that B3 gives."""
+    found = _NAME.fullmatch(name)
+    if not found:
+        return None
+    day, month_of_day, month, year = found.groups()
+    if not FIRST_YEAR <= int(year) <= LAST_YEAR:
+        return None
+    try:
+        if day:
+            return _day_file(dt.date(int(year), int(month_of_day), int(day)))
+        return month_file(dt.date(int(year), int(month), 1)) if month else year_file(int(year))
+    except ValueError:  # no such day
+        return None
+
+
+def of_days(days: Collection[dt.date], source: str) -> LongerFile:
+    """Return the shortest period, a day, a month or a year, that has all trade dates of a file.
+
+    Args:
+        days: the trade dates, at least one.
+        source: the file's URL, for the message.
+
+    Raises:
+        WrongDate: the days are of several years, or of a year of which B3 has no file.
+    """
+    first, last = min(days), max(days)
+    if first.year != last.year or not FIRST_YEAR <= first.year <= LAST_YEAR:
+        raise WrongDate(
+            source=source,
+            expected=f"the sessions of a day, a month or a year from {FIRST_YEAR} to {LAST_YEAR}",
+            found=f"{first} to {last}",
+            hint="Put the files of the years into inbox/ one by one.",
+        )
+    if first == last:
+        return _day_file(first)
+    return month_file(first) if first.month == last.month else year_file(first.year)
+
+
+def is_day(period: LongerFile) -> bool:
+    """Return whether a period is one day."""
+    return period.first == period.last
+
+
+def is_year(period: LongerFile) -> bool:
+    """Return whether a period is a year."""
+    return period.first.month != period.last.month
+
+
+def _day_file(day: dt.date) -> LongerFile:
+    return LongerFile(layout.daily_quotes_file(day), day, day)

@@ -1,0 +1,227 @@
+import datetime as dt
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferred
+
+from b3.airflow import arrival_sensor
+from b3.airflow.tasks import arrivals
+from b3.arrivals import runs
+from tests.dags.test_b3_daily import DAGS, parse
+from tests.plugins.b3.quotes.cotahist.cotahist_lines import build_file, build_zip, record
+
+DAYS = [dt.date(2020, 4, 29), dt.date(2020, 4, 30)]
+MONTH = build_zip(build_file([record(DATPRE=day) for day in DAYS]))
+QUEUE = "https://sqs.sa-east-1.amazonaws.com/123456789012/b3-arrival-events"
+
+
+@pytest.fixture(scope="module")
+def dag() -> DAG:
+    return parse(DAGS).dags["b3_arrivals"]
+
+
+class Task:
+    """A task instance as the callables have it; it keeps what is pushed."""
+
+    def __init__(self, pulled: Any = None, try_number: int = 1) -> None:
+        self.try_number = try_number
+        self.pushed: dict[str, Any] = {}
+        self.pulled = pulled
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = json.loads(json.dumps(value))
+
+    def xcom_pull(self, task_ids: str, key: str) -> Any:
+        return self.pulled
+
+
+class TestItsRuns:
+    def test_are_without_end_so_that_one_always_waits(self, dag):
+        assert dag.timetable.__class__.__name__ == "ContinuousTimetable"
+
+    def test_list_the_inbox_also_if_waiting_failed_and_empty_it_only_if_every_run_is_started(self, dag):
+        rules = {task.task_id: str(getattr(task.trigger_rule, "value", task.trigger_rule)) for task in dag.tasks}
+
+        assert rules == {
+            "wait": "all_success",
+            "land": "all_done",
+            "start": "all_success",
+            "empty_inbox": "none_failed",
+        }
+        assert [task.task_id for task in dag.topological_sort()] == ["wait", "land", "start", "empty_inbox"]
+
+    def test_start_other_runs_in_order_and_each_once(self, dag):
+        start = dag.get_task("start")
+
+        assert start.max_active_tis_per_dag == 1
+        assert start.partial_kwargs["skip_when_already_exists"] is True
+
+    def test_start_dags_that_are_there(self, dag):
+        assert {"b3_daily", "b3_history"} <= parse(DAGS).dags.keys()
+        assert runs._FROM_LANDING == {"source": "landing"}
+
+
+class TestWaiting:
+    @pytest.fixture
+    def wait(self, dag):
+        """The sensor with a queue, and a function that gives its context."""
+        sensor = arrival_sensor.ArrivalSensor(task_id="wait", sqs_queue=QUEUE)
+        return sensor, lambda kind: {"dag_run": SimpleNamespace(run_type=kind), "ti": Task()}
+
+    def test_gives_its_slot_back_until_a_message_comes_or_an_hour_is_over(self, wait):
+        sensor, context = wait
+
+        with pytest.raises(TaskDeferred) as deferred:
+            sensor.execute(context("scheduled"))
+
+        _, arguments = deferred.value.trigger.serialize()
+        assert (arguments["sqs_queue"], arguments["max_messages"], arguments["wait_time_seconds"]) == (QUEUE, 10, 20)
+        assert deferred.value.timeout == dt.timedelta(hours=1)
+
+    def test_without_a_queue_takes_five_minutes(self, wait):
+        sensor, context = wait
+        sensor.sqs_queue = ""
+
+        with pytest.raises(TaskDeferred) as deferred:
+            sensor.execute(context("scheduled"))
+
+        remaining = deferred.value.trigger.moment - dt.datetime.now(dt.UTC)
+        assert dt.timedelta(minutes=4) < remaining <= dt.timedelta(minutes=5)
+        sensor.time_is_over(context("scheduled"), deferred.value.trigger.moment)
+
+    def test_is_left_out_if_a_person_triggered_the_run(self, wait):
+        sensor, context = wait
+        given = context("manual")
+
+        sensor.execute(given)
+
+        assert given["ti"].pushed["summary"] == "triggered by hand: inbox/ is listed at once"
+
+    def test_is_left_out_by_a_retry_since_the_failed_try_may_have_taken_the_message(self, wait):
+        sensor, context = wait
+        given = context("scheduled") | {"ti": Task(try_number=2)}
+
+        sensor.execute(given)
+
+        assert given["ti"].pushed["summary"] == "tried again: inbox/ is listed at once, a message may be lost"
+
+    def test_says_how_many_messages_came_and_keeps_none_of_them(self, wait):
+        sensor, context = wait
+        given = context("scheduled")
+
+        sensor.execute_complete(given, {"status": "success", "message_batch": [{"Body": "x"}] * 3})
+
+        assert given["ti"].pushed == {"summary": "3 messages about inbox/"}
+
+    def test_that_ends_without_a_message_is_no_failure(self, wait, monkeypatch):
+        sensor, context = wait
+        given = context("scheduled")
+
+        def over(*_: Any) -> None:
+            raise AirflowSensorTimeout("an hour is over")
+
+        monkeypatch.setattr(arrival_sensor.SqsSensor, "resume_execution", over)
+        sensor.resume_execution("execute_complete", {}, given)
+
+        assert given["ti"].pushed["summary"] == "no message: inbox/ is listed in any case"
+
+    def test_fails_if_the_trigger_did(self, wait):
+        sensor, context = wait
+
+        with pytest.raises(RuntimeError, match="expected messages from https://sqs"):
+            sensor.execute_complete(context("scheduled"), {"status": "error"})
+
+
+class TestTheTasks:
+    @pytest.fixture
+    def told(self, aws_server, lake, monkeypatch):
+        """The settings of a lake, and the alerts that people get."""
+        for name, value in aws_server.environment("sa-east-1").items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", aws_server.endpoint)
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws"}))
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_B3_DEFAULT", json.dumps({"conn_type": "http", "extra": {"source": "simulated"}})
+        )
+        monkeypatch.setenv("B3_LAKE_BUCKET", lake.bucket)
+        sns, sqs = boto3.client("sns"), boto3.client("sqs")
+        topic = sns.create_topic(Name=lake.bucket)["TopicArn"]
+        queue = sqs.create_queue(QueueName=lake.bucket)["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        monkeypatch.setenv("B3_ALERT_TOPIC_ARN", topic)
+
+        def received() -> list[dict[str, str]]:
+            found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+            return [json.loads(message["Body"]) for message in found]
+
+        return received
+
+    @pytest.fixture
+    def inbox(self, s3, lake):
+        """Put files into inbox/ and list it."""
+
+        def keys(**files: bytes) -> list[str]:
+            for name, sent in files.items():
+                s3.put_object(Bucket=lake.bucket, Key=f"inbox/{name}.ZIP", Body=sent)
+            listed = s3.list_objects_v2(Bucket=lake.bucket, Prefix="inbox/")
+            return [entry["Key"] for entry in listed.get("Contents", [])]
+
+        return keys
+
+    def test_start_a_run_for_each_session_and_then_empty_the_inbox(self, dag, told, inbox, s3, lake):
+        inbox(COTAHIST_M042020=MONTH)
+        land = Task()
+
+        wanted = dag.get_task("land").python_callable(ti=land)
+
+        assert [each["conf"] for each in wanted] == [
+            {"trade_date": str(day), "source": "landing"} for day in DAYS
+        ]  # fmt: skip
+        assert inbox() == ["inbox/COTAHIST_M042020.ZIP"]
+        dag.get_task("empty_inbox").python_callable(ti=Task(land.pushed[arrivals.LANDED]))
+        assert inbox() == []
+        assert told() == []
+        landed = s3.head_object(Bucket=lake.bucket, Key="landing/quotes/COTAHIST_M042020.ZIP")
+        assert landed["Metadata"]["source"] == "simulated"
+
+    def test_killed_before_the_inbox_is_empty_give_the_same_runs_again(self, dag, told, inbox):
+        inbox(COTAHIST_M042020=MONTH)
+
+        first, again = (dag.get_task("land").python_callable(ti=Task()) for _ in range(2))
+
+        assert again == first
+
+    def test_reject_what_is_no_file_of_quotes_tell_people_once_and_take_the_others(self, dag, told, inbox):
+        inbox(COTAHIST_D29042020=b"<html>", COTAHIST_M042020=MONTH)
+
+        wanted = dag.get_task("land").python_callable(ti=Task())
+
+        assert len(wanted) == 2
+        assert inbox() == ["inbox/COTAHIST_M042020.ZIP"]
+        (alert,) = told()
+        assert alert["Subject"] == "warning: inbox/COTAHIST_D29042020.ZIP is rejected"
+        assert alert["Message"].startswith("NotB3Data: s3://")
+        assert "Its bytes are in s3://" in alert["Message"]
+
+    def test_start_no_more_runs_than_airflow_maps_and_leave_the_rest_to_the_next_run(
+        self, dag, told, inbox, monkeypatch
+    ):
+        monkeypatch.setattr(arrivals, "MOST_RUNS", 2)
+        inbox(COTAHIST_M042020=MONTH, COTAHIST_A2020=build_zip(build_file([record()])))
+        land = Task()
+
+        wanted = dag.get_task("land").python_callable(ti=land)
+
+        assert len(wanted) <= 2
+        assert len(land.pushed[arrivals.LANDED]) == 1
+
+    def test_with_an_empty_inbox_start_nothing(self, dag, told):
+        land = Task()
+
+        assert dag.get_task("land").python_callable(ti=land) == []
+        dag.get_task("empty_inbox").python_callable(ti=Task(land.pushed[arrivals.LANDED]))
