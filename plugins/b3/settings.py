@@ -38,6 +38,7 @@ class Settings:
     raw_crawler: str
     refined_crawler: str
     glue_job: str
+    visual_job: str
     athena_workgroup: str
     indexes: tuple[str, ...] = ("IBOV",)
     alert_topic_arn: str | None = None
@@ -71,6 +72,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         raw_crawler=setting("RAW_CRAWLER") or f"{database}-raw",
         refined_crawler=setting("REFINED_CRAWLER") or f"{database}-refined",
         glue_job=setting("GLUE_JOB") or f"{database}-refine",
+        visual_job=setting("VISUAL_JOB") or f"{database}-visual",
         athena_workgroup=setting("ATHENA_WORKGROUP") or database,
         indexes=_indexes(setting("INDEXES") or "IBOV"),
         alert_topic_arn=setting("ALERT_TOPIC_ARN"),

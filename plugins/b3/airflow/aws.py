@@ -78,8 +78,8 @@ def statements(folder: Path) -> list[str]:
     return found
 
 
-class RefineOperator(GlueJobOperator):
-    """Run the Glue job."""
+class JobOperator(GlueJobOperator):
+    """Run a Glue job."""
 
     operator_extra_links = console_links(GlueJobOperator)
 
@@ -95,6 +95,11 @@ def _tell_refine(context: Any, result: Any) -> None:
     summaries.tell(
         context["ti"], f"{what} refined, in {task.script_args['--target']}; job {task.job_name}, run {result}"
     )
+
+
+def _tell_transform(context: Any, result: Any) -> None:
+    task = context["task"]
+    summaries.tell(context["ti"], f"job {task.job_name}, run {result}, succeeded for {task.script_args['--sessions']}")
 
 
 def crawl(task_id: str, crawler: str, *, trigger_rule: str = "all_success") -> GlueCrawlerOperator:
@@ -120,10 +125,20 @@ def crawl(task_id: str, crawler: str, *, trigger_rule: str = "all_success") -> G
 
 def refine(arguments: dict[str, str]) -> GlueJobOperator:
     """Return the task that runs the Glue job; its arguments are templated."""
-    return RefineOperator(
-        task_id="refine",
-        post_execute=_tell_refine,
-        job_name="{{ settings().glue_job }}",
+    return _run_job("refine", "{{ settings().glue_job }}", arguments, _tell_refine)
+
+
+def transform() -> GlueJobOperator:
+    """Return the task that runs the visual Glue job for the sessions of a run of b3_visual."""
+    sessions = "{{ period(dag_run, triggering_asset_events).argument }}"
+    return _run_job("transform", "{{ settings().visual_job }}", {"--sessions": sessions}, _tell_transform)
+
+
+def _run_job(task_id: str, job: str, arguments: dict[str, str], tell: Callable[[Any, Any], None]) -> GlueJobOperator:
+    return JobOperator(
+        task_id=task_id,
+        post_execute=tell,
+        job_name=job,
         script_args=arguments,
         aws_conn_id=CONNECTION,
         deferrable=True,
