@@ -47,12 +47,19 @@ class TestTheDeployRole:
         assert "Default" not in template["Parameters"]["Repository"]
 
     def test_touches_roles_keys_and_networks_only_through_cloudformation(self, template):
+        """But for the visual job, to which it passes the Glue role."""
         direct = set()
         for _, statement in policies(template):
             if "aws:CalledVia" not in list(strings(statement.get("Condition", {}))):
-                direct |= {action.partition(":")[0] for action in strings(statement["Action"])}
+                direct |= {
+                    action if action.startswith("iam:") else action.partition(":")[0]
+                    for action in strings(statement["Action"])
+                }
+                if "iam:PassRole" in statement["Action"]:
+                    (role,) = strings(statement["Resource"])
+                    assert role.endswith(":role/${LakeStack}-RefineRole-*")
 
-        assert direct == {"cloudformation", "s3", "athena", "glue", "airflow"}
+        assert direct == {"cloudformation", "s3", "athena", "glue", "airflow", "iam:PassRole"}
 
     def test_reads_and_writes_code_alone(self, template):
         written = {

@@ -19,7 +19,8 @@ def test_the_bucket_suffices_and_names_follow_the_database():
 def test_another_database_renames_what_is_not_named():
     found = settings.read({"B3_LAKE_BUCKET": "lake", "B3_GLUE_DATABASE": "b3_test"})
 
-    assert (found.glue_job, found.athena_workgroup) == ("b3_test-refine", "b3_test")
+    assert (found.glue_job, found.visual_job) == ("b3_test-refine", "b3_test-visual")
+    assert found.athena_workgroup == "b3_test"
     assert (found.raw_crawler, found.refined_crawler) == ("b3_test-raw", "b3_test-refined")
 
 
@@ -31,6 +32,7 @@ def test_every_setting_can_be_given(prefix):
         "RAW_CRAWLER": "crawl-raw",
         "REFINED_CRAWLER": "crawl-refined",
         "GLUE_JOB": "job",
+        "VISUAL_JOB": "pictures",
         "ATHENA_WORKGROUP": "analysts",
         "INDEXES": "IBOV,SMLL",
         "ALERT_TOPIC_ARN": "arn:aws:sns:sa-east-1:123456789012:alerts",
@@ -44,6 +46,7 @@ def test_every_setting_can_be_given(prefix):
         "crawl-raw",
         "crawl-refined",
         "job",
+        "pictures",
         "analysts",
         ("IBOV", "SMLL"),
         "arn:aws:sns:sa-east-1:123456789012:alerts",

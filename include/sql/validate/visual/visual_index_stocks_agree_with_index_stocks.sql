@@ -8,7 +8,8 @@ WITH
   ),
   visual AS (
     SELECT trade_date, index_code, ticker, company_name, weight_pct, theoretical_quantity, total_quantity,
-           total_financial_volume, market_count, period_start, days_since_period_start
+           total_financial_volume, market_count, period_start, days_since_period_start,
+           count(*) OVER (PARTITION BY trade_date, index_code, ticker) AS copies
     FROM visual_index_stocks
     WHERE {{ period(dag_run, triggering_asset_events).sql }}
   ),
@@ -18,6 +19,7 @@ WITH
         || coalesce(w.ticker, v.ticker) AS constituent,
       coalesce(
         w.ticker = v.ticker
+        AND v.copies = 1
         AND w.company_name = v.company_name
         AND w.weight_pct = v.weight_pct
         AND w.theoretical_quantity = v.theoretical_quantity
@@ -35,7 +37,8 @@ WITH
       CASE WHEN v.ticker IS NULL THEN 'nothing'
            ELSE 'volume ' || coalesce(CAST(v.total_financial_volume AS varchar), 'none') || ', quantity '
              || coalesce(CAST(v.total_quantity AS varchar), 'none') || ', weight ' || CAST(v.weight_pct AS varchar)
-             || ', period from ' || coalesce(CAST(v.period_start AS varchar), 'none') END AS got
+             || ', period from ' || coalesce(CAST(v.period_start AS varchar), 'none')
+             || CASE WHEN v.copies > 1 THEN ', ' || CAST(v.copies AS varchar) || ' times' ELSE '' END END AS got
     FROM wanted w
     FULL JOIN visual v
       ON v.trade_date = w.trade_date AND v.index_code = w.index_code AND v.ticker = w.ticker
