@@ -25,8 +25,8 @@ def test(account: Account, options: Options, say: Callable[[str], None]) -> bool
         ("Athena answers in the workgroup", lambda: _athena(account.athena, lake)),
         ("the catalog has the tables", lambda: _tables(account.glue, lake)),
         ("the crawlers are ready", lambda: _crawlers(account.glue, lake)),
-        ("the job's code is there", lambda: _code(account, lake)),
         ("the visual job has its nodes' script", lambda: _visual(account, options, lake)),
+        ("the job's code is there", lambda: _code(account, lake)),
     ]
     if options.mwaa:
         environments = Resources(cloudformation, options.mwaa_stack)
