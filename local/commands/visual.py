@@ -6,7 +6,7 @@ import argparse
 import datetime as dt
 import sys
 
-from local.lake import dag_runs, home, query_client, servers, session_given, source
+from local.lake import dag_runs, home, progress, query_client, servers, session_given, source
 from local.lake.home import Home
 from local.lake.source import Source
 
@@ -59,13 +59,17 @@ def run(lake_home: Home, date: dt.date | None) -> int:
     home.remember(lake_home)
     with servers.lake(lake_home) as lake:
         session = date or _last_session(lake)
-        print(f"{DAG} for {session}; half a minute", flush=True)
+        print(f"{DAG} for {session}; Spark starts once, which takes half a minute or less", flush=True)
         # B3 is not asked, so any source will do.
-        with servers.airflow_on(lake, lake_home.run_database, Source("live")) as environ:
+        with servers.airflow_on(lake, lake_home.run_database, Source("live")) as environ, progress.Activity() as shown:
+
+            def say(begun: dag_runs.Began) -> None:
+                shown.begin(begun.text, brief=begun.is_task)
+
             conf = {"trade_date": str(session)}
-            with dag_runs.DagRun(lake_home, environ, DAG, session, conf) as dag_run:
+            with dag_runs.DagRun(lake_home, environ, DAG, session, conf, began=say) as dag_run:
                 for end in dag_run:
-                    print(f"  {end.state:<16} {end.task:<56}{end.seconds:6.1f} s", flush=True)
+                    print(f"  {end.line()}", flush=True)
                     if end.error:
                         print(f"      {end.error}", flush=True)
         outcome = "no task failed" if dag_run.succeeded else "FAILED"
