@@ -30,8 +30,8 @@ looks at them.
 * `validate.*`: the two tables differ. `index_stocks` is the one to trust. If somebody saved the job in Glue Studio,
   its script is another one now: deploy again, then clear `transform`.
 
-**Settings**: `B3_LAKE_BUCKET`, `B3_GLUE_DATABASE`, `B3_VISUAL_JOB`, `B3_ATHENA_WORKGROUP`, `B3_ALERT_TOPIC_ARN`;
-connection `aws_default`.
+**Settings**: `B3_LAKE_BUCKET`, `B3_GLUE_DATABASE`, `B3_ATHENA_WORKGROUP`, `B3_ALERT_TOPIC_ARN`; connection
+`aws_default`.
 """
 
 from __future__ import annotations

@@ -38,7 +38,6 @@ class Settings:
     raw_crawler: str
     refined_crawler: str
     glue_job: str
-    visual_job: str
     athena_workgroup: str
     indexes: tuple[str, ...] = ("IBOV",)
     alert_topic_arn: str | None = None
@@ -48,6 +47,11 @@ class Settings:
     def lake(self) -> Lake:
         """The lake in the configured bucket."""
         return Lake(self.lake_bucket)
+
+    @property
+    def visual_job(self) -> str:
+        """Name of the visual Glue job, as `make deploy` makes it."""
+        return f"{self.glue_database}-visual"
 
 
 def read(environ: Mapping[str, str] | None = None) -> Settings:
@@ -72,7 +76,6 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         raw_crawler=setting("RAW_CRAWLER") or f"{database}-raw",
         refined_crawler=setting("REFINED_CRAWLER") or f"{database}-refined",
         glue_job=setting("GLUE_JOB") or f"{database}-refine",
-        visual_job=setting("VISUAL_JOB") or f"{database}-visual",
         athena_workgroup=setting("ATHENA_WORKGROUP") or database,
         indexes=_indexes(setting("INDEXES") or "IBOV"),
         alert_topic_arn=setting("ALERT_TOPIC_ARN"),

@@ -58,10 +58,10 @@ class TestTheJob:
         assert job.job_name == "b3-visual"
         assert job.script_args == {"--sessions": "2024-03-13,14"}
 
-    def test_is_named_by_a_setting(self, rendered, monkeypatch):
-        monkeypatch.setenv("B3_VISUAL_JOB", "pictures")
+    def test_is_named_after_the_database(self, rendered, monkeypatch):
+        monkeypatch.setenv("B3_GLUE_DATABASE", "markets")
 
-        assert rendered("transform").job_name == "pictures"
+        assert rendered("transform").job_name == "markets-visual"
 
     def test_is_waited_for_without_a_worker_and_never_changed(self, dag):
         job = dag.get_task("transform")

@@ -106,6 +106,10 @@ NEEDED_BY_AWS = (
         "include/glue/visual/target.py", "*/refined_visual/index_stocks/*",
     ),
     Needed(
+        "RefineRole", ("s3:GetObject",), "a rerun of the visual job looks whether an object is the one it would put",
+        "include/glue/refine/commit.py", "*/refined_visual/index_stocks/*",
+    ),
+    Needed(
         "RefineRole", ("glue:BatchDeletePartition",), "partitions of such constituents",
         "include/glue/visual/catalog.py",
     ),

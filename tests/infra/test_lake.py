@@ -502,9 +502,9 @@ class TestTheStack:
         bucket, _, key = arguments["--extra-py-files"].removeprefix("s3://").partition("/")
 
         archive = zipfile.ZipFile(io.BytesIO(client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()))
-        package = provision.REFINE_SCRIPT.parent / "refine"
+        folder = provision.REFINE_SCRIPT.parent
         assert {name: archive.read(name) for name in archive.namelist()} == {
-            f"refine/{path.name}": path.read_bytes() for path in package.glob("*.py")
+            path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.glob("*/*.py")
         }
 
     def test_its_bucket_is_versioned(self, outputs, client):
