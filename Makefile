@@ -18,7 +18,7 @@ $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
 AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
-.PHONY: help setup run inbox history rebuild verify status reset diff report query connect notebook ui airflow test test-dags test-compose test-mwaa cost bench lint deploy smoke destroy \
+.PHONY: help setup run inbox visual history rebuild verify status reset diff report query connect notebook ui airflow test test-dags test-compose test-mwaa cost bench lint deploy smoke destroy \
   doctor structure columns audit constraints clean test-faults faults pictures test-readme
 
 help: ## List the commands
@@ -32,6 +32,9 @@ run: setup ## Run the daily DAG once: [DATE=YYYY-MM-DD] [EXCHANGE=auto|live|simu
 
 inbox: setup ## A COTAHIST file of a day, month or year into the lake's inbox/, and the runs that it starts: FILE=path [EXCHANGE=simulated]
 	@$(PYTHON) -m local.commands.inbox --file="$$GIVEN_FILE" --exchange="$$GIVEN_EXCHANGE"
+
+visual: setup ## The visual Glue job for a session of the lake, and the check of its sums: [DATE=YYYY-MM-DD] [EXCHANGE=simulated]
+	@$(PYTHON) -m local.commands.visual --date "$$GIVEN_DATE" --exchange "$$GIVEN_EXCHANGE"
 
 history: setup ## Whole years from B3's annual files: FROM=2020 [TO=2024] [EXCHANGE=…] [ACCEPT=flood,loss]
 	@$(PYTHON) -m local.commands.history --from "$$GIVEN_FROM" --to "$$GIVEN_TO" --exchange "$$GIVEN_EXCHANGE" --accept "$$GIVEN_ACCEPT"
@@ -114,8 +117,9 @@ lint: ## Linters, formatting, types, templates
 	@.venv/bin/cfn-lint infra/*.yaml infra/deploy/code.yaml
 	@.venv-checkov/bin/checkov --directory infra --framework cloudformation --skip-download --compact --quiet
 
-structure: ## Draw what imports what, from the code, into docs/architecture.md
+structure: ## Draw what imports what, from the code, into docs/architecture.md; and the visual job's nodes into docs/visual.md
 	@$(PYTHON3) -m local.commands.structure
+	@$(PYTHON3) -m infra.visual.picture
 
 columns: setup ## Write the columns of infra/lake.yaml, in both languages, into docs/tables.md
 	@$(PYTHON) -m local.commands.columns

@@ -26,7 +26,7 @@ _UNIX = 3
 
 @dataclass(frozen=True)
 class GlueCode:
-    """The script of the Glue job, and the ZIP of its package; in S3, another content has another key."""
+    """The script of the Glue job, and the ZIP of the jobs' packages; in S3, another content has another key."""
 
     script: bytes
     package: bytes
@@ -34,12 +34,12 @@ class GlueCode:
     @property
     def script_key(self) -> str:
         """Return the key of the script in the lake's bucket."""
-        return f"{GLUE_CODE}refine-{_digest(self.script)}.py"
+        return f"{GLUE_CODE}refine-{digest(self.script)}.py"
 
     @property
     def package_key(self) -> str:
         """Return the key of the package in the lake's bucket."""
-        return f"{GLUE_CODE}refine-{_digest(self.package)}.zip"
+        return f"{GLUE_CODE}refine-{digest(self.package)}.zip"
 
     @property
     def objects(self) -> dict[str, bytes]:
@@ -85,7 +85,7 @@ def make(root: Path, airflow: str | None = None) -> Bundle:
     dags = {path: body for path, body in files(root / "dags").items() if path.partition("/")[0] != "include"}
     dags |= {f"include/{path}": body for path, body in files(root / "include").items()}
     pinned = constraints(root, airflow)
-    name = f"constraints-{_digest(pinned)}.txt"
+    name = f"constraints-{digest(pinned)}.txt"
     dags[name] = pinned
     return Bundle(
         glue=glue_code(root),
@@ -103,7 +103,12 @@ def glue_code(root: Path, script: Path | None = None) -> GlueCode:
         DeployError: a file is missing.
     """
     usual = checkout.refine_script(root)
-    package = {f"refine/{path}": body for path, body in files(usual.parent / "refine").items()}
+    package = {
+        f"{folder}/{path}": body
+        for folder in ("refine", "visual")
+        for path, body in files(usual.parent / folder).items()
+        if path.endswith(".py")
+    }
     return GlueCode(_read(script or usual), _zip(package))
 
 
@@ -180,7 +185,8 @@ def requirements(root: Path, constraints: str) -> bytes:
     return named
 
 
-def _digest(body: bytes) -> str:
+def digest(body: bytes) -> str:
+    """Return what the name of a file's object has of its content."""
     return hashlib.sha256(body).hexdigest()[:16]
 
 

@@ -1,8 +1,9 @@
 """The order of a deploy.
 
 The Glue script is there before the job names it, and what MWAA installs before MWAA is told: its constraints, its
-requirements, plugins.zip. The DAGs come after the plugins that they import, and what is gone goes last. Each stage is
-planned from what is there at that moment, so a deploy that was cut off is mended by the next one.
+requirements, plugins.zip. The visual job comes before its script, see `infra.deploy.visual_job`. The DAGs come after
+the plugins that they import, and what is gone goes last. Each stage is planned from what is there at that moment, so a
+deploy that was cut off is mended by the next one.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infra.deploy import buckets, bundle, crawl_events, objects, queries, stacks, templates, zones
+from infra.deploy import buckets, bundle, crawl_events, objects, queries, stacks, templates, visual_job, zones
 from infra.deploy.account import Account
 from infra.deploy.arguments import Options
 from infra.deploy.errors import DeployError
 from infra.deploy.objects import ObjectChange
 from infra.deploy.stacks import StackChange
+from infra.deploy.visual_job import JobChange, VisualJob
 
-Change = ObjectChange | StackChange
+Change = ObjectChange | StackChange | JobChange
 Say = Callable[[str], None]
 REQUIREMENTS = "requirements.txt"
 PLUGINS = "plugins.zip"
@@ -60,6 +62,7 @@ class Deployment:
         return [
             # The first deploy makes the bucket; any other has the script in it before the job names it.
             *([script, lake] if self._lake_is_there else [lake, script]),
+            Stage("visual job", self._visual),
             Stage("saved queries", self._queries),
             Stage("code bucket", self._code),
             Stage("packages", self._packages),
@@ -81,6 +84,9 @@ class Deployment:
             for change in changes:
                 if isinstance(change, ObjectChange):
                     objects.apply(self._s3, [change], self._say)
+                elif isinstance(change, JobChange):
+                    visual_job.apply(self._account.glue, self._visual_job, self._refine_name)
+                    self._say(f"  {change}")
                 else:
                     self._apply_stack(change)
         if self._options.mwaa and (there := self._present(self._options.mwaa_stack)):
@@ -112,8 +118,36 @@ class Deployment:
         there = objects.present(self._s3, self._options.bucket, wanted, wanted)
         return objects.plan(self._options.bucket, wanted, there)
 
+    def _visual(self) -> Sequence[Change]:
+        job = self._visual_job
+        change = visual_job.plan(self._account.glue, job, self._refine_name)
+        there = objects.present(self._s3, self._options.bucket, job.objects, job.objects)
+        if change is None:
+            return objects.plan(self._options.bucket, job.objects, there)
+        # Glue writes a script of its own there when it is told the nodes, whatever lies there now.
+        sign = "~" if there else "+"
+        return [change, *(ObjectChange(sign, self._options.bucket, key, body) for key, body in job.objects.items())]
+
+    @property
+    def _visual_job(self) -> VisualJob:
+        glue = self._bundle.glue
+        return VisualJob(self._options.bucket, self._database(), glue.package_key, self._options.root)
+
+    @property
+    def _refine_name(self) -> str:
+        return f"{self._database()}-refine"
+
+    def _database(self) -> str:
+        """The lake's database: as this deploy is told, else as the stack has it, else the template's default."""
+        name, lake = "Database", self._present(self._options.stack)
+        if name in self._options.parameters:
+            return self._options.parameters[name]
+        if lake and lake.whole:
+            return lake.parameters[name]
+        return str(self._templates["lake"][0]["Parameters"][name]["Default"])
+
     def _former_scripts(self) -> Sequence[Change]:
-        wanted = self._bundle.glue.objects
+        wanted = self._bundle.glue.objects | self._visual_job.objects
         there = objects.present(self._s3, self._options.bucket, [bundle.GLUE_CODE], wanted)
         return [change for change in objects.plan(self._options.bucket, wanted, there) if change.sign == "-"]
 

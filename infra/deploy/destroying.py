@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from infra.deploy import buckets, stacks
+from infra.deploy import buckets, stacks, visual_job
 from infra.deploy.account import Account
 from infra.deploy.arguments import Options
 from infra.deploy.errors import DeployError
@@ -18,9 +18,11 @@ def check(account: Account, options: Options, *, with_data: bool) -> list[str]:
     """
     s3 = account.s3
     lines = [f"- stack {name}" for name in options.stacks if stacks.present(account.cloudformation, name, _silent)]
-    if code := _bucket(account, options.code_stack, "CodeBucket"):
+    if job := _visual_job(account, options):
+        lines.append(f"- Glue job {job}")
+    if code := _parameter(account, options.code_stack, "CodeBucket"):
         lines.append(f"- s3://{code}, every version of every object")
-    lake = _bucket(account, options.stack, "LakeBucket")
+    lake = _parameter(account, options.stack, "LakeBucket")
     if lake and lake != options.bucket:
         raise DeployError(f"expected stack {options.stack} to be that of bucket {options.bucket}, found that of {lake}")
     if not buckets.exists(s3, options.bucket):
@@ -41,9 +43,12 @@ def check(account: Account, options: Options, *, with_data: bool) -> list[str]:
 
 def destroy(account: Account, options: Options, say: Callable[[str], None]) -> None:
     """Delete the stacks and the buckets; call `check` before. Cut off, it goes on where it was when called again."""
+    if job := _visual_job(account, options):
+        account.glue.delete_job(JobName=job)
+        say(f"Glue job {job} deleted")
     owned = {
-        options.code_stack: _bucket(account, options.code_stack, "CodeBucket"),
-        options.stack: _bucket(account, options.stack, "LakeBucket"),
+        options.code_stack: _parameter(account, options.code_stack, "CodeBucket"),
+        options.stack: _parameter(account, options.stack, "LakeBucket"),
     }
     for name in options.stacks:
         bucket = owned.get(name)
@@ -58,8 +63,15 @@ def destroy(account: Account, options: Options, say: Callable[[str], None]) -> N
         say(f"bucket {options.bucket} deleted")
 
 
-def _bucket(account: Account, stack: str, parameter: str) -> str | None:
-    """The bucket that a stack owns; None if there is no such stack."""
+def _visual_job(account: Account, options: Options) -> str | None:
+    """Return the name of the visual job of the lake's stack; None where there is no such stack or job."""
+    database = _parameter(account, options.stack, "Database")
+    name = database and visual_job.name_of(database)
+    return name if name and visual_job.find(account.glue, name) else None
+
+
+def _parameter(account: Account, stack: str, parameter: str) -> str | None:
+    """The value of a stack's parameter; None if there is no such stack."""
     there = stacks.present(account.cloudformation, stack, _silent)
     return there.parameters.get(parameter) if there else None
 

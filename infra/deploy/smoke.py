@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from infra.deploy.account import Account
 from infra.deploy.arguments import Options
+from infra.deploy.visual_job import VisualJob
 
 _PATIENCE_SECONDS = 120
 CRAWLER_STATES = ("READY", "RUNNING", "STOPPING")
@@ -24,6 +25,7 @@ def test(account: Account, options: Options, say: Callable[[str], None]) -> bool
         ("Athena answers in the workgroup", lambda: _athena(account.athena, lake)),
         ("the catalog has the tables", lambda: _tables(account.glue, lake)),
         ("the crawlers are ready", lambda: _crawlers(account.glue, lake)),
+        ("the visual job has its nodes' script", lambda: _visual(account, options, lake)),
         ("the job's code is there", lambda: _code(account, lake)),
     ]
     if options.mwaa:
@@ -114,6 +116,14 @@ def _code(account: Account, lake: Resources) -> Iterator[str]:
         except ClientError as error:
             found = error.response["Error"]["Code"]
             yield f"expected the code of job {name} at {location}, found {found}: deploy again"
+
+
+def _visual(account: Account, options: Options, lake: Resources) -> Iterator[str]:
+    wanted = VisualJob(options.bucket, lake.one("AWS::Glue::Database"), "", options.root)
+    location = account.glue.get_job(JobName=wanted.name)["Job"]["Command"]["ScriptLocation"]
+    bucket, _, key = location.removeprefix("s3://").partition("/")
+    if account.s3.get_object(Bucket=bucket, Key=key)["Body"].read() != wanted.script:
+        yield f"expected the script of this checkout at {location}, found another one: deploy again"
 
 
 def _mwaa(mwaa: Any, environments: Resources) -> Iterator[str]:

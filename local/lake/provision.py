@@ -1,4 +1,4 @@
-"""Make the lake's resources from infra/lake.yaml, through CloudFormation, and put the Glue job's code in place."""
+"""Make the lake's resources from infra/lake.yaml, through CloudFormation, and put the Glue jobs' code in place."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 import boto3
 
 from infra.checkout import ROOT, refine_script, template
-from infra.deploy import buckets, bundle, stacks, templates
+from infra.deploy import buckets, bundle, stacks, templates, visual_job
 from infra.deploy.errors import DeployError
+from infra.deploy.visual_job import VisualJob
 from local.lake import lost_tables
 
 STACK = "b3-lake"
@@ -17,7 +18,7 @@ REFINE_SCRIPT = refine_script()
 
 
 def provision(endpoint: str, bucket: str, *, script: Path = REFINE_SCRIPT) -> dict[str, str]:
-    """Create or update the stack, upload the Glue job's script and package, and put back dropped tables.
+    """Create or update the stack, upload the Glue jobs' code, make the visual job, and put back dropped tables.
 
     Args:
         endpoint: URL of the local AWS.
@@ -43,6 +44,11 @@ def provision(endpoint: str, bucket: str, *, script: Path = REFINE_SCRIPT) -> di
         s3.put_object(Bucket=bucket, Key=key, Body=body)
     found = outputs(endpoint)
     assert found
+    visual = VisualJob(bucket, found["GlueDatabase"], code.package_key)
+    if visual_job.plan(glue, visual, found["GlueJob"]):
+        visual_job.apply(glue, visual, found["GlueJob"])
+    for key, body in visual.objects.items():
+        s3.put_object(Bucket=bucket, Key=key, Body=body)
     for table in lost_tables.put_back(glue, s3, wanted.template, found["GlueDatabase"], bucket):
         print(f"table {table} was missing from the catalog: put back, with its partitions", flush=True)
     return found

@@ -57,6 +57,11 @@ class Settings:
         """The lake in the configured bucket."""
         return Lake(self.lake_bucket)
 
+    @property
+    def visual_job(self) -> str:
+        """Name of the visual Glue job, as `make deploy` makes it."""
+        return f"{self.glue_database}-visual"
+
 
 def read(environ: Mapping[str, str] | None = None) -> Settings:
     """Return the settings in `environ`, by default the environment of the process.

@@ -24,10 +24,15 @@ from tests.places import ROOT, SQL
 
 DAGS = ROOT / "dags"
 LAKE = ROOT / "infra" / "lake.yaml"
+NAMES = ("b3_arrivals", "b3_daily", "b3_doctor", "b3_history", "b3_verify", "b3_visual")
 STEPS = ["scrape", "upload", "crawl_raw", "raw_registered", "refine", "crawl_refined", "refined_registered"]
 BESIDE = ["indexes.scrape", "indexes.upload", "indexes.complete", "sectors.scrape", "sectors.upload", "calendar_agrees"]
 # Names of the checks, by the data set that they belong to.
-CHECKS_OF = {folder.name: sorted(path.stem for path in folder.iterdir()) for folder in (SQL / "validate").iterdir()}
+CHECKS_OF = {
+    folder.name: sorted(path.stem for path in folder.iterdir())
+    for folder in (SQL / "validate").iterdir()
+    if folder.name != "visual"  # those of b3_visual
+}
 CHECKS = sorted(check for checks in CHECKS_OF.values() for check in checks)
 VALIDATE = [f"validate.{check}" for check in CHECKS]
 READY = [f"{data_set}_ready" for data_set in CHECKS_OF]
@@ -61,7 +66,7 @@ class TestParsing:
     def test_every_file_gives_exactly_its_dags(self, bag):
         found = {dag_id: Path(dag.fileloc).name for dag_id, dag in bag.dags.items()}
 
-        assert found == {name: f"{name}.py" for name in ("b3_daily", "b3_doctor", "b3_history", "b3_verify")}
+        assert found == {name: f"{name}.py" for name in NAMES}
         assert {path.name for path in DAGS.glob("*.py")} == set(found.values())
 
     @pytest.mark.parametrize(
@@ -80,7 +85,7 @@ class TestParsing:
         with pytest.raises(AssertionError, match=noticed):
             parse(tmp_path)
 
-    @pytest.mark.parametrize("name", ["b3_daily", "b3_doctor", "b3_history", "b3_verify"])
+    @pytest.mark.parametrize("name", NAMES)
     def test_needs_no_setting_reads_nothing_and_loads_nothing_heavy(self, tmp_path, name):
         """Beyond the operators themselves, parsing loads modules of this project, and none that needs a library."""
         ran = subprocess.run(

@@ -17,7 +17,7 @@ from b3.airflow.run_dates import Period
 from b3.quotes import cotahist
 from b3.site import addresses
 from local.aws import calls
-from local.commands import run
+from local.commands import run, visual
 from local.exchange.files import cotahist_file
 from local.exchange.market import indexes
 from local.exchange.simulation import Simulation
@@ -76,6 +76,12 @@ def again(lab, first):
 
 
 @pytest.fixture(scope="module")
+def visual_run(lab, again):
+    """A run of the visual job for DATE."""
+    return Outcome.of(lambda: visual.main(["--date", DATE.isoformat()]))
+
+
+@pytest.fixture(scope="module")
 def quotes():
     return cotahist.read_table(cotahist_file.session_file(DATE))
 
@@ -101,7 +107,8 @@ def test_every_task_succeeds(first):
         (*QUOTES, *BESIDE), "success"
     )
     checks = re.findall(r"^  (\w+) +validate\.", first.outcome.printed, re.MULTILINE)
-    assert checks == ["success"] * len(list((SQL / "validate").glob("**/*.sql")))
+    files = [path for path in (SQL / "validate").glob("**/*.sql") if path.parent.name != "visual"]
+    assert checks == ["success"] * len(files)
 
 
 def test_every_row_and_cent_arrives(lab, first, quotes):
@@ -178,6 +185,22 @@ def test_run_again_it_leaves_the_same_objects_without_a_new_version(first, again
     assert again.versions == first.versions
 
 
+def test_the_visual_job_makes_the_same_sums_which_its_check_finds(lab, visual_run):
+    assert visual_run.status == 0, visual_run.printed
+    check = "validate.visual_index_stocks_agree_with_index_stocks"
+    assert {task: visual_run.state(task) for task in ("transform", check)} == {"transform": "success", check: "success"}
+    columns = "index_code, ticker, company_name, total_quantity, total_financial_volume, market_count"
+    found, wanted = (
+        lab.query(f"SELECT {columns} FROM {table} WHERE trade_date = date '{DATE}' ORDER BY index_code, ticker")
+        for table in ("visual_index_stocks", "index_stocks")
+    )
+    assert found == wanted and len(found) > 10
+    (heaviest,) = lab.query(
+        f"SELECT max_by(ticker, total_financial_volume) FROM visual_index_stocks WHERE trade_date = date '{DATE}'"
+    )
+    assert re.search(rf"^IBOV +{heaviest[0]} ", visual_run.printed, re.MULTILINE)
+
+
 def test_the_report_ends_with_the_heaviest_constituents(lab, again):
     by_volume, by_weight = re.split(r"top constituents of .* by weight", again.outcome.printed)
     assert f"top stocks of {DATE} by financial volume" in by_volume
@@ -188,8 +211,8 @@ def test_the_report_ends_with_the_heaviest_constituents(lab, again):
     assert re.findall(r"^IBOV +\d+ +(\w+)", by_weight, re.MULTILINE) == [row[0] for row in heaviest]
 
 
-def test_all_that_was_called_is_allowed_and_no_role_of_the_template_allows_more(lab, again, recording):
-    """A session captured with its indexes, and run again."""
+def test_all_that_was_called_is_allowed_and_no_role_of_the_template_allows_more(lab, visual_run, recording):
+    """A session captured with its indexes, and run again, and the visual job."""
     assert permissions.compare(calls.read(recording), permissions.roles(lab.lake.endpoint)) == []
 
 

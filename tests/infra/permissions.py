@@ -114,6 +114,18 @@ NEEDED_BY_AWS = (
         "RefineRole", ("s3:DeleteObject",), "a constituent that a corrected portfolio no longer has",
         "include/glue/refine/index_stocks.py", "*/refined/index_stocks/*",
     ),
+    Needed(
+        "RefineRole", ("s3:DeleteObject",), "likewise of the visual job, and what Glue Studio's own script left",
+        "include/glue/visual/target.py", "*/refined_visual/index_stocks/*",
+    ),
+    Needed(
+        "RefineRole", ("s3:GetObject",), "a rerun of the visual job looks whether an object is the one it would put",
+        "include/glue/refine/commit.py", "*/refined_visual/index_stocks/*",
+    ),
+    Needed(
+        "RefineRole", ("glue:BatchDeletePartition",), "partitions of such constituents",
+        "include/glue/visual/catalog.py",
+    ),
 )  # fmt: skip
 
 
@@ -299,7 +311,7 @@ def _glue_resources(call: Call) -> list[str]:
     if "Crawler" in operation:
         return [f"crawler/{names.get('Name', '(unknown)')}"]
     if "Job" in operation:
-        return [f"job/{names.get('JobName', '(unknown)')}"]
+        return [f"job/{names.get('JobName') or names.get('Name', '(unknown)')}"]
     if "Database" in operation:
         return ["catalog", f"database/{names.get('DatabaseName') or names.get('Name', '(unknown)')}".lower()]
     database = names.get("DatabaseName", "(unknown)").lower()

@@ -62,12 +62,19 @@ class TestTheDeployRole:
             assert "Default" not in template["Parameters"][name]
 
     def test_touches_roles_keys_and_networks_only_through_cloudformation(self, template):
+        """But for the visual job, to which it passes a role of the lake."""
         direct = set()
         for _, statement in policies(template):
             if "aws:CalledVia" not in list(strings(statement.get("Condition", {}))):
-                direct |= {action.partition(":")[0] for action in strings(statement["Action"])}
+                direct |= {
+                    action if action.startswith("iam:") else action.partition(":")[0]
+                    for action in strings(statement["Action"])
+                }
+                if "iam:PassRole" in statement["Action"]:
+                    roles = [text for text in strings(statement["Resource"]) if ":role/" in text]
+                    assert roles and all(":role/${LakeStack}-" in role for role in roles)
 
-        assert direct == {"cloudformation", "s3", "athena", "glue", "airflow", "ec2"}
+        assert direct == {"cloudformation", "s3", "athena", "glue", "airflow", "ec2", "iam:PassRole"}
 
     def test_only_looks_at_networks_itself(self, template):
         direct = [

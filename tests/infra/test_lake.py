@@ -28,7 +28,8 @@ KEPT_FOR_EVER = (
     layout.landing_sectors_key(DATE),
     layout.rejected_key("0", "x"),
 )
-TABLES = ["RawQuotes", "RawIndexPortfolio", "RawSectors", "Quotes", "Findings", "IndexStocks"]
+CRAWLED = ["RawQuotes", "RawIndexPortfolio", "RawSectors", "Quotes", "Findings", "IndexStocks"]
+TABLES = [*CRAWLED, "VisualIndexStocks"]
 REFINED_COLUMNS = [
     *(
         (f"unit_{price}", "decimal(19,8)")
@@ -92,11 +93,12 @@ class TestTables:
     def test_raw_sectors_has_the_columns_the_parser_writes(self, properties):
         assert columns(properties["RawSectors"]) == [(field.name, glue_type(field.type)) for field in workbook.SCHEMA]
 
-    def test_index_stocks_is_partitioned_by_trade_date_and_ticker(self, properties):
-        keys = [(key["Name"], key["Type"]) for key in properties["IndexStocks"]["TableInput"]["PartitionKeys"]]
+    @pytest.mark.parametrize("table", ["IndexStocks", "VisualIndexStocks"])
+    def test_of_constituents_are_partitioned_by_trade_date_and_ticker(self, properties, table):
+        keys = [(key["Name"], key["Type"]) for key in properties[table]["TableInput"]["PartitionKeys"]]
 
         assert keys == [("trade_date", "date"), ("ticker", "string")]
-        assert not {"trade_date", "ticker"} & dict(columns(properties["IndexStocks"])).keys()
+        assert not {"trade_date", "ticker"} & dict(columns(properties[table])).keys()
 
     def test_every_column_is_explained_in_both_languages_as_far_as_glue_keeps_it(self, template, properties):
         explained = list(declared(template))
@@ -277,7 +279,8 @@ class TestTheBucket:
         }
 
         assert days == {
-            "athena/": 1, "landing/received/": 1, "inbox/": 30, "raw/": 30, "refined/": 30, "reports/": 30, "code/": 30
+            "athena/": 1, "landing/received/": 1, "inbox/": 30, "raw/": 30, "refined/": 30, "refined_visual/": 30,
+            "reports/": 30, "code/": 30,
         }  # fmt: skip
         for key in KEPT_FOR_EVER:
             assert not key.startswith(tuple(days))
@@ -391,6 +394,7 @@ class TestRoles:
             "refined/quotes/*",
             "refined/findings/*",
             "refined/index_stocks/*",
+            "refined_visual/index_stocks/*",
         }
         assert objects(properties, "ExecutionRole", "s3:PutObject") == {
             "landing/*", "raw/*", "reports/*", "athena/*",
@@ -400,9 +404,8 @@ class TestRoles:
         roles = ("CrawlerRole", "RefineRole", "ExecutionRole")
 
         assert set().union(*(objects(properties, role, "s3:DeleteObject") for role in roles)) == {
-            "refined/index_stocks/*",
-            "inbox/*",
-        }
+            "refined/index_stocks/*", "refined_visual/index_stocks/*", "inbox/*",
+        }  # fmt: skip
         assert not set().union(*(objects(properties, role, "s3:DeleteObjectVersion") for role in roles))
 
     def test_let_crawlers_read_every_table_they_crawl_and_its_objects(self, properties):
@@ -413,7 +416,7 @@ class TestRoles:
             for target in properties[crawler]["Targets"]["CatalogTargets"][0]["Tables"]
         ]
 
-        assert sorted(crawled) == sorted(TABLES)
+        assert sorted(crawled) == sorted(CRAWLED)
         for table in crawled:
             location = properties[table]["TableInput"]["StorageDescriptor"]["Location"]["Fn::Sub"]
             assert location.removeprefix("s3://${LakeBucket}/").startswith(tuple(p.rstrip("*") for p in readable))
@@ -577,9 +580,9 @@ class TestTheStack:
         bucket, _, key = arguments["--extra-py-files"].removeprefix("s3://").partition("/")
 
         archive = zipfile.ZipFile(io.BytesIO(client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()))
-        package = provision.REFINE_SCRIPT.parent / "refine"
+        folder = provision.REFINE_SCRIPT.parent
         assert {name: archive.read(name) for name in archive.namelist()} == {
-            f"refine/{path.name}": path.read_bytes() for path in package.glob("*.py")
+            path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.glob("*/*.py")
         }
 
     def test_its_bucket_is_versioned(self, outputs, client):

@@ -116,7 +116,7 @@ class Jobs:
                 "Id": identity,
                 "Attempt": 0,
                 "JobName": name,
-                "JobMode": "SCRIPT",
+                "JobMode": job.get("JobMode") or "SCRIPT",
                 "StartedOn": now,
                 "LastModifiedOn": now,
                 "JobRunState": "STARTING",

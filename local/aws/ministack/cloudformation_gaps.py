@@ -13,6 +13,10 @@ SIMPLE_RULE_KEYS = {
 
 # Properties of a job, and what AWS takes where a template drops them.
 JOB_DEFAULTS: dict[str, Any] = {"ExecutionProperty": {"MaxConcurrentRuns": 1}, "ExecutionClass": "STANDARD"}
+# Properties of a job that only the API takes.
+JOB_NODES = ("JobMode", "CodeGenConfigurationNodes")
+# A template's parameters are text, also those of type Number.
+JOB_NUMBERS = ("Timeout", "NumberOfWorkers", "MaxRetries")
 
 
 def keep_dropped_properties() -> None:
@@ -45,7 +49,8 @@ def _keep_job_properties() -> None:
 
 
 def _given(data: dict[str, Any]) -> dict[str, Any]:
-    return {name: data[name] for name in JOB_DEFAULTS if data.get(name)}
+    kept = {name: data[name] for name in (*JOB_DEFAULTS, *JOB_NODES) if data.get(name)}
+    return kept | {name: int(data[name]) for name in JOB_NUMBERS if data.get(name) is not None}
 
 
 def _keep_lifecycle() -> None:

@@ -92,8 +92,8 @@ def registered(task_id: str) -> EmptyOperator:
     return EmptyOperator(task_id=task_id, trigger_rule="none_failed")
 
 
-class RefineOperator(GlueJobOperator):
-    """Run the Glue job."""
+class JobOperator(GlueJobOperator):
+    """Run a Glue job."""
 
     operator_extra_links = console_links(GlueJobOperator)
 
@@ -109,6 +109,11 @@ def _tell_refine(context: Any, result: Any) -> None:
     summaries.tell(
         context["ti"], f"{what} refined, in {task.script_args['--target']}; job {task.job_name}, run {result}"
     )
+
+
+def _tell_transform(context: Any, result: Any) -> None:
+    task = context["task"]
+    summaries.tell(context["ti"], f"job {task.job_name}, run {result}, succeeded for {task.script_args['--sessions']}")
 
 
 class CrawlOperator(GlueCrawlerOperator):
@@ -148,8 +153,8 @@ def crawl(
         config={"Name": crawler},
         aws_conn_id=CONNECTION,
         deferrable=True,
-        # The trigger looks 1,500 times: for two hours, which is more than a crawl that lists decades takes.
-        poll_interval=5,
+        # The trigger looks 1,500 times: twice as long as the 25 minutes of a crawl that lists decades.
+        poll_interval=2,
         execution_timeout=dt.timedelta(minutes=30),
         # A crawler runs once at a time, so a retry waits for another DAG's crawl. And Airflow may mark a crawl failed
         # that ends at once: github.com/apache/airflow/issues/67287, 72716.
@@ -164,10 +169,20 @@ def crawl(
 
 def refine(arguments: dict[str, str]) -> GlueJobOperator:
     """Return the task that runs the Glue job; its arguments are templated."""
-    return RefineOperator(
-        task_id="refine",
-        post_execute=_tell_refine,
-        job_name="{{ settings().glue_job }}",
+    return _run_job("refine", "{{ settings().glue_job }}", arguments, _tell_refine)
+
+
+def transform() -> GlueJobOperator:
+    """Return the task that runs the visual Glue job for the sessions of a run of b3_visual."""
+    sessions = "{{ period(dag_run, triggering_asset_events).argument }}"
+    return _run_job("transform", "{{ settings().visual_job }}", {"--sessions": sessions}, _tell_transform)
+
+
+def _run_job(task_id: str, job: str, arguments: dict[str, str], tell: Callable[[Any, Any], None]) -> GlueJobOperator:
+    return JobOperator(
+        task_id=task_id,
+        post_execute=tell,
+        job_name=job,
         script_args=arguments,
         aws_conn_id=CONNECTION,
         deferrable=True,

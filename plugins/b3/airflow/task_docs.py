@@ -101,6 +101,13 @@ NOTES = {
         "lake the job's log. Then clear the task.",
         "never.",
     ),
+    "transform": Note(
+        "Runs the visual Glue job, which sums the quotes of the indexes' constituents by its nodes.",
+        "The job failed. No other table is concerned.",
+        "Read the log group `/aws-glue/jobs/<job>/error` of the job run in the message, or on a local lake the job's "
+        "log. Then clear the task.",
+        "yes: only the table `visual_index_stocks` lacks the session.",
+    ),
     "crawl_refined": Note(
         "Runs the Glue crawler that registers the new refined partitions. If `B3_REGISTER` is `tasks`, it registers "
         "them itself, and skips the crawl.",

@@ -35,6 +35,18 @@ def _source() -> dict[str, Param]:
     }
 
 
+def _trade_date() -> dict[str, Param]:
+    return {
+        "trade_date": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="Trade date",
+            description="The session to run, as 2020-04-30. If empty: the day of the logical date.",
+        )
+    }
+
+
 def _accept() -> dict[str, Param]:
     return {
         CONF[name]: Param(False, type="boolean", title=title, description=description)
@@ -45,16 +57,15 @@ def _accept() -> dict[str, Param]:
 def daily() -> dict[str, Param]:
     """Return the fields of b3_daily: trade date, source, accept_flood, accept_loss."""
     return {
-        "trade_date": Param(
-            None,
-            type=["null", "string"],
-            format="date",
-            title="Trade date",
-            description="The session to run, as 2020-04-30. If empty: the day of the logical date.",
-        ),
+        **_trade_date(),
         **_source(),
         **_accept(),
     }
+
+
+def visual() -> dict[str, Param]:
+    """Return the field of b3_visual: trade date."""
+    return _trade_date()
 
 
 def history() -> dict[str, Param]:

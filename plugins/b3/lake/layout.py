@@ -13,6 +13,7 @@ raw/sectors/trade_date=2020-04-30/sectors.parquet
 refined/quotes/trade_date=2020-04-30/quotes.parquet
 refined/findings/trade_date=2020-04-30/findings.parquet  the findings in the session's quotes
 refined/index_stocks/trade_date=2020-04-30/ticker=PETR4/index_stocks.parquet
+refined_visual/index_stocks/trade_date=2020-04-30/ticker=PETR4/index_stocks.parquet  of the visual job
 reports/trade_date=2020-04-30/index.html         a page on the session, for a browser
 """
 

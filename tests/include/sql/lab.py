@@ -40,6 +40,7 @@ TABLES = {
     "quotes": "refined/quotes/",
     "findings": "refined/findings/",
     "index_stocks": "refined/index_stocks/",
+    "visual_index_stocks": "refined_visual/index_stocks/",
 }
 # A share with quote factor 1000.
 PENNY = "ZWQB3"
@@ -164,9 +165,8 @@ class Lab:
         (path,) = (SQL / "validate").glob(f"*/{name}.sql")
         template = environment.get_template(str(path.relative_to(SQL)))
         period = Period(day, last or day)
-        return self.ask(
-            template.render(trade_date=lambda run: day, period=lambda run, ti: period, dag_run=None, ti=TaskInstance())
-        )
+        given = {"trade_date": lambda run: day, "period": lambda run, of: period}
+        return self.ask(template.render(**given, dag_run=None, ti=TaskInstance(), triggering_asset_events=None))
 
 
 def _arrow(glue: str) -> pa.DataType:

@@ -43,6 +43,10 @@ NEEDED = (
         ATHENA + "fine-grained-access-to-glue-resources.html",
     ),
     Needed(
+        "DeployRole", ("iam:PassRole",), "to make a job with a role is to pass that role on",
+        "https://docs.aws.amazon.com/glue/latest/dg/create-service-policy.html",
+    ),
+    Needed(
         "DeployRole", ("airflow:GetEnvironment",), "the smoke test; the local AWS knows no MWAA",
         "https://docs.aws.amazon.com/mwaa/latest/API/API_GetEnvironment.html",
     ),

@@ -19,6 +19,7 @@ from infra.deploy.arguments import Options
 from infra.deploy.deploying import OWN, Change, Deployment
 from infra.deploy.errors import DeployError
 from infra.deploy.templates import parse
+from infra.deploy.visual_job import VisualJob
 from tests.infra.deploy.conftest import MWAA, copy_of_the_repository, options_of
 from tests.infra.deploy.stack_names import stack_names
 
@@ -281,7 +282,8 @@ class TestNextDeploy:
 
         assert order[:2] == [f"+ s3://{options.bucket}/{added}", f"~ stack {options.stack}"]
         assert order[-1] == f"- s3://{options.bucket}/{gone}"
-        assert keys(account, options.bucket) == set(new.objects)
+        visual = VisualJob(options.bucket, options.stack, new.package_key, checkout)
+        assert keys(account, options.bucket) == set(new.objects) | set(visual.objects)
 
     def test_of_changed_plugins_tells_mwaa_before_the_dags_come(self, deploy, account, options, checkout, environ):
         deploy()
@@ -381,11 +383,19 @@ class TestInterrupted:
         [
             "create complete  RawQuotes",
             "+ s3://bucket-of-lake",
+            "+ Glue job",
             "plugins.zip",
             "create complete  Told",
             "key_is_unique",
         ],
-        ids=["within the lake's stack", "after the script", "before MWAA", "after MWAA", "within the DAG folder"],
+        ids=[
+            "within the lake's stack",
+            "after the script",
+            "before the visual job's script",
+            "before MWAA",
+            "after MWAA",
+            "within the DAG folder",
+        ],
     )
     def test_anywhere_is_completed_by_the_next_one(self, account, options, deploy, plan, after):
         def cut(line: str) -> None:
@@ -452,7 +462,7 @@ class TestSmokeTest:
         said.clear()
 
         assert not smoke.test(account, options_without_mwaa(options), said.append)
-        assert [line.split()[0] for line in said] == ["ok", "fails", "ok", "ok"]
+        assert [line.split()[0] for line in said] == ["ok", "fails", "ok", "ok", "ok"]
 
     def test_fails_where_athena_does(self, deploy, account, options, said):
         deploy()

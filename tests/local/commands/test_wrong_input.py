@@ -7,7 +7,7 @@ import pytest
 BY_EXCHANGE = {
     "run": [], "history": ["--from", "2024"], "rebuild": ["--from", "2024"], "verify": [], "reset": [], "ui": [],
     "diff": ["--date", "2024-03-14"], "report": [], "query": ["--sql", "SELECT 1"], "airflow": ["--args", "version"],
-    "connect": [], "doctor": [],
+    "connect": [], "doctor": [], "visual": [],
 }  # fmt: skip
 
 
@@ -25,7 +25,7 @@ def test_an_exchange_that_is_none(capsys, name):
     assert said == "expected EXCHANGE=auto, live, simulated or a folder of B3's files, found 'nowhere'"
 
 
-@pytest.mark.parametrize("name", ["run", "diff", "report"])
+@pytest.mark.parametrize("name", ["run", "diff", "report", "visual"])
 def test_a_date_that_is_none(capsys, name):
     said = refusal(capsys, name, "--date", "14/03/2024", "--exchange", "simulated")
 

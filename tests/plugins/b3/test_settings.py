@@ -19,7 +19,8 @@ def test_the_bucket_suffices_and_names_follow_the_database():
 def test_another_database_renames_what_is_not_named():
     found = settings.read({"B3_LAKE_BUCKET": "lake", "B3_GLUE_DATABASE": "b3_test"})
 
-    assert (found.glue_job, found.athena_workgroup) == ("b3_test-refine", "b3_test")
+    assert (found.glue_job, found.visual_job) == ("b3_test-refine", "b3_test-visual")
+    assert found.athena_workgroup == "b3_test"
     assert (found.raw_crawler, found.refined_crawler) == ("b3_test-raw", "b3_test-refined")
 
 
