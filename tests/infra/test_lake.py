@@ -16,6 +16,7 @@ from b3.lake import athena, layout
 from b3.quotes import cotahist
 from b3.sectors import workbook
 from infra.checkout import ROOT, sql
+from infra.deploy import templates
 from local.commands.columns import SEPARATOR, declared
 from local.lake import provision
 from tests.infra.templates import LAKE, load, strings
@@ -691,7 +692,7 @@ def apply(client: Any, what: str, parameters: dict[str, str]) -> None:
     cloudformation = client("cloudformation")
     getattr(cloudformation, f"{what}_stack")(
         StackName="another-lake",
-        TemplateBody=LAKE.read_text(),
+        TemplateBody=templates.read(LAKE)[1],
         Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         Capabilities=["CAPABILITY_IAM"],
     )
