@@ -100,7 +100,7 @@ cost: setup ## What it costs on AWS, into docs/cost.md: [MEASURE=YYYY-MM-DD]
 	@$(PYTHON) -m local.cost.report
 
 pictures: setup ## The pictures of docs/images anew: Airflow's pages and the report, from a simulated lake; needs chromium
-	@B3_PICTURES=docs/images $(PYTHON) -m pytest tests/e2e/test_pictures.py
+	@PICTURES_FOLDER=docs/images $(PYTHON) -m pytest tests/e2e/test_pictures.py
 
 test-readme: setup ## The README's commands in a fresh clone with an empty home, and their output
 	@$(PYTHON) -m pytest tests/e2e/test_readme.py

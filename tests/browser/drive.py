@@ -36,7 +36,7 @@ def show(browser: Browser, wanted: dict[str, Any]) -> dict[str, Any]:
         color_scheme=wanted["scheme"],
         device_scale_factor=1,
         locale="en-GB",
-        timezone_id="America/Sao_Paulo",
+        timezone_id="UTC",
     )
     context.set_default_timeout(PATIENCE_MILLISECONDS)
     for name, value in wanted["storage"].items():
@@ -49,6 +49,9 @@ def show(browser: Browser, wanted: dict[str, Any]) -> dict[str, Any]:
     page.on("request", lambda request: asked.add(request.url))
     if wanted["media"]:
         page.emulate_media(media=wanted["media"])
+    if wanted["before"]:
+        page.goto(wanted["before"])
+        page.wait_for_load_state("networkidle")
     page.goto(wanted["url"])
     for words in wanted["wait_for"]:
         page.get_by_text(re.compile(words)).first.wait_for()

@@ -25,6 +25,7 @@ class Page:
         height: of the window, in pixels.
         scheme: light or dark.
         media: screen or print; empty for the browser's default.
+        before: a page to open first, such as one that logs in.
         storage: what the browser's local storage holds for the page.
         wait_for: regular expressions of texts that it has to show first, in turn.
         click: names of buttons to press then, in turn.
@@ -39,6 +40,7 @@ class Page:
     height: int = 900
     scheme: str = "light"
     media: str = ""
+    before: str = ""
     storage: dict[str, str] = field(default_factory=dict)
     wait_for: tuple[str, ...] = ()
     click: tuple[str, ...] = ()

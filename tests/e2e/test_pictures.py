@@ -1,6 +1,6 @@
 """Airflow's pages and the report over a simulated lake, in a real browser; `make pictures` keeps the pictures.
 
-They go to the folder B3_PICTURES, if that is set.
+They go to the folder PICTURES_FOLDER, if that is set.
 """
 
 import datetime as dt
@@ -34,7 +34,7 @@ PANELS = {"react-resizable-panels:grid-ltr": '{"details-panel,main-panel":{"expa
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory) -> Path:
-    return Path(os.environ.get("B3_PICTURES") or tmp_path_factory.mktemp("pictures")).resolve()
+    return Path(os.environ.get("PICTURES_FOLDER") or tmp_path_factory.mktemp("pictures")).resolve()
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +113,8 @@ def shown(airflow, pictures) -> dict[str, Seen]:
         "airflow-grid": Page(dag, WIDE, HIGH, storage=PANELS, wait_for=("Last Dag Run",)),
         "airflow-run": Page(airflow.run, WIDE, HIGH, storage=PANELS, wait_for=("crawl_refined",)),
         "airflow-form": Page(dag, WIDE, HIGH, storage=PANELS, wait_for=("crawl_refined",), click=("Trigger",)),
+        "airflow-b3-page": Page(f"{airflow.home}/plugin/b3", WIDE, HIGH, wait_for=("Dags",)),
+        UNPICTURED: Page(f"{airflow.home}/b3/", WIDE, HIGH, before=airflow.home, axe=True),
     }
     return look(wanted, pictures)
 
@@ -142,12 +144,20 @@ def report(lakes, pictures) -> dict[str, Seen]:
 
 def look(wanted: dict[str, Page], pictures: Path) -> dict[str, Seen]:
     pictured = [
-        Page(**{**vars(page), "picture": str(pictures / f"{name}.png"), "settle_milliseconds": 3000})
+        Page(
+            **{
+                **vars(page),
+                "picture": "" if name == UNPICTURED else str(pictures / f"{name}.png"),
+                "settle_milliseconds": 4000,
+            }
+        )
         for name, page in wanted.items()
     ]
     return dict(zip(wanted, pages.show(*pictured), strict=True))
 
 
+# The page within Airflow's has its picture.
+UNPICTURED = "b3-page"
 AIRFLOW = ["airflow-graph", "airflow-grid", "airflow-run", "airflow-form"]
 
 
@@ -164,11 +174,21 @@ def test_the_form_asks_for_a_trade_date_in_words(shown):
 
 
 def test_a_failing_check_says_what_is_wrong_in_a_line_of_its_own(failing):
-    lines = failing.text.splitlines()
+    told = re.search(r"ERROR\s*-?\s*(quotes shows no row for .*)", failing.text)
 
-    (told,) = {line for line in lines if re.search(rf"expected .*{DATE}|{DATE}.* expected", line)}
-    assert len(told) < 200
+    assert told and told[1].startswith(f"quotes shows no row for {DATE}: expected the session's quotes")
+    assert len(told[1]) < 100
     assert failing.elsewhere == []
+
+
+def test_the_page_b3_shows_the_lake_and_everybody_can_use_it(shown):
+    page = shown[UNPICTURED]
+
+    assert "SIMULATED" in page.text and "complete: 1" in page.text
+    assert page.serious == []
+    for seen in (page, shown["airflow-b3-page"]):
+        assert [line for line in seen.console if line.startswith("error")] == []
+        assert seen.elsewhere == []
 
 
 @pytest.mark.parametrize("name", ["report", "report-dark", "report-phone", "report-print"])
