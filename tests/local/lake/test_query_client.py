@@ -65,6 +65,7 @@ class TestQuery:
 
     def test_of_the_catalog_has_no_header_to_drop(self, lake):
         tables = ["findings", "index_stocks", "quotes", "raw_index_portfolio", "raw_quotes", "raw_sectors"]
+        tables.append("visual_index_stocks")
 
         assert sorted(row[0] for row in query_client.query(lake, "SHOW TABLES").rows) == tables
 
