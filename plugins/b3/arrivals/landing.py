@@ -6,16 +6,28 @@ import datetime as dt
 import hashlib
 import logging
 import tempfile
+import zipfile
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO
 
 from b3.arrivals import inbox, period
 from b3.arrivals.inbox import Arrival
-from b3.calendar import known_sessions
-from b3.errors import NoRecords, Outdated, SourceError, is_of_the_machine, printable, reading
+from b3.calendar import known_sessions, publication
+from b3.calendar.sessions import SAO_PAULO
+from b3.errors import (
+    BadLayout,
+    NoRecords,
+    Outdated,
+    RecordsLost,
+    SourceError,
+    WrongDate,
+    is_of_the_machine,
+    printable,
+    reading,
+)
 from b3.lake import layout
 from b3.lake.commit import head, put, until_committed
-from b3.lake.landed import FETCHED_AT, keep, metadata_of
+from b3.lake.landed import FETCHED_AT, keep, metadata_of, with_fetch_time
 from b3.lake.layout import Lake
 from b3.quotes import cotahist
 from b3.quotes.choose import LongerFile
@@ -23,6 +35,11 @@ from b3.quotes.land import check_days, sessions_metadata
 from b3.site.hook import Download
 
 log = logging.getLogger(__name__)
+
+# B3's largest year has about 1 GB of text.
+MOST_UNPACKED = 4 << 30
+_NAMED_DAYS = 5
+_RIGHT_FILE = "See whether it is the file that was meant, and put the right one into inbox/."
 
 
 @dataclass(frozen=True)
@@ -75,31 +92,70 @@ def land(s3: Any, lake: Lake, arrival: Arrival, source: str) -> Landed | Rejecte
 
     Raises:
         Overtaken: the object was replaced or removed since it was listed.
+        NotB3Data: the file is too large to be fetched.
         Unreadable: this machine lacks disk or memory; the file may be good.
+        SourceError: the object in landing/ has no origin.
     """
     with tempfile.TemporaryFile() as file:
         download = inbox.fetch(s3, lake, arrival, file, source)
         try:
             covered, summary = _check(s3, lake, arrival.name, file, download.url)
+            days = list(summary.records_by_date)
+            key = layout.landing_quotes_key(covered.name)
+            former = metadata_of(s3, lake, key) or {}
+            before = _landed_before(s3, lake, key, former, download)
+            if before is not None:
+                return Landed(arrival, lake.uri(key), covered, days, download.sha256, before)
+            _check_former(former, days, lake.uri(key), download)
         except SourceError as error:
             if is_of_the_machine(error.__cause__):
                 raise
             return _reject(s3, lake, arrival, file, download, error)
         more = {} if period.is_day(covered) else sessions_metadata(summary)
-        key = layout.landing_quotes_key(covered.name)
         landed = keep(s3, lake, key, file, download, **more)
         if landed.sha256 != download.sha256:
             return _reject(s3, lake, arrival, file, download, _outdated(download, landed.uri))
     fetched_at = (metadata_of(s3, lake, key) or {})[FETCHED_AT]
-    return Landed(arrival, landed.uri, covered, list(summary.records_by_date), landed.sha256, fetched_at)
+    return Landed(arrival, landed.uri, covered, days, landed.sha256, fetched_at)
+
+
+def _landed_before(s3: Any, lake: Lake, key: str, former: dict[str, str], download: Download) -> str | None:
+    """Return when these bytes first came, if a newer or equally old object replaced them in landing/ since.
+
+    So does `land` done again, after two files of one day have landed.
+    """
+    came = download.fetched_at.isoformat(timespec="seconds")
+    if former.get("source-sha256") in (None, download.sha256) or former[FETCHED_AT] < came:
+        return None
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=lake.bucket, Prefix=key)
+    for entry in (entry for page in pages for entry in page.get("Versions", []) if entry["Key"] == key):
+        answer = s3.head_object(Bucket=lake.bucket, Key=key, VersionId=entry["VersionId"])
+        if answer["Metadata"].get("source-sha256") == download.sha256:
+            return with_fetch_time(answer)[FETCHED_AT]
+    return None
+
+
+def _check_former(former: dict[str, str], days: list[dt.date], uri: str, download: Download) -> None:
+    """Raise RecordsLost if the landed file of a month or a year has sessions that the new one lacks."""
+    gone = sorted(set(known_sessions.listed(former, days[0].year) or []) - set(days))
+    if gone and former.get("source-sha256") != download.sha256:
+        named = f"{', '.join(map(str, gone[:_NAMED_DAYS]))}{', …' if len(gone) > _NAMED_DAYS else ''}"
+        raise RecordsLost(
+            source=download.url,
+            expected=f"every session of {uri}",
+            found=f"{len(gone)} of them gone: {named}",
+            hint="An extract must not replace the whole file: split it by session. If B3 did take these sessions back, "
+            "delete that object, of which the bucket keeps the version, and put the file into inbox/ again.",
+        )
 
 
 def _check(s3: Any, lake: Lake, name: str, file: BinaryIO, url: str) -> tuple[LongerFile, cotahist.Summary]:
     """Return the days that a file covers and its summary; raise SourceError if it is not a whole file of sessions."""
     named = period.of_name(name)
-    day = named.first if named and period.is_day(named) else None
-    with reading(url):
-        summary = cotahist.verify(file, day, name=url)
+    try:
+        summary = _read(file, named, url)
+    except SourceError as error:
+        raise _with_hint(error, _RIGHT_FILE) from error.__cause__
     if not summary.records_by_date:
         raise NoRecords(
             source=url,
@@ -108,12 +164,55 @@ def _check(s3: Any, lake: Lake, name: str, file: BinaryIO, url: str) -> tuple[Lo
             hint="Put the file into inbox/ once it has records.",
         )
     covered = named or period.of_days(summary.records_by_date, url)
-    check_days(summary, covered, url)
+    try:
+        check_days(summary, covered, url)
+        _check_sessions(s3, lake, covered, list(summary.records_by_date), url)
+    except SourceError as error:
+        raise _with_hint(error, _RIGHT_FILE) from None
+    return covered, summary
+
+
+def _read(file: BinaryIO, named: LongerFile | None, url: str) -> cotahist.Summary:
+    """Return the summary of a file; raise SourceError if it is not whole."""
+    with reading(url):
+        _check_size(file, url)
+        return cotahist.verify(file, named.first if named and period.is_day(named) else None, name=url)
+
+
+def _check_size(file: BinaryIO, url: str) -> None:
+    """Raise BadLayout if a ZIP unpacks to more than any file of B3. What is damaged is left to the reader."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, RuntimeError):
+        return
+    if unpacked > MOST_UNPACKED:
+        raise BadLayout(
+            source=url,
+            expected=f"a ZIP of {MOST_UNPACKED:,} bytes of text at most",
+            found=f"{unpacked:,} bytes",
+            hint=_RIGHT_FILE,
+        )
+
+
+def _check_sessions(s3: Any, lake: Lake, covered: LongerFile, days: list[dt.date], url: str) -> None:
+    """Raise WrongDate or ClosedDay if a file has a day that is yet to come, or on which B3 was closed."""
+    today = publication.now().astimezone(SAO_PAULO).date()
+    if days[-1] > today:
+        raise WrongDate(source=url, expected=f"sessions until today, {today}", found=f"{days[-1]}", hint=_RIGHT_FILE)
     # b3_history compares a year with the calendar, and a year's file decides before 2000.
     if not period.is_year(covered):
-        for trade_date in summary.records_by_date:
+        for trade_date in days:
             known_sessions.check_session(s3, lake, trade_date)
-    return covered, summary
+
+
+def _with_hint(error: SourceError, hint: str) -> SourceError:
+    """Return a reader's error with what is to do about a file in inbox/, and not about a download."""
+    if is_of_the_machine(error.__cause__):
+        return error
+    error.hint = hint
+    error.args = (f"{error.source}: expected {error.expected}; found {error.found}. {hint}",)
+    return error
 
 
 def _outdated(download: Download, uri: str) -> Outdated:

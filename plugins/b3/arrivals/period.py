@@ -1,4 +1,4 @@
-"""The days that a file in inbox/ covers: those of its name if that is B3's, else the shortest period of its content."""
+"""The days that a file in inbox/ covers: those of its name if that is B3's, else the one day of its records."""
 
 from __future__ import annotations
 
@@ -31,26 +31,27 @@ def of_name(name: str) -> LongerFile | None:
 
 
 def of_days(days: Collection[dt.date], source: str) -> LongerFile:
-    """Return the shortest period, a day, a month or a year, that has all trade dates of a file.
+    """Return the day of a file whose name says none.
+
+    Several days may be an extract, which must not replace a whole month or year in landing/.
 
     Args:
         days: the trade dates, at least one.
         source: the file's URL, for the message.
 
     Raises:
-        WrongDate: the days are of several years, or of a year of which B3 has no file.
+        WrongDate: there are several days, or one of a year of which B3 has no file.
     """
     first, last = min(days), max(days)
-    if first.year != last.year or not FIRST_YEAR <= first.year <= LAST_YEAR:
+    if first != last or not FIRST_YEAR <= first.year <= LAST_YEAR:
         raise WrongDate(
             source=source,
-            expected=f"the sessions of a day, a month or a year from {FIRST_YEAR} to {LAST_YEAR}",
+            expected=f"one session from {FIRST_YEAR} to {LAST_YEAR}, or B3's name of a whole month or year",
             found=f"{first} to {last}",
-            hint="Put the files of the years into inbox/ one by one.",
+            hint=f"If it is B3's whole file, name it as B3 does, such as {month_file(first).name}, and put it into "
+            "inbox/ again. Split an extract by session.",
         )
-    if first == last:
-        return _day_file(first)
-    return month_file(first) if first.month == last.month else year_file(first.year)
+    return _day_file(first)
 
 
 def is_day(period: LongerFile) -> bool:

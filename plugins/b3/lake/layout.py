@@ -37,6 +37,7 @@ LANDING_SECTORS_PREFIX = "landing/sectors/"
 RAW_QUOTES_PREFIX = "raw/quotes/"
 # Metadata of refined quotes and findings: the ETag of the raw object that they were made from, without quotes.
 RAW_ETAG = "raw-etag"
+_LONGEST_NAME = 800
 
 
 def daily_quotes_file(trade_date: dt.date) -> str:
@@ -76,7 +77,9 @@ def received_key(sha256: str, file_name: str) -> str:
 
 def rejected_key(sha256: str, file_name: str) -> str:
     """Return the key of an answer that failed its checks, by its sha256."""
-    return f"landing/rejected/{sha256}/{file_name}"
+    # A key has 1,024 bytes, and a name from inbox/ may have nearly as many. Its end tells more.
+    short = file_name.encode()[-_LONGEST_NAME:].decode(errors="ignore")
+    return f"landing/rejected/{sha256}/{short}"
 
 
 def rejection_reason_key(rejected: str) -> str:

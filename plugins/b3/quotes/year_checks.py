@@ -80,7 +80,7 @@ def lost_sessions(dates: Sequence[dt.date], landed: LandedFile, formers: Formers
     lost = [
         layout.date_of(key)
         for key, former in sorted(formers.items())
-        if key not in keys and former["Metadata"].get("source-url", "").rpartition("/")[2] == name
+        if key not in keys and _landed_name(former) == name
     ]
     undecided = [
         date for date in lost if formers[layout.raw_quotes_key(date)]["Metadata"].get(LACKED_BY, "") != landed.sha256
@@ -95,6 +95,13 @@ def lost_sessions(dates: Sequence[dt.date], landed: LandedFile, formers: Formers
             "trigger the DAG again with accept_loss; their partitions stay.",
         )
     return lost
+
+
+def _landed_name(former: Mapping[str, Any]) -> str:
+    """Return the name in landing/ of the file that a raw object was made from."""
+    name = former["Metadata"].get("source-url", "").rpartition("/")[2].upper()
+    # A file of inbox/ may be text.
+    return f"{name.removesuffix('.TXT')}.ZIP" if name.endswith(".TXT") else name
 
 
 def keep_lost(s3: Any, lake: Lake, former: dict[str, Any], trade_date: dt.date, landed: LandedFile) -> None:

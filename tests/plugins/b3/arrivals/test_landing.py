@@ -1,11 +1,14 @@
 import datetime as dt
 import hashlib
+from dataclasses import replace
 
 import pytest
 
 from b3.arrivals import inbox, landing, runs
 from b3.arrivals.landing import Landed, Rejected
-from b3.errors import RecordsLost, Unreadable
+from b3.calendar import publication
+from b3.errors import NotB3Data, RecordsLost, Unreadable
+from b3.lake import layout
 from b3.quotes import choose, cotahist, raw
 from b3.quotes import land as quotes_land
 from b3.verify import landed
@@ -76,9 +79,7 @@ class TestTheFileOfADay:
         ids = []
         for second, sent in enumerate([SENT, CORRECTED, SENT]):
             put(NAME, sent)
-            (found,) = inbox.waiting(s3, lake)
-            arrival = inbox.Arrival(found.key, found.etag, dt.datetime(2020, 5, 1, 0, 0, second, tzinfo=dt.UTC))
-            ids += [run.run_id for run in runs.of_file(landing.land(s3, lake, arrival, "b3"))]
+            ids += [run.run_id for run in runs.of_file(landing.land(s3, lake, at(s3, lake, second), "b3"))]
 
         assert len(set(ids)) == 3
 
@@ -136,6 +137,120 @@ class TestTheFileOfAYear:
             raw.write_year(s3, lake, 2020)
 
 
+def at(s3, lake, second):
+    """Return the one file of inbox/ as if it had come at a second of 1 May 2020; the clock of S3 has seconds."""
+    (found,) = inbox.waiting(s3, lake)
+    return replace(found, arrived_at=dt.datetime(2020, 5, 1, 0, 0, second, tzinfo=dt.UTC))
+
+
+class TestAFileThatHasFewerSessionsThanTheLandedOne:
+    @pytest.mark.parametrize(
+        ("name", "whole", "part"),
+        [
+            ("COTAHIST_M042020.ZIP", DAYS, DAYS[1:]),
+            ("COTAHIST_A1995.TXT", [dt.date(1995, 3, day) for day in (13, 14, 15)], [dt.date(1995, 3, 13)]),
+        ],
+    )
+    def test_is_rejected_and_says_which_are_gone(self, arrive, body, name, whole, part):
+        sent, fewer = (build_zip(build_file([record(DATPRE=day) for day in days])) for days in (whole, part))
+        landed = arrive(name, sent)
+
+        outcome = arrive(name, fewer)
+
+        assert isinstance(outcome, Rejected)
+        gone = ", ".join(str(day) for day in whole if day not in part)
+        assert outcome.reason.startswith("RecordsLost: ")
+        assert f"expected every session of {landed.uri}; found {len(whole) - len(part)} of them gone: {gone}." in (
+            outcome.reason
+        )
+        assert body(f"landing/quotes/{name[:-4]}.ZIP") == sent
+
+    def test_lands_once_a_person_has_deleted_the_landed_one(self, arrive, s3, lake):
+        arrive("COTAHIST_M042020.ZIP", MONTH)
+        s3.delete_object(Bucket=lake.bucket, Key="landing/quotes/COTAHIST_M042020.ZIP")
+
+        outcome = arrive("COTAHIST_M042020.ZIP", build_zip(build_file([record(DATPRE=DATE)])))
+
+        assert started(outcome) == [of_session(DATE)]
+
+    def test_and_not_b3s_name_is_rejected_whatever_has_landed(self, arrive):
+        outcome = arrive("two days.zip", build_zip(build_file([record(DATPRE=day) for day in DAYS[1:]])))
+
+        assert isinstance(outcome, Rejected)
+        assert outcome.reason.startswith("WrongDate: ")
+
+    def test_takes_no_session_from_raw_without_a_person_if_the_former_was_text(self, arrive, s3, lake):
+        """B3's own file comes by download, which knows nothing of the former."""
+        days = [dt.date(1995, 1, 2), dt.date(1995, 1, 3)]
+        arrive("COTAHIST_A1995.TXT", build_file([record(DATPRE=day) for day in days]))
+        raw.write_year(s3, lake, 1995)
+        file, download = downloaded(build_zip(build_file([record(DATPRE=days[0])])))
+        quotes_land.keep(s3, lake, "landing/quotes/COTAHIST_A1995.ZIP", file, download)
+
+        with pytest.raises(RecordsLost, match="1 of them gone: 1995-01-03"):
+            raw.write_year(s3, lake, 1995)
+
+
+class TestLandedAgainAfterAKill:
+    @pytest.mark.parametrize("seconds", [(0, 1), (0, 0)], ids=["one after the other", "in one second"])
+    def test_two_files_of_a_day_give_the_same_runs_and_no_new_version(self, s3, lake, put, body, versions, seconds):
+        arrivals = []
+        for name, sent, second in zip(("a.zip", "b.zip"), (SENT, CORRECTED), seconds, strict=True):
+            put(name, sent)
+            (found,) = (each for each in inbox.waiting(s3, lake) if each.name == name)
+            arrivals.append(replace(found, arrived_at=dt.datetime(2020, 5, 1, 0, 0, second, tzinfo=dt.UTC)))
+
+        first = [runs.of_file(landing.land(s3, lake, arrival, "b3")) for arrival in arrivals]
+        again = [runs.of_file(landing.land(s3, lake, arrival, "b3")) for arrival in arrivals]
+
+        assert again == first
+        assert len({run.run_id for found in first for run in found}) == 2
+        assert (body(KEY), len(versions()[KEY])) == (CORRECTED, 2)
+
+
+class TestAFileThatNobodyHasForeseen:
+    def test_of_the_future_is_rejected(self, arrive, monkeypatch):
+        """22:00 of 29 April in São Paulo, when it is the 30th in UTC."""
+        monkeypatch.setattr(publication, "now", lambda: dt.datetime(2020, 4, 30, 1, tzinfo=dt.UTC))
+
+        outcome = arrive(NAME, SENT)
+
+        assert isinstance(outcome, Rejected)
+        assert "expected sessions until today, 2020-04-29; found 2020-04-30. See whether" in outcome.reason
+
+    def test_of_a_long_name_lands_with_metadata_that_s3_takes(self, arrive, s3, lake):
+        arrive("ç" * 480 + ".zip", SENT)
+
+        url = s3.head_object(Bucket=lake.bucket, Key=KEY)["Metadata"]["source-url"]
+        assert len(url) <= 1000
+        assert url.startswith(f"s3://{lake.bucket}/inbox/%C3%A7")
+        assert url.endswith("%C3%A7.zip")
+
+    def test_of_a_name_as_long_as_a_key_is_rejected_under_a_key_that_s3_takes(self, arrive, lake):
+        outcome = arrive("x" * 1000 + ".zip", b"none")
+
+        assert isinstance(outcome, Rejected)
+        assert len(layout.rejection_reason_key(lake.key(outcome.uri))) <= 1024
+        assert outcome.uri.endswith("x.zip")
+
+    def test_of_a_gigabyte_is_not_fetched(self, s3, lake, put):
+        put(NAME, SENT)
+        (found,) = inbox.waiting(s3, lake)
+        assert found.size == len(SENT)
+
+        with pytest.raises(NotB3Data, match="found 1,073,741,825 bytes"):
+            landing.land(s3, lake, replace(found, size=inbox.MOST_BYTES + 1), "b3")
+
+    def test_that_unpacks_to_more_than_a_year_is_rejected_unread(self, arrive, monkeypatch):
+        monkeypatch.setattr(landing, "MOST_UNPACKED", len(TEXT) - 1)
+
+        outcome = arrive(NAME, SENT)
+
+        assert isinstance(outcome, Rejected)
+        assert outcome.reason.startswith("BadLayout: ")
+        assert f"found {len(TEXT):,} bytes" in outcome.reason
+
+
 class TestWhatIsNoCotahistFile:
     @pytest.mark.parametrize(
         ("name", "sent", "reason"),
@@ -155,6 +270,7 @@ class TestWhatIsNoCotahistFile:
 
         assert isinstance(outcome, Rejected)
         assert outcome.reason.startswith(f"{reason}: ")
+        assert outcome.reason.endswith("into inbox/." if reason != "NoRecords" else "once it has records.")
         key = f"landing/rejected/{hashlib.sha256(sent).hexdigest()}/{name}"
         assert {each for each in versions() if not each.startswith("inbox/")} == {key, f"{key}.reason.txt"}
         assert body(key) == sent

@@ -28,21 +28,21 @@ def test_other_names_say_nothing(name):
     assert period.of_name(name) is None
 
 
+def test_the_records_of_one_day_say_it():
+    assert period.of_days([APRIL_30], "x").name == "COTAHIST_D30042020.ZIP"
+
+
 @pytest.mark.parametrize(
-    ("days", "landing_name"),
+    "days",
     [
-        ([APRIL_30], "COTAHIST_D30042020.ZIP"),
-        ([dt.date(2020, 4, 29), APRIL_30], "COTAHIST_M042020.ZIP"),
-        ([APRIL_30, dt.date(2020, 5, 4)], "COTAHIST_A2020.ZIP"),
+        [dt.date(2020, 4, 29), APRIL_30],
+        [APRIL_30, dt.date(2020, 5, 4)],
+        [dt.date(2019, 12, 30), dt.date(2020, 1, 2)],
+        [dt.date(1985, 1, 2)],
     ],
 )
-def test_the_records_say_the_shortest_period_that_has_them(days, landing_name):
-    assert period.of_days(days, "x").name == landing_name
-
-
-@pytest.mark.parametrize("days", [[dt.date(2019, 12, 30), dt.date(2020, 1, 2)], [dt.date(1985, 1, 2)]])
-def test_records_of_several_years_or_of_none_that_b3_has_are_refused(days):
-    with pytest.raises(WrongDate, match="expected the sessions of a day, a month or a year from 1986"):
+def test_records_of_several_days_or_of_no_year_that_b3_has_are_refused(days):
+    with pytest.raises(WrongDate, match=r"expected one session from 1986 .* name it as B3 does, such as COTAHIST_M"):
         period.of_days(days, "x")
 
 
