@@ -232,10 +232,7 @@ class TestArrivals:
             assert properties[policy]["Queues"] == [{"Ref": queue}]
             assert properties[queue]["SqsManagedSseEnabled"] is True
             assert (allowed["Principal"], allowed["Action"]) == ({"Service": "events.amazonaws.com"}, "sqs:SendMessage")
-            assert allowed["Condition"] == {
-                "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
-                "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": "Arrivals.Arn"}},
-            }
+            assert allowed["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": "Arrivals.Arn"}}}
             assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
     def test_that_could_not_be_told_raise_an_alarm(self, properties):
@@ -245,6 +242,14 @@ class TestArrivals:
         assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": "DeadArrivals.Arn"}
         assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": {"Fn::GetAtt": "DeadArrivals.QueueName"}}]
         assert (alarm["Statistic"], alarm["Threshold"]) == ("Maximum", 1)
+        assert alarm["AlarmActions"] == [{"Ref": "AlertTopic"}]
+
+    def test_that_could_not_even_be_kept_raise_an_alarm(self, properties):
+        alarm = properties["UnkeptArrivals"]
+
+        assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Events", "InvocationsFailedToBeSentToDlq")
+        assert alarm["Dimensions"] == [{"Name": "RuleName", "Value": {"Ref": "Arrivals"}}]
+        assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 1)
         assert alarm["AlarmActions"] == [{"Ref": "AlertTopic"}]
 
 
@@ -408,6 +413,9 @@ class TestRoles:
             "refined/index_stocks/*", "refined_visual/index_stocks/*", "inbox/*",
         }  # fmt: skip
         assert not set().union(*(objects(properties, role, "s3:DeleteObjectVersion") for role in roles))
+
+    def test_let_tasks_ask_about_versions_of_landed_quotes_alone(self, properties):
+        assert objects(properties, "ExecutionRole", "s3:GetObjectVersion") == {"landing/quotes/*"}
 
     def test_let_crawlers_read_every_table_they_crawl_and_its_objects(self, properties):
         readable = objects(properties, "CrawlerRole", "s3:GetObject")
