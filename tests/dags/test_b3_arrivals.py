@@ -3,12 +3,14 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
+import airflow
 import boto3
 import pytest
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferred
+from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, TaskDeferred
 
-from b3.airflow import arrival_sensor
+from b3.airflow import alerts, arrival_sensor, run_starter
 from b3.airflow.tasks import arrivals
 from b3.arrivals import runs
 from tests.dags.test_b3_daily import DAGS, parse
@@ -16,6 +18,7 @@ from tests.plugins.b3.quotes.cotahist.cotahist_lines import build_file, build_zi
 
 DAYS = [dt.date(2020, 4, 29), dt.date(2020, 4, 30)]
 MONTH = build_zip(build_file([record(DATPRE=day) for day in DAYS]))
+SCHEDULED, BY_HAND = SimpleNamespace(run_type="scheduled"), SimpleNamespace(run_type="manual")
 QUEUE = "https://sqs.sa-east-1.amazonaws.com/123456789012/b3-arrival-events"
 
 
@@ -27,30 +30,41 @@ def dag() -> DAG:
 class Task:
     """A task instance as the callables have it; it keeps what is pushed."""
 
-    def __init__(self, pulled: Any = None, try_number: int = 1) -> None:
+    dag_id = "b3_arrivals"
+    run_id = "scheduled__1"
+
+    def __init__(
+        self, pulled: dict[str, Any] | None = None, try_number: int = 1, started: tuple[str, ...] = ()
+    ) -> None:
         self.try_number = try_number
         self.pushed: dict[str, Any] = {}
-        self.pulled = pulled
+        self.pulled = pulled or {}
+        self.started = started
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.pushed[key] = json.loads(json.dumps(value))
 
     def xcom_pull(self, task_ids: str, key: str) -> Any:
-        return self.pulled
+        return self.pulled.get(key)
+
+    def get_task_states(self, *, dag_id: str, task_ids: list[str], run_ids: list[str]) -> dict[str, dict[str, str]]:
+        """Return the states of the tasks `start`, as Airflow gives them."""
+        assert (dag_id, task_ids, run_ids) == (self.dag_id, ["start"], [self.run_id])
+        return {self.run_id: {f"start_{number}": state for number, state in enumerate(self.started)}}
 
 
 class TestItsRuns:
     def test_are_without_end_so_that_one_always_waits(self, dag):
         assert dag.timetable.__class__.__name__ == "ContinuousTimetable"
 
-    def test_list_the_inbox_also_if_waiting_failed_and_empty_it_only_if_every_run_is_started(self, dag):
+    def test_list_the_inbox_also_if_waiting_failed_and_empty_it_whatever_came_of_the_runs(self, dag):
         rules = {task.task_id: str(getattr(task.trigger_rule, "value", task.trigger_rule)) for task in dag.tasks}
 
         assert rules == {
             "wait": "all_success",
             "land": "all_done",
             "start": "all_success",
-            "empty_inbox": "none_failed",
+            "empty_inbox": "all_done",
         }
         assert [task.task_id for task in dag.topological_sort()] == ["wait", "land", "start", "empty_inbox"]
 
@@ -59,6 +73,36 @@ class TestItsRuns:
 
         assert start.max_active_tis_per_dag == 1
         assert start.partial_kwargs["skip_when_already_exists"] is True
+
+    def test_go_on_whether_a_started_run_succeeds_or_fails_and_alert_in_one_place(self, dag):
+        given = dag.get_task("start").partial_kwargs
+
+        states = {name: given[name] for name in ("allowed_states", "failed_states")}
+        start = TriggerDagRunOperator(task_id="start", trigger_dag_id="b3_daily", **states)
+        assert (start.allowed_states, start.failed_states) == (["success", "failed"], [])
+        start.execute_complete({}, ("", {"run_ids": ["x"], "x": "failed"}))
+        assert not given["on_failure_callback"]
+
+    def test_last_longer_than_the_runs_that_they_wait_for(self, dag):
+        daily = parse(DAGS).dags["b3_daily"].dagrun_timeout
+
+        assert dag.get_task("start").partial_kwargs["execution_timeout"] > daily
+        # The sessions of a month, at an hour each.
+        assert dag.dagrun_timeout > 23 * dt.timedelta(hours=1)
+
+    @pytest.mark.parametrize(
+        ("run", "version", "waits", "deferrable"),
+        [
+            (SCHEDULED, "3.3.1", True, True),
+            (SCHEDULED, "3.2.1", True, False),
+            (SCHEDULED, "3.0.6", True, False),
+            (BY_HAND, "3.3.1", False, False),
+        ],
+    )
+    def test_start_the_next_run_when_the_former_has_ended(self, monkeypatch, run, version, waits, deferrable):
+        monkeypatch.setattr(airflow, "__version__", version)
+
+        assert run_starter.waiting(run) == {"wait_for_completion": waits, "deferrable": deferrable}
 
     def test_start_dags_that_are_there(self, dag):
         assert {"b3_daily", "b3_history"} <= parse(DAGS).dags.keys()
@@ -129,11 +173,29 @@ class TestWaiting:
 
         assert given["ti"].pushed["summary"] == "no message: inbox/ is listed in any case"
 
-    def test_fails_if_the_trigger_did(self, wait):
+    @pytest.mark.parametrize(
+        ("method", "arguments", "found"),
+        [
+            ("execute_complete", {"event": {"status": "error"}}, "found {'status': 'error'}"),
+            ("__fail__", {"error": "no such queue"}, "found no such queue"),
+        ],
+    )
+    def test_for_a_queue_that_does_not_answer_tells_once_and_lasts_an_hour(
+        self, wait, monkeypatch, method, arguments, found
+    ):
         sensor, context = wait
+        told = []
+        monkeypatch.setattr(alerts, "warn", lambda *said: told.append(said))
 
-        with pytest.raises(RuntimeError, match="expected messages from https://sqs"):
-            sensor.execute_complete(context("scheduled"), {"status": "error"})
+        with pytest.raises(TaskDeferred) as deferred:
+            sensor.resume_execution(method, arguments, context("scheduled"))
+
+        ((subject, message),) = told
+        assert subject == "the queue of inbox/ does not answer"
+        assert f"Expected messages from {QUEUE}, {found}" in message
+        remaining = deferred.value.trigger.moment - dt.datetime.now(dt.UTC)
+        assert dt.timedelta(minutes=59) < remaining <= dt.timedelta(hours=1)
+        assert deferred.value.method_name == "time_is_over"
 
 
 class TestTheTasks:
@@ -177,13 +239,14 @@ class TestTheTasks:
         inbox(COTAHIST_M042020=MONTH)
         land = Task()
 
-        wanted = dag.get_task("land").python_callable(ti=land)
+        wanted = dag.get_task("land").python_callable(ti=land, dag_run=SCHEDULED)
 
         assert [each["conf"] for each in wanted] == [
             {"trade_date": str(day), "source": "landing"} for day in DAYS
         ]  # fmt: skip
+        assert all(each["wait_for_completion"] for each in wanted)
         assert inbox() == ["inbox/COTAHIST_M042020.ZIP"]
-        dag.get_task("empty_inbox").python_callable(ti=Task(land.pushed[arrivals.LANDED]))
+        dag.get_task("empty_inbox").python_callable(ti=Task(land.pushed))
         assert inbox() == []
         assert told() == []
         landed = s3.head_object(Bucket=lake.bucket, Key="landing/quotes/COTAHIST_M042020.ZIP")
@@ -192,14 +255,14 @@ class TestTheTasks:
     def test_killed_before_the_inbox_is_empty_give_the_same_runs_again(self, dag, told, inbox):
         inbox(COTAHIST_M042020=MONTH)
 
-        first, again = (dag.get_task("land").python_callable(ti=Task()) for _ in range(2))
+        first, again = (dag.get_task("land").python_callable(ti=Task(), dag_run=SCHEDULED) for _ in range(2))
 
         assert again == first
 
     def test_reject_what_is_no_file_of_quotes_tell_people_once_and_take_the_others(self, dag, told, inbox):
         inbox(COTAHIST_D29042020=b"<html>", COTAHIST_M042020=MONTH)
 
-        wanted = dag.get_task("land").python_callable(ti=Task())
+        wanted = dag.get_task("land").python_callable(ti=Task(), dag_run=SCHEDULED)
 
         assert len(wanted) == 2
         assert inbox() == ["inbox/COTAHIST_M042020.ZIP"]
@@ -208,6 +271,62 @@ class TestTheTasks:
         assert alert["Message"].startswith("NotB3Data: s3://")
         assert "Its bytes are in s3://" in alert["Message"]
 
+    def test_take_the_other_files_though_one_fails_and_fail_at_the_end(self, dag, told, inbox, s3, lake):
+        """The object of the 29th was put into landing/ by hand, and says nothing of its origin."""
+        s3.put_object(Bucket=lake.bucket, Key="landing/quotes/COTAHIST_D29042020.ZIP", Body=b"by hand")
+        inbox(COTAHIST_D29042020=build_zip(build_file([record(DATPRE=DAYS[0])])), COTAHIST_M042020=MONTH)
+        land = Task()
+
+        wanted = dag.get_task("land").python_callable(ti=land, dag_run=SCHEDULED)
+
+        assert [each["conf"]["trade_date"] for each in wanted] == [str(day) for day in DAYS]
+        with pytest.raises(AirflowFailException, match=r"inbox/COTAHIST_D29042020.ZIP: SourceError: .* without source"):
+            dag.get_task("empty_inbox").python_callable(ti=Task(land.pushed))
+        assert inbox() == ["inbox/COTAHIST_D29042020.ZIP"]
+
+    def test_start_runs_in_order_of_trade_date_whatever_came_first(self, dag, told, inbox):
+        files = {f"b{day:%d}": build_zip(build_file([record(DATPRE=day)])) for day in reversed(DAYS)}
+        inbox(a30=files["b30"], b29=files["b29"])
+
+        wanted = dag.get_task("land").python_callable(ti=Task(), dag_run=SCHEDULED)
+
+        assert [each["conf"]["trade_date"] for each in wanted] == [str(day) for day in DAYS]
+
+    def test_keep_the_files_if_a_run_could_not_be_started_and_fail_once_for_all(self, dag, told, inbox):
+        inbox(COTAHIST_M042020=MONTH)
+        land = Task()
+        dag.get_task("land").python_callable(ti=land, dag_run=SCHEDULED)
+
+        with pytest.raises(AirflowFailException, match="2 runs could not be started"):
+            dag.get_task("empty_inbox").python_callable(ti=Task(land.pushed, started=("skipped", "failed", "failed")))
+
+        assert inbox() == ["inbox/COTAHIST_M042020.ZIP"]
+
+    def test_tell_of_many_rejected_files_in_one_alert(self, dag, told, inbox):
+        inbox(a=b"<html>1", b=b"<html>2", c=b"<html>3")
+
+        assert dag.get_task("land").python_callable(ti=Task(), dag_run=SCHEDULED) == []
+
+        (alert,) = told()
+        assert alert["Subject"] == "warning: inbox/a.ZIP and 2 more are rejected"
+        assert all(f"inbox/{name}.ZIP. Its bytes are in s3://" in alert["Message"] for name in "abc")
+        assert inbox() == []
+
+    def test_tell_of_a_file_whose_name_has_a_newline(self, dag, told, inbox):
+        inbox(**{"a\nb": b"<html>"})
+
+        dag.get_task("land").python_callable(ti=Task(), dag_run=SCHEDULED)
+
+        assert [alert["Subject"] for alert in told()] == ["warning: inbox/a?b.ZIP is rejected"]
+
+    def test_keep_a_rejected_file_of_which_nobody_could_be_told(self, dag, told, inbox, monkeypatch):
+        monkeypatch.setenv("B3_ALERT_TOPIC_ARN", "arn:aws:sns:sa-east-1:123456789012:none")
+        inbox(a=b"<html>")
+
+        dag.get_task("land").python_callable(ti=Task(), dag_run=SCHEDULED)
+
+        assert inbox() == ["inbox/a.ZIP"]
+
     def test_start_no_more_runs_than_airflow_maps_and_leave_the_rest_to_the_next_run(
         self, dag, told, inbox, monkeypatch
     ):
@@ -215,7 +334,7 @@ class TestTheTasks:
         inbox(COTAHIST_M042020=MONTH, COTAHIST_A2020=build_zip(build_file([record()])))
         land = Task()
 
-        wanted = dag.get_task("land").python_callable(ti=land)
+        wanted = dag.get_task("land").python_callable(ti=land, dag_run=SCHEDULED)
 
         assert len(wanted) <= 2
         assert len(land.pushed[arrivals.LANDED]) == 1
@@ -223,5 +342,5 @@ class TestTheTasks:
     def test_with_an_empty_inbox_start_nothing(self, dag, told):
         land = Task()
 
-        assert dag.get_task("land").python_callable(ti=land) == []
-        dag.get_task("empty_inbox").python_callable(ti=Task(land.pushed[arrivals.LANDED]))
+        assert dag.get_task("land").python_callable(ti=land, dag_run=SCHEDULED) == []
+        dag.get_task("empty_inbox").python_callable(ti=Task(land.pushed))

@@ -117,7 +117,9 @@ import airflow.sdk, airflow.timetables.base, airflow.timetables.interval, airflo
 import airflow.providers.amazon.aws.operators.athena
 import airflow.providers.amazon.aws.operators.glue
 import airflow.providers.amazon.aws.operators.glue_crawler
+import airflow.providers.amazon.aws.sensors.sqs
 import airflow.providers.standard.operators.empty
+import airflow.providers.standard.operators.trigger_dagrun
 from airflow.sdk import DAG, BaseHook, Connection, Param, TaskGroup, Variable, chain, task
 with DAG("warm_up"):
     task(lambda: None).override(task_id="a")()

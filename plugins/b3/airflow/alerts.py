@@ -54,28 +54,33 @@ def inform(subject: str, message: str, *, aws_conn_id: str = "aws_default") -> N
     _publish(_subject(f"info: {subject}"), message, aws_conn_id)
 
 
-def warn(subject: str, message: str, *, aws_conn_id: str = "aws_default") -> None:
+def warn(subject: str, message: str, *, aws_conn_id: str = "aws_default") -> bool:
     """Publish news that a person must look at although no task failed, as `publish` does.
+
+    Return False if SNS failed.
 
     Args:
         subject: the news in a few words.
         message: the whole text: what was expected, what was found, what to do.
         aws_conn_id: connection to publish with.
     """
-    _publish(_subject(f"warning: {subject}"), message, aws_conn_id)
+    return _publish(_subject(f"warning: {subject}"), message, aws_conn_id)
 
 
-def _publish(subject: str, message: str, aws_conn_id: str) -> None:
+def _publish(subject: str, message: str, aws_conn_id: str) -> bool:
+    """Return False if a topic is set and SNS failed."""
     try:
         topic = settings.read().alert_topic_arn
         if topic is None:
             log.info("B3_ALERT_TOPIC_ARN is not set, so nothing is published: %s", subject)
-            return
+            return True
         from airflow.providers.amazon.aws.hooks.sns import SnsHook
 
         SnsHook(aws_conn_id=aws_conn_id).publish_to_target(target_arn=topic, subject=subject, message=message)
     except Exception:  # a failed alert must not hide the failure of the task
         log.exception("could not publish this alert: %s", subject)
+        return False
+    return True
 
 
 def describe(context: Mapping[str, Any]) -> tuple[str, str]:
@@ -107,4 +112,6 @@ def of_run(run: Any) -> str:
 
 
 def _subject(text: str) -> str:
-    return text.encode("ascii", "replace").decode()[:_LONGEST_SUBJECT]
+    # SNS refuses a subject with control characters, such as a newline in an object's key.
+    shown = "".join(character if character.isprintable() else "?" for character in text)
+    return shown.encode("ascii", "replace").decode()[:_LONGEST_SUBJECT]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from b3.airflow import summaries
+from b3.airflow import alerts, summaries
 from b3.airflow.run_dates import BY_LOGICAL_DATE
 
 if TYPE_CHECKING:
@@ -74,32 +74,43 @@ class ArrivalSensor(SqsSensor):
             self.defer(trigger=TimeDeltaTrigger(LISTED_EVERY), method_name=self.time_is_over.__name__)
 
     def execute_complete(self, context: Any, event: Any = None) -> None:
-        """End the wait; the trigger resumes the task here when it has received and deleted messages.
-
-        Raises:
-            RuntimeError: the trigger failed.
-        """
+        """End the wait; the trigger resumes the task here when it has received and deleted messages."""
         if (event or {}).get("status") != "success":
-            raise RuntimeError(f"expected messages from {self.sqs_queue}, found {event}: see the triggerer's log")
+            self._wait_without_queue(event)
         summaries.tell(context["ti"], f"{len(event['message_batch'])} messages about inbox/")
+
+    def _wait_without_queue(self, found: object) -> None:
+        """Tell people that the queue does not answer, and wait as long as for a message."""
+        alerts.warn(
+            "the queue of inbox/ does not answer",
+            f"Expected messages from {self.sqs_queue}, found {found}.\n\n"
+            "inbox/ is listed every hour all the same. See the setting B3_ARRIVALS_QUEUE_URL, the rights on the queue, "
+            "and the triggerer's log.",
+        )
+        from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
+
+        self.defer(trigger=TimeDeltaTrigger(LONGEST_WAIT), method_name=self.time_is_over.__name__)
 
     def time_is_over(self, context: Any, event: Any = None) -> None:
         """End the wait; the trigger resumes the task here when the time is over."""
         summaries.tell(context["ti"], "no message: inbox/ is listed in any case")
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:
-        """Resume the task; a wait without a message is no failure."""
+        """Resume the task; a wait without a message is no failure, and neither is a queue that does not answer."""
+        timeout, failure = _ends()
         try:
             return super().resume_execution(next_method, next_kwargs, context)
-        except _timeout():
+        except timeout:
             return self.time_is_over(context)
+        except failure as error:
+            return self._wait_without_queue(error)
 
 
-def _timeout() -> type[Exception]:
-    """Return the exception of a sensor that waited to its end."""
+def _ends() -> tuple[type[Exception], type[Exception]]:
+    """Return the exceptions of a sensor that waited to its end, and of one whose trigger failed."""
     try:
-        from airflow.sdk.exceptions import AirflowSensorTimeout
+        from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferralError
     except ImportError:  # Airflow 3.0
-        from airflow.exceptions import AirflowSensorTimeout  # type: ignore[no-redef]
+        from airflow.exceptions import AirflowSensorTimeout, TaskDeferralError  # type: ignore[no-redef]
 
-    return AirflowSensorTimeout
+    return AirflowSensorTimeout, TaskDeferralError

@@ -136,29 +136,32 @@ NOTES = {
     "wait": Note(
         "Waits for a message that something came to `inbox/`, an hour at most and without a slot. Without a queue it "
         "waits for five minutes.",
-        "The queue does not answer, in its retries either. `inbox/` is listed all the same.",
-        "See the setting `B3_ARRIVALS_QUEUE_URL`, and the rights on the queue.",
-        "for a while: files are found an hour late at most.",
+        "Airflow could not run it. A queue that does not answer is no failure: there is an alert, and `inbox/` is "
+        "listed every hour.",
+        "See the task's log. After an alert see the setting `B3_ARRIVALS_QUEUE_URL`, and the rights on the queue.",
+        "for a while: `inbox/` is listed all the same.",
     ),
     "land": Note(
         "Lists `inbox/`, checks every record of each file, and brings it to `landing/quotes/`. What is no COTAHIST "
-        "file goes to `landing/rejected/`, with the reason beside it and an alert.",
-        "S3 failed, or the worker lacks disk or memory. The files are still in `inbox/`.",
+        "file goes to `landing/rejected/`, with the reason beside it; one alert names all of them.",
+        "S3 failed for all of `inbox/`, where the files still are. One file that fails stops no other: `empty_inbox` "
+        "then fails.",
         _CLEAR,
         "if the next run is green: it takes the same files.",
     ),
     "start": Note(
-        "Starts the runs of `b3_daily` or `b3_history` that bring a landed file to the tables. It is skipped if the "
-        "run was there before.",
+        "Starts the runs of `b3_daily` or `b3_history` that bring a landed file to the tables, and waits until each "
+        "has ended, well or not. It is skipped if the run was there before.",
         "Airflow could not start the run. The file is still in `inbox/`.",
         "See whether the DAG in the message imports. Then clear the task, or let the next run do it.",
         "if the next run is green: it starts the same runs.",
     ),
     "empty_inbox": Note(
-        "Removes the files from `inbox/` that have landed and whose runs are started.",
-        "S3 failed. The files are still in `inbox/`, and nothing else is missing.",
-        _CLEAR,
-        "if the next run is green: it removes the same files.",
+        "Removes the files from `inbox/` that have landed and whose runs are started. It fails for what did not land "
+        "or start.",
+        "A file could not be landed, or a run could not be started, or S3 failed. The files are still in `inbox/`.",
+        "Do what the message says of each file. The next run takes them again, within the hour.",
+        "if the next run is green: it takes the same files.",
     ),
     "compare": Note(
         "Compares the whole lake with what landed.",

@@ -25,20 +25,22 @@ class Run:
         dag_id: the DAG.
         run_id: the run's id. The same landed bytes give the same id, so a second start is no second run.
         conf: the run's conf.
+        first: its first trade date; of a year 1 January.
     """
 
     dag_id: str
     run_id: str
     conf: dict[str, Any]
+    first: dt.date
 
 
 def of_file(landed: Landed) -> list[Run]:
     """Return the runs of a landed file, in order of trade date."""
     if period.is_year(landed.period):
         year = landed.period.first.year
-        return [Run("b3_history", _run_id(str(year), landed), {"year": year, **_FROM_LANDING})]
+        return [Run("b3_history", _run_id(str(year), landed), {"year": year, **_FROM_LANDING}, landed.period.first)]
     return [
-        Run("b3_daily", _run_id(day.isoformat(), landed), {"trade_date": day.isoformat(), **_FROM_LANDING})
+        Run("b3_daily", _run_id(day.isoformat(), landed), {"trade_date": day.isoformat(), **_FROM_LANDING}, day)
         for day in landed.days
     ]
 

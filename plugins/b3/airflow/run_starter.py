@@ -1,0 +1,23 @@
+"""How the runs of arrivals are started: one at a time, so that the nightly run of b3_daily gets in between."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import airflow
+
+from b3.airflow.run_dates import BY_LOGICAL_DATE
+
+# Airflow counts a deferred task for max_active_tis_per_dag from this release on.
+_COUNTS_DEFERRED = (3, 3)
+
+
+def waiting(dag_run: Any) -> dict[str, bool]:
+    """Return TriggerDagRunOperator's arguments on waiting until the started run has ended.
+
+    A waiting task is deferred if Airflow then starts no other of its kind; before 3.3 it keeps its slot. What a person
+    triggers does not wait: `dag.test` runs the started runs after this one.
+    """
+    waits = dag_run.run_type in BY_LOGICAL_DATE
+    release = tuple(int(part) for part in airflow.__version__.split(".")[:2])
+    return {"wait_for_completion": waits, "deferrable": waits and release >= _COUNTS_DEFERRED}
