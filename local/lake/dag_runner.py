@@ -4,7 +4,8 @@ Usage: `python -m local.lake.dag_runner DAG_ID DATE LOG CONF [RUN_ID]`.
 
 Standard output is one JSON line for each step or task that begins, and one for each task that ends, then one for each
 run that waits in the database; all that Airflow prints goes to LOG. Status 0 only if the run succeeded. RUN_ID names a
-waiting run of DAG_ID that this one is instead of: it gets this one's outcome, since nothing here runs it.
+waiting run of DAG_ID that this one is instead of: it succeeds with this one, since nothing here runs it. If this one
+fails, it goes on waiting.
 """
 
 from __future__ import annotations
@@ -112,7 +113,10 @@ def main(dag_id: str, date: str, log: str, conf: str, instead_of: str = "") -> i
 
 
 def _hand_over(reporter: Reporter, dag_id: str, instead_of: str, outcome: Any) -> None:
-    """Give the outcome to the run that this one is instead of, and tell which runs wait."""
+    """Let the run that this one is instead of succeed if this one did, and tell which other runs wait.
+
+    A run that failed goes on waiting: Airflow does not start its id a second time.
+    """
     from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
     from sqlalchemy import select
@@ -120,7 +124,8 @@ def _hand_over(reporter: Reporter, dag_id: str, instead_of: str, outcome: Any) -
     with create_session() as session:
         for run in session.scalars(select(DagRun).where(DagRun.state == "queued").order_by(DagRun.run_after)):
             if (run.dag_id, run.run_id) == (dag_id, instead_of):
-                run.state = outcome
+                if outcome == "success":
+                    run.state = outcome
             else:
                 reporter.tell_waiting(run.dag_id, run.run_id, run.conf)
 

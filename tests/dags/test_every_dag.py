@@ -34,7 +34,11 @@ class TestItsRuns:
         assert dag.description
 
     def test_are_told_of_if_they_fail(self, dag):
-        assert {task.on_failure_callback[0].__name__ for task in dag.tasks} == {"publish"}
+        silent = {task.task_id for task in dag.tasks if not task.on_failure_callback}
+        told = [task.on_failure_callback[0].__name__ for task in dag.tasks if task.task_id not in silent]
+        assert set(told) == {"publish"}
+        # Of a thousand runs that could not be started `empty_inbox` tells once.
+        assert silent == ({"start"} if dag.dag_id == "b3_arrivals" else set())
         assert dag.on_failure_callback.__name__ == "publish_timeout"
 
 
