@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 # B3's largest year has about 1 GB of text.
 MOST_UNPACKED = 4 << 30
 _NAMED_DAYS = 5
+# Has the header and some records.
+_BEGINNING = 1 << 16
 _RIGHT_FILE = "See whether it is the file that was meant, and put the right one into inbox/."
 
 
@@ -107,6 +109,7 @@ def land(s3: Any, lake: Lake, arrival: Arrival, source: str) -> Landed | Rejecte
             if before is not None:
                 return Landed(arrival, lake.uri(key), covered, days, download.sha256, before)
             _check_former(former, days, lake.uri(key), download)
+            _check_generated(s3, lake, key, former, summary, download)
         except SourceError as error:
             if is_of_the_machine(error.__cause__):
                 raise
@@ -146,6 +149,27 @@ def _check_former(former: dict[str, str], days: list[dt.date], uri: str, downloa
             found=f"{len(gone)} of them gone: {named}",
             hint="An extract must not replace the whole file: split it by session. If B3 did take these sessions back, "
             "delete that object, of which the bucket keeps the version, and put the file into inbox/ again.",
+        )
+
+
+def _check_generated(
+    s3: Any, lake: Lake, key: str, former: dict[str, str], summary: cotahist.Summary, download: Download
+) -> None:
+    """Raise Outdated if B3 generated a file before the one in landing/, by the dates in their headers."""
+    if summary.generated is None or former.get("source-sha256") in (None, download.sha256):
+        return
+    answer = s3.get_object(Bucket=lake.bucket, Key=key, Range=f"bytes=0-{_BEGINNING - 1}")
+    try:
+        generated = cotahist.read_beginning(answer["Body"].read(), name=lake.uri(key)).generated
+    except SourceError:  # it is text, or damaged: nothing is proved
+        return
+    if generated is not None and summary.generated < generated:
+        raise Outdated(
+            source=download.url,
+            expected=f"a file that B3 generated on {generated} or later, as the one in {lake.uri(key)}",
+            found=f"one generated on {summary.generated}",
+            hint="Nothing is to do if the newer file is right. If this one is, delete the newer object, of which the "
+            "bucket keeps the version, and put this file into inbox/ again.",
         )
 
 

@@ -191,6 +191,35 @@ class TestAFileThatHasFewerSessionsThanTheLandedOne:
             raw.write_year(s3, lake, 1995)
 
 
+class TestAnOldCopyOfTheLandedFile:
+    RECORDS = (record(), record(CODNEG="SINT4"))
+    OLD = build_zip(build_file(RECORDS, date=dt.date(2020, 4, 30)))
+    NEW = build_zip(build_file(RECORDS, date=dt.date(2020, 5, 4)))
+
+    def test_is_rejected_by_the_date_on_which_b3_generated_it(self, arrive, body):
+        landed = arrive(NAME, self.NEW)
+
+        outcome = arrive(NAME, self.OLD)
+
+        assert isinstance(outcome, Rejected)
+        assert outcome.reason.startswith("Outdated: ")
+        assert f"generated on 2020-05-04 or later, as the one in {landed.uri}; found one generated on 2020-04-30" in (
+            outcome.reason
+        )
+        assert body(KEY) == self.NEW
+
+    def test_is_a_correction_if_it_is_the_newer_one(self, arrive):
+        for sent in (self.OLD, self.NEW):
+            assert started(arrive(NAME, sent)) == [of_session(DATE)]
+
+    def test_is_taken_if_the_landed_one_is_text_whose_date_is_not_read(self, arrive, body):
+        arrive(NAME, build_file(self.RECORDS, date=dt.date(2020, 5, 4)))
+
+        assert started(arrive(NAME, self.OLD)) == [of_session(DATE)]
+
+        assert body(KEY) == self.OLD
+
+
 class TestLandedAgainAfterAKill:
     @pytest.mark.parametrize("seconds", [(0, 1), (0, 0)], ids=["one after the other", "in one second"])
     def test_two_files_of_a_day_give_the_same_runs_and_no_new_version(self, s3, lake, put, body, versions, seconds):
