@@ -230,5 +230,5 @@ def test_the_job_is_one_of_visual_nodes(lake):
 
     assert job["JobMode"] == "VISUAL"
     wanted = visual_job.VisualJob(BUCKET, "b3", "").nodes
-    assert visual_job.holds(job["CodeGenConfigurationNodes"], wanted)
+    assert visual_job.are_same_nodes(job["CodeGenConfigurationNodes"], wanted)
     assert len(wanted) == 8
