@@ -70,11 +70,15 @@ def portfolio_of(day: dt.date) -> list[Row]:
 
 
 def quotes_of(day: dt.date, portfolio: list[Row]) -> list[Row]:
-    """The constituents' quotes, but for one that did not trade; and forwards of one, which no sum may count."""
+    """The constituents' quotes, but for one that did not trade; forwards of one, which no sum may count; one twice.
+
+    A market that stands twice is one market.
+    """
     silent = portfolio[0]["ticker"]
     rows = sql_lab.quotes(day, {row["ticker"][:4] for row in portfolio}, options=True)
     rows = [row for row in rows if row["ticker"] not in (silent, f"{silent}F", f"{silent}L")]
-    return [*rows, {**rows[0], "market_type": "030", "forward_days": 30}]
+    twice = next(row for row in rows if row["ticker"] == portfolio[1]["ticker"] and row["market_type"] == "010")
+    return [*rows, {**rows[0], "market_type": "030", "forward_days": 30}, {**twice, "distribution_number": 999}]
 
 
 def first_monday(day: dt.date) -> dt.date:
