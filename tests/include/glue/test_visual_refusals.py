@@ -2,15 +2,22 @@
 
 import datetime as dt
 import io
+import os
+import subprocess
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from infra.deploy.visual_job import VisualJob
 from local.aws import launch
+from local.aws.glue import spark
 from local.lake import provision
+from tests.include.glue.gate import Gate
+from tests.include.glue.lake import GLUE, SPARK
 from tests.include.glue.test_visual import BUCKET, LAYOUT, Visual
 from tests.include.sql import lab as sql_lab
 from tests.include.sql.lab import TABLES
@@ -43,6 +50,21 @@ class Lake(Visual):
             )  # fmt: skip
 
 
+class Held(NamedTuple):
+    """The job's script in a process whose requests pass a gate."""
+
+    gate: Gate
+    script: Path
+    environ: dict[str, str]
+
+    def start(self, day: dt.date) -> subprocess.Popen[str]:
+        """Start the script for a session."""
+        command = [str(SPARK / "bin/python"), str(self.script), "--sessions", str(day)]
+        return subprocess.Popen(
+            command, env=self.environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        )
+
+
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory) -> Iterator[Lake]:
     with launch.start(tmp_path_factory.mktemp("aws")) as server, pytest.MonkeyPatch.context() as environment:
@@ -51,6 +73,19 @@ def lake(tmp_path_factory) -> Iterator[Lake]:
         lake = Lake(server.endpoint, provision.provision(server.endpoint, BUCKET))
         lake.put_raw(GOOD)
         yield lake
+
+
+@pytest.fixture
+def held(lake, tmp_path) -> Iterator[Held]:
+    script = tmp_path / "script.py"
+    script.write_bytes(VisualJob(BUCKET, "b3", "").script)
+    endpoint = lake.s3.meta.endpoint_url
+    with Gate(endpoint).serving() as gate:
+        environ = {
+            **os.environ, **spark.environment(SPARK, tmp_path / "spark", endpoint),
+            "AWS_ENDPOINT_URL": gate.endpoint, "PYTHONPATH": str(GLUE),
+        }  # fmt: skip
+        yield Held(gate, script, environ)
 
 
 @pytest.mark.parametrize("ticker", [None, "A/B", ""])
@@ -106,3 +141,36 @@ def test_a_session_whose_portfolio_has_no_constituents(lake):
         f"EmptySource: expected rows of {day} for s3://{BUCKET}/{LAYOUT}/, found none: run b3_daily"
     )
     assert lake.versions(day) == {}
+
+
+def test_a_raw_object_that_changes_while_the_job_reads(lake, held):
+    day = next(FREE)
+    lake.put_raw(day)
+    # The job lists its target after it has looked at the raw objects.
+    listed = held.gate.hold(lambda method, path: method == "GET" and "list-type=2" in path and "refined_visual" in path)
+    job = held.start(day)
+    assert listed.arrived.wait(60)
+    lake.put("raw_index_portfolio", CONSTITUENTS[:2], str(day))
+    listed.release()
+    _, error = job.communicate(timeout=120)
+
+    assert job.returncode
+    assert "ChangedSource: expected one version, found a new one of" in error
+    assert lake.versions(day) == {}
+
+
+def test_an_object_that_another_run_puts_meanwhile(lake, held):
+    day = next(FREE)
+    lake.put_raw(day)
+    ticker = CONSTITUENTS[0]["ticker"]
+    key = f"{LAYOUT}/trade_date={day}/ticker={ticker}/index_stocks.parquet"
+    put = held.gate.hold(lambda method, path: method == "PUT" and f"ticker%3D{ticker}/" in path.replace("=", "%3D"))
+    job = held.start(day)
+    assert put.arrived.wait(60)
+    lake.s3.put_object(Bucket=BUCKET, Key=key, Body=b"of another run")
+    put.release()
+    _, error = job.communicate(timeout=120)
+
+    assert job.returncode
+    assert f"Overtaken: expected s3://{BUCKET}/{key} as this run found it (no object)" in error
+    assert lake.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == b"of another run"
