@@ -29,6 +29,8 @@ looks at them.
 
 * `transform`, *MissingSource*: the date has no raw quotes or no portfolio. Run `b3_daily` for it; dates of backfills
   have no portfolio.
+* `transform`, *BadPartition*: a ticker of the raw portfolio is missing, or has a character that a folder's name may not
+  have. Compare with B3's portfolio in `landing/`.
 * `transform`, *SchemaMismatch*: the nodes and a table differ in their columns. Somebody changed one of them.
 * `transform`, another error: the log group of the job run is that of the job `refine`, `/aws-glue/jobs/<job>/error`.
 * `validate.*`: the two tables differ. `index_stocks` is the one to trust. If somebody saved the job in Glue Studio,

@@ -136,7 +136,7 @@ class Deployment:
 
     @property
     def _refine_name(self) -> str:
-        return f"{self._database()}-refine"
+        return self._output("GlueJob")
 
     def _database(self) -> str:
         """The lake's database: as this deploy is told, else as the stack has it, else the template's default."""
