@@ -14,8 +14,12 @@ The job is one that Glue Studio shows and edits as a picture, see docs/visual.md
 reads its table but the check.
 
 **Which session.** A run starts when `b3_daily` has announced new constituents (asset `b3_index_stocks`). It takes the
-trade dates of the events that started it: several if they came while another run went on. A run by hand takes
-`trade_date` from the trigger form. If that is empty, the trade date is the day of the logical date.
+trade date of the event that started it. Runs do not wait for each other: Airflow would hand a run that waited only the
+first of several events, and keep the others until the next session. The job itself runs twice at a time.
+
+The first run after a pause gets all events since the last run. It takes the newest 10 sessions; the log of `transform`
+names the others. A run by hand takes `trade_date` from the trigger form. If that is empty, the trade date is the day of
+the logical date.
 
 **Running again** is always safe. The job replaces the partitions of its sessions and nothing else: the same raw rows
 give the same bytes, and what is no longer wanted goes. The job adds its partitions to the catalog itself; no crawler
@@ -25,6 +29,8 @@ looks at them.
 
 * `transform`, *MissingSource*: the date has no raw quotes or no portfolio. Run `b3_daily` for it; dates of backfills
   have no portfolio.
+* `transform`, *BadPartition*: a ticker of the raw portfolio is missing, or has a character that a folder's name may not
+  have. Compare with B3's portfolio in `landing/`.
 * `transform`, *SchemaMismatch*: the nodes and a table differ in their columns. Somebody changed one of them.
 * `transform`, another error: the log group of the job run is that of the job `refine`, `/aws-glue/jobs/<job>/error`.
 * `validate.*`: the two tables differ. `index_stocks` is the one to trust. If somebody saved the job in Glue Studio,
@@ -58,7 +64,9 @@ with DAG(
     params=trigger_form.visual(),
     template_searchpath=[str(SQL)],
     user_defined_macros={"settings": settings.read, "period": event_sessions.of_run},
-    **COMMON,
+    # Not one run at a time, as the other DAGs: events that find a run busy wait. Airflow starts the next run at the
+    # time of the first that waits, with the events until then, and forgets that others wait.
+    **(COMMON | {"max_active_runs": 16}),
 ) as dag:
     aws.transform() >> aws.checks(SQL, "visual", group_id="validate")
 

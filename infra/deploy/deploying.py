@@ -1,9 +1,10 @@
 """The order of a deploy.
 
 The Glue script is there before the job names it, and what MWAA installs before MWAA is told: its constraints, its
-requirements, plugins.zip. The visual job comes before its script, see `infra.deploy.visual_job`. The DAGs come after
-the plugins that they import, and what is gone goes last. Each stage is planned from what is there at that moment, so a
-deploy that was cut off is mended by the next one.
+requirements, plugins.zip. The DAGs come after the plugins that they import. The visual job comes after the DAGs, as no
+other DAG needs it: if Glue refuses it, the rest is deployed. It comes before its script, see `infra.deploy.visual_job`.
+What is gone goes last. Each stage is planned from what is there at that moment, so a deploy that was cut off is mended
+by the next one.
 """
 
 from __future__ import annotations
@@ -62,12 +63,12 @@ class Deployment:
         return [
             # The first deploy makes the bucket; any other has the script in it before the job names it.
             *([script, lake] if self._lake_is_there else [lake, script]),
-            Stage("visual job", self._visual),
             Stage("saved queries", self._queries),
             Stage("code bucket", self._code),
             Stage("packages", self._packages),
             *([Stage("MWAA", self._mwaa)] if self._options.mwaa else []),
             Stage("DAG folder", self._dags),
+            Stage("visual job", self._visual),
             Stage("former scripts", self._former_scripts),
         ]
 
@@ -135,7 +136,7 @@ class Deployment:
 
     @property
     def _refine_name(self) -> str:
-        return f"{self._database()}-refine"
+        return self._output("GlueJob")
 
     def _database(self) -> str:
         """The lake's database: as this deploy is told, else as the stack has it, else the template's default."""

@@ -23,6 +23,7 @@ _SHARED = (
     "Role", "GlueVersion", "ExecutionClass", "WorkerType", "NumberOfWorkers", "Timeout", "MaxRetries",
     "ExecutionProperty",
 )  # fmt: skip
+_NODES = "CodeGenConfigurationNodes"
 _LOG_GROUP = "--custom-logGroup-prefix"
 
 
@@ -89,7 +90,7 @@ class VisualJob:
                 "--extra-py-files": f"s3://{self.bucket}/{self.package_key}",
                 _LOG_GROUP: refine["DefaultArguments"][_LOG_GROUP],
             },
-            "CodeGenConfigurationNodes": self.nodes,
+            _NODES: self.nodes,
         }
 
 
@@ -115,10 +116,10 @@ def find(glue: Any, name: str) -> dict[str, Any] | None:
 
 def plan(glue: Any, wanted: VisualJob, refine_name: str) -> JobChange | None:
     """Return what makes the job as it is wanted, None if it is."""
-    there, refine = find(glue, wanted.name), find(glue, refine_name)
-    if there is None:
+    found, refine = find(glue, wanted.name), find(glue, refine_name)
+    if found is None:
         return JobChange("+", wanted.name)
-    if refine and holds(there, wanted.definition(refine)):
+    if refine and is_as_wanted(found, wanted.definition(refine)):
         return None
     return JobChange("~", wanted.name)
 
@@ -132,16 +133,42 @@ def apply(glue: Any, wanted: VisualJob, refine_name: str) -> None:
         glue.update_job(JobName=wanted.name, JobUpdate=definition)
 
 
-def holds(found: Any, wanted: Any) -> bool:
-    """Return whether all that is wanted is found; Glue adds defaults of its own."""
+def is_as_wanted(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Return whether a job has this definition: its nodes and no others, and what else is wanted."""
+    rest = {name: value for name, value in wanted.items() if name != _NODES}
+    return _holds(found, rest) and are_same_nodes(found.get(_NODES) or {}, wanted[_NODES])
+
+
+def are_same_nodes(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Return whether nodes are the same: ids, types and fields. Glue may add fields to a node, if they are empty."""
+    return _types(found) == _types(wanted) and _holds(found, wanted, only_empty_more=True)
+
+
+def _types(of: Mapping[str, Any]) -> dict[str, set[str]]:
+    return {identity: set(node) for identity, node in of.items()}
+
+
+def _holds(found: Any, wanted: Any, *, only_empty_more: bool = False) -> bool:
+    """Return whether all that is wanted is found; Glue adds defaults of its own.
+
+    Args:
+        only_empty_more: whether what Glue adds must be empty.
+    """
     if isinstance(wanted, Mapping):
-        return isinstance(found, Mapping) and all(
-            name in found and holds(found[name], value) for name, value in wanted.items()
+        return (
+            isinstance(found, Mapping)
+            and not (only_empty_more and any(found[name] for name in found.keys() - wanted.keys()))
+            and all(
+                name in found and _holds(found[name], value, only_empty_more=only_empty_more)
+                for name, value in wanted.items()
+            )
         )
     if isinstance(wanted, list):
         return (
             isinstance(found, list)
             and len(found) == len(wanted)
-            and all(holds(one, other) for one, other in zip(found, wanted, strict=True))
+            and all(
+                _holds(one, other, only_empty_more=only_empty_more) for one, other in zip(found, wanted, strict=True)
+            )
         )
     return bool(found == wanted)

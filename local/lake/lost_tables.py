@@ -17,6 +17,8 @@ TABLE = "AWS::Glue::Table"
 def put_back(glue: Any, s3: Any, template: Mapping[str, Any], database: str, bucket: str) -> list[str]:
     """Make the tables of the template that the catalog lacks, and register the partitions of the objects.
 
+    `visual_index_stocks` comes back without partitions: its job registers those of its sessions.
+
     Args:
         glue: a boto3 Glue client.
         s3: a boto3 S3 client.

@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 
+from b3.verify.inventory import TABLES
 from infra.checkout import ROOT, refine_script, template
 from infra.deploy import buckets, bundle, stacks, templates, visual_job
 from infra.deploy.errors import DeployError
@@ -50,7 +51,10 @@ def provision(endpoint: str, bucket: str, *, script: Path = REFINE_SCRIPT) -> di
     for key, body in visual.objects.items():
         s3.put_object(Bucket=bucket, Key=key, Body=body)
     for table in lost_tables.put_back(glue, s3, wanted.template, found["GlueDatabase"], bucket):
-        print(f"table {table} was missing from the catalog: put back, with its partitions", flush=True)
+        with_what = (
+            "with its partitions" if table in TABLES else "its partitions come with the next run that writes them"
+        )
+        print(f"table {table} was missing from the catalog: put back, {with_what}", flush=True)
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from b3.airflow.event_sessions import INDEX_STOCKS
+from b3.airflow.event_sessions import INDEX_STOCKS, MOST
 from tests.dags.test_b3_daily import DAGS, edges, parse
 
 CHECK = "validate.visual_index_stocks_agree_with_index_stocks"
@@ -20,7 +20,7 @@ def dag() -> DAG:
 
 @pytest.fixture
 def rendered(dag, monkeypatch):
-    """A task as it executes for two events."""
+    """A task as it executes for two events, as after a pause."""
     monkeypatch.setenv("B3_LAKE_BUCKET", "b3-lake")
     run = SimpleNamespace(run_id="asset__1", run_type="asset_triggered", conf={}, logical_date=None)
     days = ("2024-03-13", "2024-03-14")
@@ -43,8 +43,18 @@ def test_starts_when_constituents_are_announced(dag):
     assert dag.timetable.asset_condition.name == "b3_index_stocks"
 
 
+def test_lets_no_event_wait_for_another_run(dag):
+    """Airflow keeps the time of the first event that waits, and hands the next run the events until then alone."""
+    assert dag.max_active_runs >= 16
+    assert dag.get_task("transform").max_active_tis_per_dag == 2
+
+
 def test_ends_by_itself(dag):
     assert dag.get_task("transform").execution_timeout < dag.dagrun_timeout < dt.timedelta(days=1)
+
+
+def test_tells_how_many_sessions_a_run_takes(dag):
+    assert f"takes the newest {MOST} sessions" in dag.doc_md
 
 
 def test_asks_for_the_trade_date(dag):

@@ -31,6 +31,10 @@ class BadPortfolio(RefineError):
     """The raw portfolio has rows that break a rule of PORTFOLIO_RULES, or a constituent twice."""
 
 
+class BadPartition(RefineError):
+    """A row's partition key makes no folder: it is null, or has a character that a path may not have."""
+
+
 class MixedSources(RefineError):
     """The portfolio and the quotes do not come from the same exchange, real or simulated."""
 

@@ -101,6 +101,7 @@ class Run:
 
         Raises:
             SchemaMismatch: the rows have other columns than the table.
+            BadPartition: a partition key makes no folder; nothing is written.
             EmptySource: a session has no rows.
             MixedSources: a session's raw objects come from different exchanges.
             ChangedSource, Overtaken: another run replaced a raw object, or an object of the target.
@@ -111,6 +112,7 @@ class Run:
         former = {session: target.objects_of(self._s3, prefix, session) for session in self._sessions}
         with naming_spark_failures(prefix):
             rows = [row.asDict() for row in frame.collect()]
+        target.check_keys(rows, goal, path)
         for session, read in self._read.items():
             of_session = [row for row in rows if row["trade_date"] == session]
             if not of_session:

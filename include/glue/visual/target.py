@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,9 +13,12 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 
 from refine.commit import commit, overtaken
-from refine.errors import SchemaMismatch
+from refine.errors import BadPartition, SchemaMismatch
 from refine.s3 import S3Path, delete, etags_below, in_parallel
 from visual.catalog import Table, forget, register
+
+# A key becomes a folder, where no character may need escaping, and Athena reads an empty one as null.
+_KEY = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 def check_columns(frame: DataFrame, table: Table, partition_keys: Sequence[str], path: str) -> None:
@@ -30,6 +34,18 @@ def check_columns(frame: DataFrame, table: Table, partition_keys: Sequence[str],
     if wrong:
         raise SchemaMismatch(
             f"{'; '.join(wrong)}; between table {table.name} and the nodes that write {path}: change one of them"
+        )
+
+
+def check_keys(rows: Sequence[Mapping[str, Any]], table: Table, path: str) -> None:
+    """Raise BadPartition unless each partition key of the rows can be a folder."""
+    wrong = [(key, row) for row in rows for key in table.keys if row[key] is None or not _KEY.fullmatch(str(row[key]))]
+    if wrong:
+        key, row = wrong[0]
+        raise BadPartition(
+            f"expected {key} of letters, digits, _, . and - in every row for {path}, found {len(wrong)} of {len(rows)} "
+            f"without, as {', '.join(f'{name} {value}' for name, value in row.items())}: compare with the raw tables, "
+            "and write raw again"
         )
 
 

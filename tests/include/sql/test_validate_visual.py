@@ -41,6 +41,12 @@ def visual(rows: list[Row]) -> list[Row]:
     ]
 
 
+def shift(row: Row, days: int) -> None:
+    """Move the start of a row's period, and count the days from there."""
+    row["period_start"] += dt.timedelta(days=days)
+    row["days_since_period_start"] -= days
+
+
 def put(lab: Lab, table: str, rows: list[Row]) -> None:
     """Write rows, and register their partitions; no crawler looks at the visual job's."""
     database = lab.outputs["GlueDatabase"]
@@ -78,12 +84,15 @@ def test_holds_of_the_same_sums_also_where_there_was_no_trade(lab: Lab):
          "1 of 4 constituents .* IBOV AAAA3: expected volume 1234.56, quantity 300, .*; found volume 1234.57,"),
         (lambda rows: rows[0].update(total_quantity=301), "found volume 1234.56, quantity 301"),
         (lambda rows: rows[2].update(total_financial_volume=Decimal("0.00")), "expected volume none"),
-        (lambda rows: rows[0].update(market_count=2), "1 of 4 constituents"),
-        (lambda rows: rows[0].update(company_name=None), "1 of 4 constituents"),
+        (lambda rows: rows[0].update(market_count=2), "expected .* on 3 markets, .*; found .* on 2 markets, "),
+        (lambda rows: rows[0].update(company_name=None), "expected .* company CIA AAAA; found .* company none;"),
         (lambda rows: rows[0].update(weight_pct=Decimal("25.001")), "found .* weight 25.001"),
-        (lambda rows: rows[0].update(theoretical_quantity=1001), "1 of 4 constituents"),
-        (lambda rows: rows[0].update(days_since_period_start=0), "1 of 4 constituents"),
+        (lambda rows: rows[0].update(theoretical_quantity=1001), "expected .* of 1000, .*; found .* of 1001, "),
+        (lambda rows: rows[0].update(days_since_period_start=0),
+         r"expected .* rebalance 2023-01-03, \d+ days ago.*; found .* period from 2023-01-02, 0 days ago,"),
         (lambda rows: rows[0].update(period_start=dt.date(2022, 9, 5)), "found .* period from 2022-09-05"),
+        (lambda rows: [shift(row, days=-7) for row in rows], "4 of 4 .* found .* period from 2022-12-26"),
+        (lambda rows: [shift(row, days=1) for row in rows], "4 of 4 .* found .* period from 2023-01-03"),
         (lambda rows: rows.pop(), "1 of 4 constituents .* SMLL BBBB4: expected volume 0.01, .*; found nothing"),
         (lambda rows: rows.append({**rows[0], "index_code": "IBRA"}), "1 of 5 .* IBRA AAAA3: expected nothing; found"),
         (lambda rows: rows.append(rows[3]), "2 of 5 constituents .* SMLL BBBB4: .*; found volume 0.01, .*, 2 times"),

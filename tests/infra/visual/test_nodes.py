@@ -1,11 +1,13 @@
 """The nodes of the visual job: what Glue's API takes, and what the course asks for."""
 
 import copy
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import botocore.session
 import pytest
+from botocore.model import Shape
 from botocore.validate import ParamValidator
 
 from infra.visual import nodes
@@ -13,6 +15,8 @@ from infra.visual.nodes import BadNodes
 from tests.infra.templates import LAKE, load
 
 Nodes = dict[str, dict[str, Any]]
+# The characters beyond U+FFFF, as a pattern of AWS names them and as one of Python does.
+ASTRAL = (r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF")
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +36,30 @@ def of_kind(found: Nodes, kind: str) -> list[dict[str, Any]]:
 
 
 def refusals(operation: str, parameters: dict[str, Any]) -> str:
-    model = botocore.session.get_session().get_service_model("glue")
-    report = ParamValidator().validate(parameters, model.operation_model(operation).input_shape)
-    return str(report.generate_report())
+    """What the API's model has against a request; botocore's own validator looks at no pattern and no enum."""
+    shape = botocore.session.get_session().get_service_model("glue").operation_model(operation).input_shape
+    report = ParamValidator().validate(parameters, shape)
+    return "\n".join(filter(None, [report.generate_report(), *misfits(parameters, shape)]))
+
+
+def misfits(value: Any, shape: Shape, place: str = "") -> Iterator[str]:
+    """Give each text that its enum or its pattern does not allow."""
+    if shape.type_name == "structure":
+        for name in value.keys() & shape.members.keys():
+            yield from misfits(value[name], shape.members[name], f"{place}.{name}")
+    elif shape.type_name == "map":
+        for key, each in value.items():
+            yield from misfits(key, shape.key, f"{place} key")
+            yield from misfits(each, shape.value, f"{place}.{key}")
+    elif shape.type_name == "list":
+        for each in value:
+            yield from misfits(each, shape.member, f"{place}[]")
+    elif shape.type_name == "string":
+        pattern = shape.metadata.get("pattern")
+        if shape.enum and value not in shape.enum:
+            yield f"{place}: expected one of {shape.enum}, found {value!r}"
+        if pattern and not re.fullmatch(pattern.replace(*ASTRAL), value):
+            yield f"{place}: expected {pattern}, found {value!r}"
 
 
 class TestTheNodesOfTheRepository:
@@ -50,6 +75,21 @@ class TestTheNodesOfTheRepository:
 
         job = {"Name": "b3-visual", "Role": "arn", "Command": {}, "CodeGenConfigurationNodes": lacking}
         assert "Path" in refusals("CreateJob", job)
+
+    @pytest.mark.parametrize(
+        ("node", "kind", "field", "value"),
+        [
+            ("node-3", "Aggregate", "Aggs", [{"Column": ["quantity"], "AggFunc": "total"}]),
+            ("node-8", "S3GlueParquetTarget", "Compression", "zstd"),
+            ("node-2", "SparkSQL", "SqlAliases", [{"From": "node 1", "Alias": "quotes"}]),
+        ],
+    )
+    def test_would_be_refused_with_a_value_that_the_model_does_not_have(self, found, node, kind, field, value):
+        other = copy.deepcopy(found)
+        other[node][kind][field] = value
+
+        job = {"Name": "b3-visual", "Role": "arn", "Command": {}, "CodeGenConfigurationNodes": other}
+        assert field in refusals("CreateJob", job)
 
     def test_are_connected_each_to_a_source_and_to_the_target(self, found):
         ordered = [node.id for node in nodes.in_order(found)]

@@ -83,3 +83,16 @@ def test_a_table_that_was_dropped_is_put_back_with_its_partitions(endpoint, caps
     assert sorted(each["Values"][0] for each in partitions) == ["2024-03-13", "2024-03-14"]
     assert provision.provision(endpoint, "lake") == outputs
     assert capsys.readouterr().out == ""
+
+
+def test_the_visual_jobs_table_is_put_back_and_its_partitions_are_not_promised(endpoint, capsys):
+    provision.provision(endpoint, "lake")
+    boto3.client("glue").delete_table(DatabaseName="b3", Name="visual_index_stocks")
+    capsys.readouterr()
+
+    provision.provision(endpoint, "lake")
+
+    assert capsys.readouterr().out == (
+        "table visual_index_stocks was missing from the catalog: put back, its partitions come with the next run that "
+        "writes them\n"
+    )

@@ -26,18 +26,31 @@ WITH
         AND w.total_quantity IS NOT DISTINCT FROM v.total_quantity
         AND w.total_financial_volume IS NOT DISTINCT FROM v.total_financial_volume
         AND w.market_count = v.market_count
-        -- A period starts on a Monday; if B3 is closed on it, portfolios change on the next session.
-        AND date_diff('day', v.period_start, w.rebalance_date) BETWEEN 0 AND 13
+        -- A period starts on the first Monday of its month. If B3 is closed then, portfolios change on the next session.
+        AND day_of_week(v.period_start) = 1
+        AND day(v.period_start) <= 7
+        AND month(v.period_start) IN (1, 5, 9)
+        AND date_diff('day', v.period_start, w.rebalance_date) BETWEEN 0 AND 6
         AND v.days_since_period_start = w.days_since_rebalance + date_diff('day', v.period_start, w.rebalance_date),
         false) AS agrees,
       CASE WHEN w.ticker IS NULL THEN 'nothing'
            ELSE 'volume ' || coalesce(CAST(w.total_financial_volume AS varchar), 'none') || ', quantity '
-             || coalesce(CAST(w.total_quantity AS varchar), 'none') || ', weight ' || CAST(w.weight_pct AS varchar)
-             || ', rebalance ' || coalesce(CAST(w.rebalance_date AS varchar), 'none') END AS expected,
+             || coalesce(CAST(w.total_quantity AS varchar), 'none') || ', weight '
+             || coalesce(CAST(w.weight_pct AS varchar), 'none') || ', of '
+             || coalesce(CAST(w.theoretical_quantity AS varchar), 'none') || ', on '
+             || coalesce(CAST(w.market_count AS varchar), 'none') || ' markets, rebalance '
+             || coalesce(CAST(w.rebalance_date AS varchar), 'none') || ', '
+             || coalesce(CAST(w.days_since_rebalance AS varchar), 'none') || ' days ago, company '
+             || coalesce(w.company_name, 'none') END AS expected,
       CASE WHEN v.ticker IS NULL THEN 'nothing'
            ELSE 'volume ' || coalesce(CAST(v.total_financial_volume AS varchar), 'none') || ', quantity '
-             || coalesce(CAST(v.total_quantity AS varchar), 'none') || ', weight ' || CAST(v.weight_pct AS varchar)
-             || ', period from ' || coalesce(CAST(v.period_start AS varchar), 'none')
+             || coalesce(CAST(v.total_quantity AS varchar), 'none') || ', weight '
+             || coalesce(CAST(v.weight_pct AS varchar), 'none') || ', of '
+             || coalesce(CAST(v.theoretical_quantity AS varchar), 'none') || ', on '
+             || coalesce(CAST(v.market_count AS varchar), 'none') || ' markets, period from '
+             || coalesce(CAST(v.period_start AS varchar), 'none') || ', '
+             || coalesce(CAST(v.days_since_period_start AS varchar), 'none') || ' days ago, company '
+             || coalesce(v.company_name, 'none')
              || CASE WHEN v.copies > 1 THEN ', ' || CAST(v.copies AS varchar) || ' times' ELSE '' END END AS got
     FROM wanted w
     FULL JOIN visual v
