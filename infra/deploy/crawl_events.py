@@ -24,6 +24,8 @@ def apply(
 ) -> None:
     """Make the change of the lake's stack; if Glue refuses its queues, first with CrawlBy=LISTING, then with EVENTS.
 
+    If Glue refuses them again, the crawlers go on listing, and so does the deploy.
+
     Args:
         change: what is to be made.
         make: makes a change, and waits for its end.
@@ -31,7 +33,7 @@ def apply(
         say: takes each line of progress.
 
     Raises:
-        DeployError: the change failed for another reason, or Glue still refuses the queues.
+        DeployError: the change failed for another reason.
     """
     try:
         make(change)
@@ -47,7 +49,7 @@ def apply(
         for again in plan("EVENTS"):
             make(again)
     except DeployError as error:
-        raise DeployError(
-            f"{error}. The lake is there and works; its crawlers list, which costs the same. Deploy later with "
-            "PARAMETERS=CrawlBy=EVENTS"
-        ) from error
+        if not _REFUSED.search(str(error)):
+            raise
+        say(f"  Glue still does not see them ({error}). The crawlers list, which costs the same: deploy later with")
+        say("  PARAMETERS=CrawlBy=EVENTS")

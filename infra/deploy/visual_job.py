@@ -24,7 +24,8 @@ _SHARED = (
     "ExecutionProperty",
 )  # fmt: skip
 _NODES = "CodeGenConfigurationNodes"
-_LOG_GROUP = "--custom-logGroup-prefix"
+# The log group, and the region that Spark asks.
+_SHARED_ARGUMENTS = ("--custom-logGroup-prefix", "--conf")
 
 
 def name_of(database: str) -> str:
@@ -88,7 +89,7 @@ class VisualJob:
             "DefaultArguments": {
                 "--job-language": "python",
                 "--extra-py-files": f"s3://{self.bucket}/{self.package_key}",
-                _LOG_GROUP: refine["DefaultArguments"][_LOG_GROUP],
+                **{name: refine["DefaultArguments"][name] for name in _SHARED_ARGUMENTS},
             },
             _NODES: self.nodes,
         }

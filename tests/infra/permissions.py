@@ -106,6 +106,11 @@ NEEDED_BY_AWS = (
         "b3_arrivals takes files from inbox/; no session's run does", "plugins/b3/arrivals/inbox.py", "*/inbox/*",
     ),
     Needed(
+        "ExecutionRole", ("s3:GetObjectVersion",),
+        "b3_arrivals looks whether bytes are a former version of a landed file", "plugins/b3/arrivals/landing.py",
+        "*/landing/quotes/*",
+    ),
+    Needed(
         "ExecutionRole", ("sqs:ReceiveMessage", "sqs:DeleteMessage"),
         "the sensor of b3_arrivals waits in the triggerer",
         "https://airflow.apache.org/docs/apache-airflow-providers-amazon/stable/operators/sqs.html",

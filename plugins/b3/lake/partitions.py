@@ -19,6 +19,7 @@ _REFINED = {
     layout.FINDINGS_TABLE: lambda date: layout.findings_key(date).rpartition("/")[0] + "/",
     layout.INDEX_STOCKS_TABLE: layout.refined_index_stocks_prefix,
 }
+_DATA = ".parquet"
 
 
 def values_of(key: str) -> list[str]:
@@ -36,12 +37,12 @@ def register(glue: Any, database: str, lake: Lake, table: str, keys: Iterable[st
         database: name of the catalog's database.
         lake: the lake.
         table: name of the table.
-        keys: of the objects, one of each partition.
+        keys: of the objects; of several of one partition the last.
 
     Raises:
         RuntimeError: Glue refused one.
     """
-    objects = list(keys)
+    objects = list({tuple(values_of(key)): key for key in keys}.values())
     if not objects:
         return 0
     found = glue.get_table(DatabaseName=database, Name=table)["Table"]
@@ -76,6 +77,8 @@ def register_refined(glue: Any, s3: Any, database: str, lake: Lake, sessions: Co
     Raises:
         RuntimeError: Glue refused one.
     """
+    if not sessions:
+        return 0
     return sum(register(glue, database, lake, table, _keys(s3, lake, table, sessions)) for table in _REFINED)
 
 
@@ -85,5 +88,6 @@ def _keys(s3: Any, lake: Lake, table: str, sessions: Collection[dt.date]) -> Ite
     wanted = set(sessions)
     for page in pages:
         for entry in page.get("Contents", []):
-            if layout.date_of(entry["Key"]) in wanted:
+            # Not what else somebody put there, as a folder's marker: it would be a partition without data.
+            if entry["Key"].endswith(_DATA) and layout.date_of(entry["Key"]) in wanted:
                 yield entry["Key"]

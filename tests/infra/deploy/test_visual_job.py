@@ -46,6 +46,8 @@ def test_is_made_left_alone_put_back_and_deleted(account, checkout, options, dep
     for name in ("Role", "Timeout", "WorkerType", "NumberOfWorkers", "GlueVersion"):
         assert job()[name] == refine[name], name
     assert job()["DefaultArguments"]["--extra-py-files"] == refine["DefaultArguments"]["--extra-py-files"]
+    # Spark asks S3 in the lake's region.
+    assert job()["DefaultArguments"]["--conf"] == refine["DefaultArguments"]["--conf"]
     key, body = script()
     assert body == wanted.script
     assert plan(**ALONE) == []
