@@ -108,6 +108,28 @@ def test_of_no_object_are_none(glue, s3):
     assert partitions.register(glue, "b3", LAKE, "index_stocks", []) == 0
 
 
+def test_what_else_lies_there_makes_no_partition(glue, s3):
+    prefix = layout.refined_index_stocks_prefix(DATE)
+    others = [f"{prefix}ticker=GONE3/", f"{prefix}_SUCCESS"]
+    for key in others:
+        s3.put_object(Bucket=LAKE.bucket, Key=key)
+
+    assert partitions.register_refined(glue, s3, "b3", LAKE, [DATE]) == 101
+
+    for key in others:
+        s3.delete_object(Bucket=LAKE.bucket, Key=key)
+
+
+def test_of_several_objects_of_a_partition_is_one(glue):
+    keys = [f"{layout.refined_index_stocks_prefix(DATE)}ticker=PETR4/{name}.parquet" for name in "ab"]
+
+    assert partitions.register(glue, "b3", LAKE, "index_stocks", keys) == 1
+
+
+def test_of_no_session_are_none_and_the_bucket_is_not_listed(glue):
+    assert partitions.register_refined(glue, None, "b3", LAKE, []) == 0
+
+
 def test_that_glue_refuses_are_told(glue):
     with pytest.raises(Exception, match="number of partition"):
         partitions.register(glue, "b3", LAKE, "index_stocks", ["refined/index_stocks/trade_date=2024-05-16/x.parquet"])
