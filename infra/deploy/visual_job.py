@@ -117,9 +117,10 @@ def find(glue: Any, name: str) -> dict[str, Any] | None:
 
 def plan(glue: Any, wanted: VisualJob, refine_name: str) -> JobChange | None:
     """Return what makes the job as it is wanted, None if it is."""
-    found, refine = find(glue, wanted.name), find(glue, refine_name)
+    found = find(glue, wanted.name)
     if found is None:
         return JobChange("+", wanted.name)
+    refine = find(glue, refine_name)
     if refine and is_as_wanted(found, wanted.definition(refine)):
         return None
     return JobChange("~", wanted.name)
