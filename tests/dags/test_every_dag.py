@@ -24,7 +24,8 @@ def test_parsed_again_it_is_the_same_version(dag):
 
 class TestItsRuns:
     def test_are_one_at_a_time_and_not_made_up_for(self, dag):
-        assert dag.max_active_runs == 1
+        # An event that waited behind a run of b3_visual would be forgotten until the next one.
+        assert dag.max_active_runs == (16 if dag.dag_id == "b3_visual" else 1)
         assert dag.catchup is False
 
     def test_have_an_owner_tags_and_a_runbook(self, dag):
