@@ -63,7 +63,7 @@ def test_a_command_prints_what_the_readme_shows(clone, each):
         cwd=clone / "checkout", env={**environ, "HOME": str(clone / "home")},
         capture_output=True, text=True, timeout=SET_UP_SECONDS,
     )  # fmt: skip
-    printed = {steady(line) for line in done.stdout.splitlines()}
+    printed = {steady(line) for line in (done.stdout + done.stderr).splitlines()}
 
     assert done.returncode == 0, done.stderr[-2000:]
     missing = [line for line in each.lines if "…" not in line and steady(line) not in printed]
