@@ -32,7 +32,8 @@ looks at them.
 * `transform`, *BadPartition*: a ticker of the raw portfolio is missing, or has a character that a folder's name may not
   have. Compare with B3's portfolio in `landing/`.
 * `transform`, *SchemaMismatch*: the nodes and a table differ in their columns. Somebody changed one of them.
-* `transform`, another error: the log group of the job run is that of the job `refine`, `/aws-glue/jobs/<job>/error`.
+* `transform`, another error: what the job printed is in the log group of the job `refine`,
+  `/aws-glue/jobs/<job>/output`, Spark's own log in `…/error`.
 * `validate.*`: the two tables differ. `index_stocks` is the one to trust. If somebody saved the job in Glue Studio,
   its script is another one now: deploy again, then clear `transform`.
 

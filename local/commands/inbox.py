@@ -16,6 +16,7 @@ from b3.lake.layout import Lake
 from local.lake import dag_runs, home, progress, query_client, servers, source
 from local.lake.dag_runs import WaitingRun
 from local.lake.home import Home
+from local.processes import readers
 
 DAG = "b3_arrivals"
 SESSIONS = """
@@ -112,9 +113,7 @@ def _run(
         with run:
             for end in run:
                 if waiting is None or end.state not in ("success", "skipped"):
-                    print(f"  {end.line()}", flush=True)
-                if end.error and end.state != "skipped":
-                    print(f"      {end.error}", flush=True)
+                    dag_runs.tell(end)
     outcome = "no task failed" if run.succeeded else f"FAILED; Airflow's log: {dag_runs.short(run.log)}"
     print(f"{shown}: {outcome}", flush=True)
     return run
@@ -122,4 +121,4 @@ def _run(
 
 if __name__ == "__main__":
     dag_runs.interrupt_on_signals()
-    raise SystemExit(main())
+    raise SystemExit(readers.run(main))

@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
             answer = query_client.ask(lake, sql)
             asked.check_found(lake, answer)
             count = write(answer, output)
-    except BrokenPipeError:
+    except BrokenPipeError:  # an OSError, but no failure: see readers.run
         raise
     except NotInTheLake as error:
         print(f"query: {error}", file=sys.stderr)

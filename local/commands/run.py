@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -139,10 +138,7 @@ def _run_dag(
 
 
 def _tell(end: dag_runs.TaskEnd, date: dt.date) -> None:
-    columns = shutil.get_terminal_size().columns - 2 if sys.stdout.isatty() else None
-    readers.tell(f"  {end.line(columns)}")
-    if end.error:
-        readers.tell(f"      {end.error}")
+    dag_runs.tell(end)
     for name, key in CONF.items():
         if key in (end.error or ""):
             readers.tell(f"      here that is: make run DATE={date} ACCEPT={name}")

@@ -9,6 +9,7 @@ import sys
 from local.lake import dag_runs, home, progress, query_client, servers, session_given, source
 from local.lake.home import Home
 from local.lake.source import Source
+from local.processes import readers
 
 DAG = "b3_visual"
 LAST_SESSION = 'SELECT max(trade_date) FROM "index_stocks$partitions"'
@@ -69,9 +70,7 @@ def run(lake_home: Home, date: dt.date | None) -> int:
             conf = {"trade_date": str(session)}
             with dag_runs.DagRun(lake_home, environ, DAG, session, conf, began=say) as dag_run:
                 for end in dag_run:
-                    print(f"  {end.line()}", flush=True)
-                    if end.error:
-                        print(f"      {end.error}", flush=True)
+                    dag_runs.tell(end)
         outcome = "no task failed" if dag_run.succeeded else "FAILED"
         print(f"{DAG} {session}: {outcome}; Airflow's log: {dag_runs.short(dag_run.log)}")
         if dag_run.succeeded:
@@ -92,4 +91,4 @@ def _last_session(lake: servers.Lake) -> dt.date:
 
 if __name__ == "__main__":
     dag_runs.interrupt_on_signals()
-    raise SystemExit(main())
+    raise SystemExit(readers.run(main))

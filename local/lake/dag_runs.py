@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +19,7 @@ from b3.quotes.accepted import CONF
 from infra.checkout import ROOT
 from local import setup
 from local.lake.home import Home
-from local.processes import tether
+from local.processes import readers, tether
 
 # The module of the process of a run.
 RUNNER = "local.lake.dag_runner"
@@ -51,6 +53,14 @@ class TaskEnd:
         told = (self.summary or "").partition("\n")[0]
         line = f"{self.state:<9} {self.task:<46}{self.seconds:5.1f} s  {told}".rstrip()
         return line if columns is None or len(line) <= columns else f"{line[: columns - 1]}…"
+
+
+def tell(end: TaskEnd) -> None:
+    """Print the end of a task, cut to a terminal, and its error or reason; go on if the reader has left."""
+    columns = shutil.get_terminal_size().columns - 2 if sys.stdout.isatty() else None
+    readers.tell(f"  {end.line(columns)}")
+    if end.error:
+        readers.tell(f"      {end.error}")
 
 
 @dataclass(frozen=True)

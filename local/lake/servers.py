@@ -62,11 +62,9 @@ def aws(home: Home) -> Iterator[str]:
 
 
 def _use(users: IO[str]) -> None:
-    with suppress(BlockingIOError):
-        fcntl.flock(users, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return
-    with progress.step(_ENDING):
-        fcntl.flock(users, fcntl.LOCK_SH)
+    if not file_locks.take_at_once(users, fcntl.LOCK_SH):
+        with progress.step(_ENDING):
+            fcntl.flock(users, fcntl.LOCK_SH)
 
 
 def _find_or_start_aws(home: Home) -> tuple[str, launch.Server | None]:

@@ -26,9 +26,7 @@ def exclusive(path: Path, *, waiting_for: str | None = None) -> Iterator[bool]:
 
 def take(lock: IO[str], *, waiting_for: str | None = None) -> bool:
     """Lock a file that is open to read and write, as `exclusive` does, until it is closed."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not take_at_once(lock, fcntl.LOCK_EX):
         if waiting_for is None:
             return False
         lock.seek(0)
@@ -42,19 +40,25 @@ def take(lock: IO[str], *, waiting_for: str | None = None) -> bool:
     return True
 
 
+def take_at_once(lock: IO[str], kind: int) -> bool:
+    """Lock an open file, if no other process is in the way; return whether it is locked.
+
+    Args:
+        lock: the file.
+        kind: fcntl.LOCK_EX, or fcntl.LOCK_SH for a lock that others may share.
+    """
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def is_shared(lock: IO[str]) -> bool:
     """Return whether other processes hold a shared lock on a file that this one does not lock."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:  # one process alone has it
-            return False
-        fcntl.flock(lock, fcntl.LOCK_UN)
-        return True
+    shared = not take_at_once(lock, fcntl.LOCK_EX) and take_at_once(lock, fcntl.LOCK_SH)
     fcntl.flock(lock, fcntl.LOCK_UN)
-    return False
+    return shared
 
 
 def _name() -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from infra.checkout import ROOT
+from local.processes import file_locks
 
 STOP_SECONDS = 10
 _LOOK_SECONDS = 0.25
@@ -102,18 +103,11 @@ def main(parent: int, stop_seconds: float, users: str, command: list[str]) -> in
         while True:
             with suppress(subprocess.TimeoutExpired):
                 return child.wait(_LOOK_SECONDS)
-            if _is_unused(used) if users else os.getppid() != parent:
+            if file_locks.take_at_once(used, fcntl.LOCK_EX) if users else os.getppid() != parent:
                 os.killpg(0, signal.SIGTERM)
                 with suppress(subprocess.TimeoutExpired):
                     child.wait(stop_seconds)
                 os.killpg(0, signal.SIGKILL)
-
-
-def _is_unused(used: IO[str]) -> bool:
-    with suppress(BlockingIOError):
-        fcntl.flock(used, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
 
 
 if __name__ == "__main__":

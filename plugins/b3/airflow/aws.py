@@ -103,17 +103,18 @@ def _tell_crawl(context: Any, result: Any) -> None:
 
 
 def _tell_refine(context: Any, result: Any) -> None:
-    task = context["task"]
-    sessions = task.script_args["--sessions"].split(",")
-    what = f"{sessions[0]} is" if len(sessions) == 1 else f"{len(sessions)} sessions from {sessions[0]} on are"
-    summaries.tell(
-        context["ti"], f"{what} refined, in {task.script_args['--target']}; job {task.job_name}, run {result}"
-    )
+    _tell_job(context, f"refined, in {context['task'].script_args['--target']}", result)
 
 
 def _tell_transform(context: Any, result: Any) -> None:
+    _tell_job(context, "summed up by the visual job", result)
+
+
+def _tell_job(context: Any, done: str, result: Any) -> None:
     task = context["task"]
-    summaries.tell(context["ti"], f"job {task.job_name}, run {result}, succeeded for {task.script_args['--sessions']}")
+    sessions = task.script_args["--sessions"].split(",")
+    what = f"{sessions[0]} is" if len(sessions) == 1 else f"{len(sessions)} sessions from {sessions[0]} on are"
+    summaries.tell(context["ti"], f"{what} {done}; job {task.job_name}, run {result}")
 
 
 class CrawlOperator(GlueCrawlerOperator):

@@ -44,22 +44,23 @@ def last_rebalance(dag_run: Any) -> dt.date:
 
 def sessions_of(uploaded: dict[str, Any]) -> str:
     """Return the sessions that `upload` wrote, see `sessions_argument`."""
-    return sessions_argument(_dates(uploaded))
+    return sessions_argument(dates_of(uploaded))
 
 
 def session_before(uploaded: dict[str, Any]) -> dt.date:
     """Return the session before the first one that `upload` wrote."""
     from b3.calendar import known_sessions
 
-    return known_sessions.previous_session(aws.S3OnDemand(), settings.read().lake, _dates(uploaded)[0])
+    return known_sessions.previous_session(aws.S3OnDemand(), settings.read().lake, dates_of(uploaded)[0])
 
 
 def last_session(uploaded: dict[str, Any] | None) -> str:
     """Return the last session that `upload` wrote, nothing if it wrote none."""
-    return str(_dates(uploaded)[-1]) if uploaded else ""
+    return str(dates_of(uploaded)[-1]) if uploaded else ""
 
 
-def _dates(uploaded: dict[str, Any]) -> list[dt.date]:
+def dates_of(uploaded: dict[str, Any]) -> list[dt.date]:
+    """Return the trade dates that `upload` wrote, in order."""
     return [dt.date.fromisoformat(partition["trade_date"]) for partition in uploaded["partitions"]]
 
 

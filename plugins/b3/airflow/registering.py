@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from b3 import settings
-from b3.airflow import aws, run_dates
+from b3.airflow import aws, glue_arguments, run_dates
 
 
 def written(table: str, uris: Iterable[str]) -> None:
@@ -43,8 +43,7 @@ def refined_years(context: Any) -> int:
     Raises:
         RuntimeError: Glue refused one.
     """
-    uploaded = context["ti"].xcom_pull(task_ids="upload")
-    return _refined([dt.date.fromisoformat(each["trade_date"]) for each in uploaded["partitions"]])
+    return _refined(glue_arguments.dates_of(context["ti"].xcom_pull(task_ids="upload")))
 
 
 def _refined(sessions: list[dt.date]) -> int:

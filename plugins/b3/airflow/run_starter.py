@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import airflow
+from packaging.version import Version
 
 from b3.airflow.run_dates import BY_LOGICAL_DATE
 
 # Airflow counts a deferred task for max_active_tis_per_dag from this release on.
-_COUNTS_DEFERRED = (3, 3)
+_COUNTS_DEFERRED = Version("3.3")
 
 
 def waiting(dag_run: Any) -> dict[str, bool]:
@@ -19,5 +20,4 @@ def waiting(dag_run: Any) -> dict[str, bool]:
     triggers does not wait: `dag.test` runs the started runs after this one.
     """
     waits = dag_run.run_type in BY_LOGICAL_DATE
-    release = tuple(int(part) for part in airflow.__version__.split(".")[:2])
-    return {"wait_for_completion": waits, "deferrable": waits and release >= _COUNTS_DEFERRED}
+    return {"wait_for_completion": waits, "deferrable": waits and Version(airflow.__version__) >= _COUNTS_DEFERRED}

@@ -36,6 +36,10 @@ class Note(NamedTuple):
 _CLEAR = "Clear the task, with what comes after it."
 _ASK_AGAIN = "Read the message: it says what B3 sent. Clear the task once B3 sends what is expected."
 
+_READ_JOB_LOG = (
+    "Read the log group `/aws-glue/jobs/<job>/output` of the job run in the message, then `…/error`; on a local "
+    "lake the job's log. Then clear the task."
+)
 NOTES = {
     "scrape": Note(
         "Downloads B3's COTAHIST file, checks every record, and keeps the bytes in `landing/quotes/`. "
@@ -97,15 +101,13 @@ NOTES = {
     "refine": Note(
         "Runs the Glue Spark job: refined quotes, findings, and constituents of the indexes.",
         "The job failed. Readers see the former partition.",
-        "Read the log group `/aws-glue/jobs/<job>/output` of the job run in the message, then `…/error`; on a local "
-        "lake the job's log. Then clear the task.",
+        _READ_JOB_LOG,
         "never.",
     ),
     "transform": Note(
         "Runs the visual Glue job, which sums the quotes of the indexes' constituents by its nodes.",
         "The job failed. No other table is concerned.",
-        "Read the log group `/aws-glue/jobs/<job>/error` of the job run in the message, or on a local lake the job's "
-        "log. Then clear the task.",
+        _READ_JOB_LOG,
         "yes: only the table `visual_index_stocks` lacks the session.",
     ),
     "crawl_refined": Note(

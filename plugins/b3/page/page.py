@@ -11,12 +11,13 @@ from functools import cache
 from pathlib import Path
 
 from babel import dates
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
 from b3.page.overview import Overview, Year
 from b3.page.states import Session, State
 from b3.page.wording import word
+from b3.report import templates
 from b3.report.wording import LANGUAGES, Language
 
 _FOLDER = Path(__file__).parent
@@ -106,13 +107,7 @@ def _label(language: Language, session: Session) -> str:
 
 @cache
 def _template(name: str) -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates.environment(_FOLDER)
     environment.globals["style"] = Markup((_FOLDER / "page.css").read_text())
     return environment.get_template(name)
 

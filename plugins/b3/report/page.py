@@ -8,11 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from b3.lake.athena import Row
-from b3.report import charts
+from b3.report import charts, templates
 from b3.report.figures import Figures
 from b3.report.wording import LANGUAGES
 
@@ -64,13 +63,7 @@ def render(figures: Figures, origin: Origin, outcomes: Sequence[Outcome] | None)
         outcomes: of the tasks of the run that makes the page; None outside a run. The page tells those that failed
             alone: a rerun skips what is there already, and the reasons of skips name the day on which it ran.
     """
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates.environment(_FOLDER)
     environment.globals.update(
         signed=lambda value, decimals: _each("signed", value, decimals),
         word=lambda name: _each("word", name),
