@@ -1,16 +1,18 @@
 """The order of a deploy.
 
-The Glue script is there before the job names it, and what MWAA installs before MWAA is told: its constraints, its
-requirements, plugins.zip. The DAGs come after the plugins that they import. The visual job comes after the DAGs, as no
-other DAG needs it: if Glue refuses it, the rest is deployed. It comes before its script, see `infra.deploy.visual_job`.
-What is gone goes last. Each stage is planned from what is there at that moment, so a deploy that was cut off is mended
-by the next one.
+The bucket for code comes first, as a template that is too large for a request goes through it. The Glue script is
+there before the job names it, and what MWAA installs before MWAA is told: its constraints, its requirements,
+plugins.zip. The DAGs come after the plugins that they import. The visual job comes after the DAGs, as no other DAG
+needs it: if Glue refuses it, the rest is deployed. It comes before its script, see `infra.deploy.visual_job`. What is
+gone goes last. Each stage is planned from what is there at that moment, so a deploy that was cut off is mended by the
+next one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from infra.deploy import buckets, bundle, crawl_events, objects, queries, stacks, templates, visual_job, zones
@@ -61,10 +63,10 @@ class Deployment:
         """The steps, in order."""
         script, lake = Stage("Glue script", self._script), Stage("lake", self._lake)
         return [
+            Stage("code bucket", self._code),
             # The first deploy makes the bucket; any other has the script in it before the job names it.
             *([script, lake] if self._lake_is_there else [lake, script]),
             Stage("saved queries", self._queries),
-            Stage("code bucket", self._code),
             Stage("packages", self._packages),
             *([Stage("MWAA", self._mwaa)] if self._options.mwaa else []),
             Stage("DAG folder", self._dags),
@@ -97,12 +99,14 @@ class Deployment:
         if change.name == self._options.stack:
             crawl_events.apply(change, self._apply_lake, self._lake_crawling_by, self._say)
         else:
-            stacks.apply(self._cloudformation, change, self._say)
+            stacks.apply(self._cloudformation, change, self._say, argument=self._argument)
 
     def _apply_lake(self, change: StackChange) -> None:
-        stacks.apply(
-            self._cloudformation, change, self._say, clear=lambda: buckets.remove(self._s3, self._options.bucket)
-        )
+        clear = partial(buckets.remove, self._s3, self._options.bucket)
+        stacks.apply(self._cloudformation, change, self._say, argument=self._argument, clear=clear)
+
+    def _argument(self, stack: str, template: str) -> Mapping[str, str]:
+        return templates.argument(self._s3, self._options.code, stack, template)
 
     def _lake(self) -> Sequence[StackChange]:
         return self._stack("lake", self._options.stack, self._lake_parameters)

@@ -135,7 +135,12 @@ def present(cloudformation: Any, name: str, say: Callable[[str], None]) -> Prese
 
 
 def apply(
-    cloudformation: Any, change: StackChange, say: Callable[[str], None], *, clear: Callable[[], None] | None = None
+    cloudformation: Any,
+    change: StackChange,
+    say: Callable[[str], None],
+    *,
+    argument: Callable[[str, str], Mapping[str, str]],
+    clear: Callable[[], None] | None = None,
 ) -> None:
     """Make the change, and wait for its end; progress is said event by event.
 
@@ -143,6 +148,8 @@ def apply(
         cloudformation: client of the account.
         change: what `plan` found.
         say: takes each line of progress.
+        argument: takes a stack's name and its template, and gives what names it in a request, see
+            `infra.deploy.templates.argument`.
         clear: removes what a failed creation retained, once its stack is deleted.
 
     Raises:
@@ -157,7 +164,7 @@ def apply(
             clear()
     request: dict[str, Any] = {
         "StackName": change.name,
-        "TemplateBody": change.wanted.text,
+        **argument(change.name, change.wanted.text),
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
         # A first deploy that fails leaves no bucket in the way of the next one.
         "RetainExceptOnCreate": True,

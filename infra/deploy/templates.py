@@ -10,7 +10,10 @@ import yaml  # type: ignore[import-untyped]
 
 from infra.deploy.errors import DeployError
 
+# CloudFormation's quotas: in a request, and in an object of S3 that a request names.
 INLINE_LIMIT = 51_200
+OBJECT_LIMIT = 1_000_000
+FOLDER = "templates/"
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -36,7 +39,8 @@ def read(path: Path) -> tuple[dict[str, Any], str]:
     """Return a template's content, and its text as CloudFormation takes it in a request.
 
     GetTemplate gives a question mark for every character that is not ASCII, and each deploy would find a change. So a
-    template that says such characters, other than in comments, is sent as JSON, which escapes them.
+    template that says such characters, other than in comments, is sent as JSON, which escapes them. So is one that is
+    too large for a request as it stands.
 
     Raises:
         DeployError: the file is not there, or too large.
@@ -62,12 +66,28 @@ def small(template: dict[str, Any]) -> str:
     """A template as JSON of the fewest bytes, all of them ASCII.
 
     Raises:
-        DeployError: CloudFormation would not take it in a request.
+        DeployError: CloudFormation would not take it from S3 either.
     """
     body = json.dumps(template, separators=(",", ":"))
-    if len(body.encode()) > INLINE_LIMIT:
+    if len(body) > OBJECT_LIMIT:
         raise DeployError(
-            f"expected a template of at most {INLINE_LIMIT} bytes, which CloudFormation takes inline, found "
-            f"{len(body.encode())}: split it"
+            f"expected a template of at most {OBJECT_LIMIT:,} bytes, which CloudFormation takes from S3, found "
+            f"{len(body):,}: split it"
         )
     return body
+
+
+def argument(s3: Any, bucket: str, stack: str, text: str) -> dict[str, str]:
+    """Return how a request names a template: its text, or the address of an object that it is put into.
+
+    Args:
+        s3: client of the account.
+        bucket: where a template goes that is too large for a request; it is there by then.
+        stack: name of the template's stack.
+        text: the template, as `read` or `small` gives it.
+    """
+    if len(text.encode()) <= INLINE_LIMIT:
+        return {"TemplateBody": text}
+    key = f"{FOLDER}{stack}.json"
+    s3.put_object(Bucket=bucket, Key=key, Body=text.encode(), ContentType="application/json")
+    return {"TemplateURL": f"{s3.meta.endpoint_url}/{bucket}/{key}"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from infra.deploy.visual_job import VisualJob
 from local.lake import lost_tables
 
 STACK = "b3-lake"
+# A deploy has a bucket for code by then; here nothing but this template would lie in one.
+TEMPLATES = "b3-templates"
 REFINE_SCRIPT = refine_script()
 
 
@@ -38,7 +41,13 @@ def provision(endpoint: str, bucket: str, *, script: Path = REFINE_SCRIPT) -> di
     try:
         change = stacks.plan(wanted, _present(cloudformation))
         if change:
-            stacks.apply(cloudformation, change, _say_nothing, clear=lambda: buckets.remove(s3, bucket))
+            stacks.apply(
+                cloudformation,
+                change,
+                _say_nothing,
+                argument=partial(_argument, s3),
+                clear=partial(buckets.remove, s3, bucket),
+            )
     except DeployError as error:
         raise RuntimeError(str(error)) from error
     for key, body in code.objects.items():
@@ -77,6 +86,15 @@ def _present(cloudformation: Any) -> stacks.Present | None:
 
 def _client(service: str, endpoint: str) -> Any:
     return boto3.client(service, endpoint_url=endpoint)
+
+
+def _argument(s3: Any, stack: str, template_text: str) -> dict[str, str]:
+    if not buckets.exists(s3, TEMPLATES):
+        region = s3.meta.region_name
+        # S3 takes its oldest region by no name only.
+        elsewhere = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        s3.create_bucket(Bucket=TEMPLATES, **elsewhere)
+    return templates.argument(s3, TEMPLATES, stack, template_text)
 
 
 def _say_nothing(line: str) -> None:

@@ -700,7 +700,7 @@ def apply(client: Any, what: str, parameters: dict[str, str]) -> None:
     cloudformation = client("cloudformation")
     getattr(cloudformation, f"{what}_stack")(
         StackName="another-lake",
-        TemplateBody=templates.read(LAKE)[1],
+        **templates.argument(client("s3"), provision.TEMPLATES, "another-lake", templates.read(LAKE)[1]),
         Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         Capabilities=["CAPABILITY_IAM"],
     )

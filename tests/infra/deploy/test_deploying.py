@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from infra.checkout import ROOT
-from infra.deploy import bundle, smoke
+from infra.deploy import bundle, smoke, templates
 from infra.deploy.account import Account
 from infra.deploy.arguments import Options
 from infra.deploy.deploying import OWN, Change, Deployment
@@ -367,12 +367,35 @@ class TestDryRun:
     def test_changes_nothing(self, plan, account, options, said):
         lines = plan()
 
-        assert lines[0].startswith(f"+ stack {options.stack}\n")
+        assert [line.split("\n")[0] for line in lines[:2]] == [
+            f"+ stack {options.code_stack}",
+            f"+ stack {options.stack}",
+        ]
         assert f"+ stack {options.mwaa_stack}" in "\n".join(lines)
         assert "RequirementsVersion: <new version>" in "\n".join(lines)
         assert all(line.startswith("+ ") for line in lines)
         assert not [name for name in stack_names(account) if name.startswith(f"{options.stack}-")]
         assert options.bucket not in {bucket["Name"] for bucket in account.s3.list_buckets()["Buckets"]}
+
+
+class TestATemplateThatIsTooLargeForARequest:
+    def test_goes_through_the_code_bucket_and_is_then_as_the_checkout_has_it(
+        self, deploy, plan, account, options, monkeypatch
+    ):
+        monkeypatch.setattr(templates, "INLINE_LIMIT", 10_000)
+        deploy()
+
+        sent = body(account, options.code, f"templates/{options.stack}.json")
+        assert templates.parse(sent.decode()) == templates.read(options.template("lake"))[0]
+        assert f"templates/{options.code_stack}.json" not in keys(account, options.code)
+        assert plan() == []
+
+    def test_and_for_an_object_is_refused_before_anything_is_changed(self, plan, monkeypatch):
+        monkeypatch.setattr(templates, "INLINE_LIMIT", 1_000)
+        monkeypatch.setattr(templates, "OBJECT_LIMIT", 10_000)
+
+        with pytest.raises(DeployError, match=r"at most 10,000 bytes, .* from S3, found [\d,]+: split it"):
+            plan()
 
 
 class Cut(BaseException):
