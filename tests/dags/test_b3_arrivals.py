@@ -13,13 +13,20 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, T
 from b3.airflow import alerts, arrival_sensor, run_starter
 from b3.airflow.tasks import arrivals
 from b3.arrivals import runs
+from b3.calendar.sessions import sessions
 from tests.dags.test_b3_daily import DAGS, parse
 from tests.plugins.b3.quotes.cotahist.cotahist_lines import build_file, build_zip, record
 
 DAYS = [dt.date(2020, 4, 29), dt.date(2020, 4, 30)]
+
 MONTH = build_zip(build_file([record(DATPRE=day) for day in DAYS]))
 SCHEDULED, BY_HAND = SimpleNamespace(run_type="scheduled"), SimpleNamespace(run_type="manual")
 QUEUE = "https://sqs.sa-east-1.amazonaws.com/123456789012/b3-arrival-events"
+
+
+def quotes_of(day: dt.date) -> bytes:
+    """A file of one record."""
+    return build_zip(build_file([record(DATPRE=day)]))
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +281,7 @@ class TestTheTasks:
     def test_take_the_other_files_though_one_fails_and_fail_at_the_end(self, dag, told, inbox, s3, lake):
         """The object of the 29th was put into landing/ by hand, and says nothing of its origin."""
         s3.put_object(Bucket=lake.bucket, Key="landing/quotes/COTAHIST_D29042020.ZIP", Body=b"by hand")
-        inbox(COTAHIST_D29042020=build_zip(build_file([record(DATPRE=DAYS[0])])), COTAHIST_M042020=MONTH)
+        inbox(COTAHIST_D29042020=quotes_of(DAYS[0]), COTAHIST_M042020=MONTH)
         land = Task()
 
         wanted = dag.get_task("land").python_callable(ti=land, dag_run=SCHEDULED)
@@ -285,12 +292,27 @@ class TestTheTasks:
         assert inbox() == ["inbox/COTAHIST_D29042020.ZIP"]
 
     def test_start_runs_in_order_of_trade_date_whatever_came_first(self, dag, told, inbox):
-        files = {f"b{day:%d}": build_zip(build_file([record(DATPRE=day)])) for day in reversed(DAYS)}
+        files = {f"b{day:%d}": quotes_of(day) for day in reversed(DAYS)}
         inbox(a30=files["b30"], b29=files["b29"])
 
         wanted = dag.get_task("land").python_callable(ti=Task(), dag_run=SCHEDULED)
 
         assert [each["conf"]["trade_date"] for each in wanted] == [str(day) for day in DAYS]
+
+    def test_take_fifty_files_that_come_at_once_in_order_of_trade_date(self, dag, told, inbox, s3, lake):
+        days = sessions(dt.date(2020, 1, 2), dt.date(2020, 3, 31))[:50]
+        inbox(**{f"f{number:02}": quotes_of(day) for number, day in enumerate(reversed(days))})
+        land = Task()
+
+        wanted = dag.get_task("land").python_callable(ti=land, dag_run=SCHEDULED)
+
+        assert [each["conf"]["trade_date"] for each in wanted] == [str(day) for day in days]
+        assert len({each["trigger_run_id"] for each in wanted}) == 50
+        listed = s3.list_objects_v2(Bucket=lake.bucket, Prefix="landing/quotes/")["Contents"]
+        assert len(listed) == 50
+        dag.get_task("empty_inbox").python_callable(ti=Task(land.pushed))
+        assert inbox() == []
+        assert told() == []
 
     def test_keep_the_files_if_a_run_could_not_be_started_and_fail_once_for_all(self, dag, told, inbox):
         inbox(COTAHIST_M042020=MONTH)
