@@ -30,7 +30,8 @@ def main() -> int:
         type=Path,
         metavar="FILE",
         default=os.environ.get("B3_AWS_CALLS") or None,
-        help="append each different call, with its caller, to this file as a JSON line; default: $B3_AWS_CALLS",
+        help="append each different call, with its caller, to this file as a JSON line, and each kind of request with "
+        "its answer to FILE.exchanges; default: $B3_AWS_CALLS",
     )
     arguments = parser.parse_args()
     try:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
-from local.aws import calls
+from local.aws import calls, exchanges
 from local.aws.context import Caller, caller_from
 from local.aws.errors import AwsError
 from local.aws.ministack.emulator import Emulator, Receive, Scope, Send
@@ -30,21 +30,31 @@ log = logging.getLogger("local.aws.gateway")
 class Gateway:
     """An ASGI application. `handlers` answer the X-Amz-Targets they name; the emulator answers the rest.
 
-    With a `recorder`, every request is noted there.
+    With a `recorder`, every request is noted there; with `exchanged`, requests and answers are.
     """
 
     def __init__(
-        self, emulator: Emulator, handlers: Mapping[str, Handler], recorder: calls.Recorder | None = None
+        self,
+        emulator: Emulator,
+        handlers: Mapping[str, Handler],
+        recorder: calls.Recorder | None = None,
+        exchanged: exchanges.Recorder | None = None,
     ) -> None:
         self._emulator = emulator
         self._recorder = recorder
+        self._exchanged = exchanged
         self._handlers = {**{target: _refuse(target) for target in PRETENDED}, **handlers}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
-            return
+        elif self._exchanged and scope["type"] == "http":
+            await self._exchanged.watch(self._serve, scope, receive, send)
+        else:
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope.get("headers") or [])
         target = headers.get(b"x-amz-target", b"").decode("latin-1")
         handler = self._handlers.get(target)

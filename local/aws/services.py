@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from local.aws import calls
+from local.aws import calls, exchanges
 from local.aws.athena.service import Athena
 from local.aws.gateway import Gateway
 from local.aws.glue.crawler import Crawlers
@@ -23,7 +23,7 @@ class Services:
 
     They sign with `secret`.
 
-    Every call is noted in the file `record`, if one is given.
+    Every call is noted in the file `record`, if one is given, and each kind of exchange in one beside it.
     """
 
     def __init__(self, home: Path, endpoint: str, spark_env: Path, secret: str, record: Path | None = None) -> None:
@@ -53,6 +53,7 @@ class Services:
                 **self._athena.handlers(),
             },
             recorder,
+            exchanges.Recorder(exchanges.beside(record)) if record else None,
         )
 
     async def start(self) -> None:

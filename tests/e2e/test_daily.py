@@ -22,6 +22,7 @@ from local.exchange.files import cotahist_file
 from local.exchange.market import indexes
 from local.exchange.simulation import Simulation
 from local.lake import home, query_client, servers
+from tests.aws_models import document
 from tests.e2e.conftest import Lab, Outcome
 from tests.infra import permissions
 from tests.places import SQL
@@ -214,6 +215,10 @@ def test_the_report_ends_with_the_heaviest_constituents(lab, again):
 def test_all_that_was_called_is_allowed_and_no_role_of_the_template_allows_more(lab, visual_run, recording):
     """A session captured with its indexes, and run again, and the visual job."""
     assert permissions.compare(calls.read(recording), permissions.roles(lab.lake.endpoint)) == []
+
+
+def test_all_that_was_asked_and_answered_is_what_the_models_of_aws_allow(visual_run, recording):
+    assert document.faults_of(recording) == []
 
 
 def test_a_violated_check_fails_with_a_sentence_and_figures(lab, again):

@@ -13,6 +13,7 @@ from infra.deploy.account import Account
 from infra.deploy.deploying import Deployment
 from infra.deploy.errors import DeployError
 from local.aws import calls, launch
+from tests.aws_models import document
 from tests.infra import permissions
 from tests.infra.permissions import Allowed, Needed
 from tests.infra.templates import GITHUB, load, policies, strings
@@ -109,3 +110,4 @@ def test_allows_what_deploys_call_and_nothing_else(account, options, checkout, a
     recording = calls.read(recorded)
     callers = {"deploy": "DeployRole"}
     assert permissions.compare(recording, {"DeployRole": allowed}, callers=callers, needed=NEEDED) == []
+    assert document.faults_of(recorded) == []

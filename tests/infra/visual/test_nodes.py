@@ -1,22 +1,18 @@
 """The nodes of the visual job: what Glue's API takes, and what the course asks for."""
 
 import copy
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import botocore.session
 import pytest
-from botocore.model import Shape
-from botocore.validate import ParamValidator
 
 from infra.visual import nodes
 from infra.visual.nodes import BadNodes
+from tests.aws_models.misfits import misfits
+from tests.aws_models.reading import model
 from tests.infra.templates import LAKE, load
 
 Nodes = dict[str, dict[str, Any]]
-# The characters beyond U+FFFF, as a pattern of AWS names them and as one of Python does.
-ASTRAL = (r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF")
 
 
 @pytest.fixture(scope="module")
@@ -36,30 +32,8 @@ def of_kind(found: Nodes, kind: str) -> list[dict[str, Any]]:
 
 
 def refusals(operation: str, parameters: dict[str, Any]) -> str:
-    """What the API's model has against a request; botocore's own validator looks at no pattern and no enum."""
-    shape = botocore.session.get_session().get_service_model("glue").operation_model(operation).input_shape
-    report = ParamValidator().validate(parameters, shape)
-    return "\n".join(filter(None, [report.generate_report(), *misfits(parameters, shape)]))
-
-
-def misfits(value: Any, shape: Shape, place: str = "") -> Iterator[str]:
-    """Give each text that its enum or its pattern does not allow."""
-    if shape.type_name == "structure":
-        for name in value.keys() & shape.members.keys():
-            yield from misfits(value[name], shape.members[name], f"{place}.{name}")
-    elif shape.type_name == "map":
-        for key, each in value.items():
-            yield from misfits(key, shape.key, f"{place} key")
-            yield from misfits(each, shape.value, f"{place}.{key}")
-    elif shape.type_name == "list":
-        for each in value:
-            yield from misfits(each, shape.member, f"{place}[]")
-    elif shape.type_name == "string":
-        pattern = shape.metadata.get("pattern")
-        if shape.enum and value not in shape.enum:
-            yield f"{place}: expected one of {shape.enum}, found {value!r}"
-        if pattern and not re.fullmatch(pattern.replace(*ASTRAL), value):
-            yield f"{place}: expected {pattern}, found {value!r}"
+    """What the API's model has against a request."""
+    return "\n".join(misfits(parameters, model("glue").operation_model(operation).input_shape))
 
 
 class TestTheNodesOfTheRepository:
