@@ -11,9 +11,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from infra.deploy import templates
 from infra.deploy.account import Account
 from infra.deploy.arguments import Options
-from infra.deploy.rights import denied
+from infra.deploy.rights import wrong
 from infra.deploy.smoke import Resources
 
 # A lake starts one job run of two workers, b3_history and b3_daily one each.
@@ -25,7 +26,7 @@ def test(account: Account, options: Options, say: Callable[[str], None]) -> bool
     lake = Resources(account.cloudformation, options.stack)
     good = True
     checks: list[tuple[str, Callable[[], Iterator[str]]]] = [
-        ("the roles may call what runs call, and no more", lambda: _rights(account, options, lake)),
+        ("the roles may do what the template says, and no more", lambda: _rights(account, options, lake)),
         ("the last crawls succeeded", lambda: _crawls(account, options, lake)),
         ("no event went unread", lambda: _unread(account.sqs, lake)),
         ("the quotas of Glue suffice", lambda: _quotas(account.quotas)),
@@ -42,16 +43,12 @@ def test(account: Account, options: Options, say: Callable[[str], None]) -> bool
 
 
 def _rights(account: Account, options: Options, lake: Resources) -> Iterator[str]:
-    iam = account.iam
-    roles = {
-        logical: iam.get_role(RoleName=name)["Role"]["Arn"]
-        for logical, name in lake.by_logical_id("AWS::IAM::Role").items()
-    }
-    _, partition, _, _, number, _ = next(iter(roles.values())).split(":", 5)
-    home = f"{account.glue.meta.region_name}:{number}"
-    names = {service: f"arn:{partition}:{service}:{home}" for service in ("glue", "athena", "sns", "sqs")}
-    names |= {"s3": f"arn:{partition}:s3:::{options.bucket}", "database": lake.one("AWS::Athena::WorkGroup")}
-    yield from denied(iam, roles, names)
+    body = account.cloudformation.get_template(StackName=options.stack, TemplateStage="Original")["TemplateBody"]
+    template = templates.parse(body) if isinstance(body, str) else body
+    partition = account.s3.meta.partition
+    yield from wrong(
+        account.iam, lake.by_logical_id("AWS::IAM::Role"), template, f"arn:{partition}:s3:::{options.bucket}"
+    )
 
 
 def _crawls(account: Account, options: Options, lake: Resources) -> Iterator[str]:

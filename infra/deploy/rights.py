@@ -1,72 +1,98 @@
-"""What the roles of a lake call: the actions of whole runs, each on a resource of its own.
+"""Whether the roles of a lake may do what its template says, and no more.
 
-A role may be allowed something by its policy and still be denied it: by the organisation, by a boundary, by a bucket's
-policy. IAM tells, without a call being made.
+Somebody may have changed a policy by hand, which no deploy sees. And what a policy allows may still be denied: by the
+organisation, or by a boundary. IAM tells, without a call being made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-# By role of infra/lake.yaml. {bucket}, {database} and the like are those of the stack; {glue} begins an ARN of Glue.
-CALLED: dict[str, tuple[tuple[str, str], ...]] = {
-    "ExecutionRole": (
-        ("s3:GetObject", "{s3}/landing/quotes/x"), ("s3:PutObject", "{s3}/landing/quotes/x"),
-        ("s3:GetObject", "{s3}/raw/quotes/x"), ("s3:PutObject", "{s3}/raw/quotes/x"),
-        ("s3:PutObject", "{s3}/reports/x"), ("s3:PutObject", "{s3}/athena/x"),
-        ("s3:GetObject", "{s3}/refined/quotes/x"), ("s3:ListBucket", "{s3}"), ("s3:ListBucketVersions", "{s3}"),
-        ("glue:StartCrawler", "{glue}:crawler/{database}-raw"),
-        ("glue:GetCrawler", "{glue}:crawler/{database}-refined"),
-        ("glue:StartJobRun", "{glue}:job/{database}-refine"), ("glue:GetJobRun", "{glue}:job/{database}-refine"),
-        ("glue:GetTable", "{glue}:table/{database}/quotes"), ("glue:GetPartitions", "{glue}:table/{database}/quotes"),
-        ("glue:UpdateTable", "{glue}:table/{database}/stock_ranking"),
-        ("athena:StartQueryExecution", "{athena}:workgroup/{database}"),
-        ("athena:GetQueryResults", "{athena}:workgroup/{database}"),
-        ("sns:Publish", "{sns}:{database}-alerts"),
-    ),
-    "RefineRole": (
-        ("s3:GetObject", "{s3}/raw/quotes/x"), ("s3:GetObject", "{s3}/raw/index_portfolio/x"),
-        ("s3:GetObject", "{s3}/code/glue/x"), ("s3:PutObject", "{s3}/refined/quotes/x"),
-        ("s3:PutObject", "{s3}/refined/findings/x"), ("s3:PutObject", "{s3}/refined/index_stocks/x"),
-        ("s3:DeleteObject", "{s3}/refined/index_stocks/x"), ("s3:ListBucket", "{s3}"),
-    ),
-    "CrawlerRole": (
-        ("s3:GetObject", "{s3}/raw/quotes/x"), ("s3:GetObject", "{s3}/refined/quotes/x"), ("s3:ListBucket", "{s3}"),
-        ("glue:GetTable", "{glue}:table/{database}/raw_quotes"),
-        ("glue:BatchCreatePartition", "{glue}:table/{database}/raw_quotes"),
-        ("sqs:ReceiveMessage", "{sqs}:{database}-raw-events"), ("sqs:DeleteMessage", "{sqs}:{database}-refined-events"),
-    ),
-}  # fmt: skip
 # What nobody's mistake may be able to do.
-DENIED = (("s3:DeleteObjectVersion", "{s3}/landing/quotes/x"), ("iam:PassRole", "{role}"))
+_DENIED = (("s3:DeleteObjectVersion", "{s3}/landing/quotes/x"), ("iam:PassRole", "{role}"))
+# IAM simulates actions, and no patterns of them.
+_ONE_OF = {"s3:GetObject*": "s3:GetObject", "s3:GetBucket*": "s3:GetBucketLocation", "s3:List*": "s3:ListBucket"}
 
 
-def denied(iam: Any, roles: dict[str, str], names: dict[str, str]) -> Iterator[str]:
-    """Yield a sentence for each call of a role that IAM would refuse, and for each that it should and would not.
+def wrong(iam: Any, roles: Mapping[str, str], template: Mapping[str, Any], bucket: str) -> Iterator[str]:
+    """Yield a sentence for each right that a role should have and has not, and for each that none may have.
 
     Args:
         iam: boto3's IAM client.
-        roles: ARNs of the lake's roles, by logical id.
-        names: what stands for the names in the resources.
+        roles: names of the lake's roles, by logical id.
+        template: the template of the lake's stack.
+        bucket: ARN of the lake's bucket.
     """
-    for role, calls in CALLED.items():
-        if role not in roles:
-            yield f"expected role {role} in the stack, found none: deploy again"
-            continue
-        for action, resource in calls:
-            decision = _decision(iam, roles[role], action, resource.format(**names))
-            if decision != "allowed":
+    for logical, policy, actions in _statements(template):
+        if logical not in roles:
+            yield f"expected role {logical} in the stack, found none: deploy again"
+        elif actions not in [_actions(one) for one in _documents(iam, roles[logical]).get(policy, [])]:
+            yield (
+                f"expected policy {policy} of {logical} to allow {', '.join(sorted(actions))} in one statement, found "
+                "none that does: put it back as infra/lake.yaml has it. It was changed by hand, which no deploy sees"
+            )
+    for logical, name in roles.items():
+        arn = iam.get_role(RoleName=name)["Role"]["Arn"]
+        for statements in _documents(iam, name).values():
+            for statement in statements:
+                yield from _refused(iam, logical, arn, statement)
+        for action, resource in _DENIED:
+            found = resource.format(s3=bucket, role=arn)
+            if _decisions(iam, arn, [action], [found])[action, found] == "allowed":
                 yield (
-                    f"expected {role} to be allowed {action} on {resource.format(**names)}, found {decision}: deploy "
-                    "again; if that changes nothing, ask who runs the organisation for its control policies"
+                    f"expected {logical} to be denied {action} on {found}, found allowed: remove what was added by hand"
                 )
-        for action, resource in DENIED:
-            text = resource.format(**names, role=roles[role])
-            if _decision(iam, roles[role], action, text) == "allowed":
-                yield f"expected {role} to be denied {action} on {text}, found allowed: remove what was added by hand"
 
 
-def _decision(iam: Any, role: str, action: str, resource: str) -> str:
-    answer = iam.simulate_principal_policy(PolicySourceArn=role, ActionNames=[action], ResourceArns=[resource])
-    return str(answer["EvaluationResults"][0]["EvalDecision"])
+def _statements(template: Mapping[str, Any]) -> Iterator[tuple[str, str, frozenset[str]]]:
+    """Yield the actions of each statement that is there whatever the parameters are, with its role and policy."""
+    for logical, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::IAM::Role":
+            for policy in resource["Properties"].get("Policies", []):
+                for statement in policy["PolicyDocument"]["Statement"]:
+                    if "Action" in statement:
+                        yield logical, policy["PolicyName"], _actions(statement)
+
+
+def _documents(iam: Any, role: str) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the statements of a role's own policies, by the name of the policy."""
+    names = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    return {name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]["Statement"] for name in names}
+
+
+def _actions(statement: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(_listed(statement.get("Action", [])))
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def _refused(iam: Any, logical: str, arn: str, statement: Mapping[str, Any]) -> Iterator[str]:
+    # What a condition asks for is not known here.
+    if statement["Effect"] != "Allow" or "Condition" in statement or "Resource" not in statement:
+        return
+    actions = [_ONE_OF.get(action, action) for action in sorted(_actions(statement))]
+    resources = [
+        resource if resource == "*" else resource.replace("*", "x") for resource in _listed(statement["Resource"])
+    ]
+    asked = [action for action in actions if "*" not in action]
+    for (action, resource), decision in _decisions(iam, arn, asked, resources).items():
+        if decision != "allowed":
+            yield (
+                f"expected {logical} to be allowed {action} on {resource}, as its policy says, found {decision}: ask who "
+                "runs the organisation for its control policies and the boundaries of roles"
+            )
+
+
+def _decisions(iam: Any, arn: str, actions: list[str], resources: list[str]) -> dict[tuple[str, str], str]:
+    found = {}
+    for resource in resources if actions else []:
+        pages = iam.get_paginator("simulate_principal_policy").paginate(
+            PolicySourceArn=arn, ActionNames=actions, ResourceArns=[resource]
+        )
+        for page in pages:
+            for result in page["EvaluationResults"]:
+                found[str(result["EvalActionName"]), resource] = str(result["EvalDecision"])
+    return found

@@ -4,12 +4,10 @@ import json
 
 import pytest
 
-from infra.deploy import checkup, rights
+from infra.deploy import checkup
 from infra.deploy.deploying import Deployment
 from infra.deploy.smoke import Resources
-from tests.infra import permissions
 from tests.infra.deploy.conftest import copy_of_the_repository, options_of
-from tests.infra.permissions import Allowed
 
 
 @pytest.fixture(scope="class")
@@ -41,8 +39,23 @@ class TestALakeThatIsMade:
         assert not checkup.test(account, made, said.append)
 
         account.iam.put_role_policy(RoleName=role, PolicyName="refine", PolicyDocument=json.dumps(policy))
-        assert "expected RefineRole to be allowed s3:DeleteObject on arn:aws:s3:::" in said[0]
-        assert "deploy again" in said[0]
+        assert "expected policy refine of RefineRole to allow s3:DeleteObject" in said[0]
+        assert "put it back as infra/lake.yaml has it" in said[0]
+
+    def test_whose_role_is_denied_what_its_policy_allows_is_told(self, account, made):
+        role = Resources(account.cloudformation, made.stack).by_logical_id("AWS::IAM::Role")["ExecutionRole"]
+        less = {"Effect": "Deny", "Action": ["glue:StartJobRun"], "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [less]})
+        account.iam.put_role_policy(RoleName=role, PolicyName="less", PolicyDocument=document)
+        said: list[str] = []
+
+        assert not checkup.test(account, made, said.append)
+
+        account.iam.delete_role_policy(RoleName=role, PolicyName="less")
+        lines = said[0].splitlines()[1:]
+        assert len(lines) == 2
+        assert all("ExecutionRole to be allowed glue:StartJobRun on arn" in line for line in lines)
+        assert all("found explicitDeny: ask who runs the organisation" in line for line in lines)
 
     def test_whose_role_was_given_more_by_hand_is_told(self, account, made):
         role = Resources(account.cloudformation, made.stack).by_logical_id("AWS::IAM::Role")["ExecutionRole"]
@@ -86,14 +99,3 @@ def test_quotas_that_are_too_small_are_told():
     assert list(checkup._quotas(Quotas(**enough))) == []
     (line,) = checkup._quotas(Quotas(**enough | {"Max_concurrent_job_runs_per_account": 1.0}))
     assert line.startswith("expected Max concurrent job runs per account of at least 2, found 1: ask for more")
-
-
-def test_the_calls_are_those_that_the_roles_allow(aws_server, made):
-    names = {service: f"arn:aws:{service}:us-east-1:000000000000" for service in ("glue", "athena", "sns", "sqs")}
-    names |= {"s3": f"arn:aws:s3:::{made.bucket}", "database": made.stack}
-    allowed = permissions.roles(aws_server.endpoint, made.stack)
-
-    for role, calls in rights.CALLED.items():
-        for action, resource in calls:
-            want = Allowed(action, resource.format(**names))
-            assert any(permissions._covers(one, want) for one in allowed[role]), (role, want)
