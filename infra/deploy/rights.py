@@ -81,8 +81,8 @@ def _refused(iam: Any, logical: str, arn: str, statement: Mapping[str, Any]) -> 
     for (action, resource), decision in _decisions(iam, arn, asked, resources).items():
         if decision != "allowed":
             yield (
-                f"expected {logical} to be allowed {action} on {resource}, as its policy says, found {decision}: ask who "
-                "runs the organisation for its control policies and the boundaries of roles"
+                f"expected {logical} to be allowed {action} on {resource}, as its policy says, found {decision}: ask "
+                "who runs the organisation for its control policies and the boundaries of roles"
             )
 
 
