@@ -6,6 +6,8 @@ import datetime as dt
 
 import boto3
 
+from b3.alerts.journal import Journal, OpenAlert
+from b3.calendar import publication
 from b3.lake import layout
 from b3.lake.layout import Lake
 from b3.verify import inventory
@@ -48,15 +50,25 @@ def running(lake: Home) -> list[str]:
 
 
 def holds(lake: Home) -> dict[str, str]:
-    """Return what a lake holds: the number of landed files; of each of TABLES its sessions, the first and the last."""
+    """Return what a lake holds: the number of landed files; of each of TABLES its sessions; which alerts are open."""
     with servers.lake_as_it_is(lake) as running_lake:
         s3 = boto3.client("s3", endpoint_url=running_lake.endpoint)
         found = inventory.take(s3, Lake(lake.bucket), inventory.Days())
+        alerts = list(Journal(s3, Lake(lake.bucket), publication.now()).all_open())
     files = sum(key.startswith("landing/") for key in found.objects)
     return {
         "files of B3 in landing/": f"{files:,}" if files else "none",
         **{name: _sessions(found.dates_of(table)) for name, table in TABLES.items()},
+        "open alerts": _alerts(alerts),
     }
+
+
+def _alerts(found: list[OpenAlert]) -> str:
+    if not found:
+        return "none"
+    newest = max(found, key=lambda each: each.since)
+    more = f"; {len(found) - 1} more" if len(found) > 1 else ""
+    return f"{newest.subject}, since {newest.since}: docs/runbook.md#{newest.runbook}{more}"
 
 
 def _sessions(dates: list[dt.date]) -> str:

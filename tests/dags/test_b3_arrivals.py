@@ -192,7 +192,7 @@ class TestWaiting:
     ):
         sensor, context = wait
         told = []
-        monkeypatch.setattr(alerts, "warn", lambda *said: told.append(said))
+        monkeypatch.setattr(alerts, "warn", lambda *said, **_: told.append(said))
 
         with pytest.raises(TaskDeferred) as deferred:
             sensor.resume_execution(method, arguments, context("scheduled"))

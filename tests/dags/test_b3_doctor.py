@@ -75,7 +75,7 @@ class TestTheExamination:
             examine(ti=task)
 
         subject, message = alerts.describe({"ti": task, "exception": error.value})
-        assert subject == "b3_doctor examine failed in scheduled__1"
+        assert subject == "warn: b3_doctor examine failed in scheduled__1"
         first = message.splitlines()[0]
         assert first == (
             "AirflowFailException: AddressesDiffer: 1 of 8 addresses of B3 differ: page of trading holidays"

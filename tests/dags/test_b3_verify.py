@@ -78,7 +78,7 @@ class TestTheComparison:
 
         task = SimpleNamespace(dag_id="b3_verify", task_id="compare", run_id="scheduled__1", try_number=1)
         subject, message = alerts.describe({"ti": task, "exception": error.value})
-        assert subject == "b3_verify compare failed in scheduled__1"
+        assert subject == "warn: b3_verify compare failed in scheduled__1"
         lines = message.splitlines()
         assert lines[0] == (
             "AirflowFailException: LakeDiffers: 2 differences: 1 bytes changed, 1 partition missing from the catalog"

@@ -41,6 +41,7 @@ class TestItsRuns:
         # Of a thousand runs that could not be started `empty_inbox` tells once.
         assert silent == ({"start"} if dag.dag_id == "b3_arrivals" else set())
         assert dag.on_failure_callback.__name__ == "publish_timeout"
+        assert dag.on_success_callback.__name__ == "recover"
 
 
 def test_each_task_says_what_it_does_and_what_its_failure_means(dag):

@@ -102,6 +102,11 @@ NEEDED_BY_AWS = (
         "https://docs.aws.amazon.com/sns/latest/api/API_Publish.html",
     ),
     Needed(
+        "ExecutionRole", ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
+        "notes of what people were told, when a task fails; a green run only lists them",
+        "plugins/b3/alerts/journal.py", "*/alerts/*",
+    ),
+    Needed(
         "ExecutionRole", ("s3:GetObject", "s3:DeleteObject"),
         "b3_arrivals takes files from inbox/; no session's run does", "plugins/b3/arrivals/inbox.py", "*/inbox/*",
     ),

@@ -1,32 +1,45 @@
-"""Alerts through the lake's SNS topic: a task failed, a run timed out, a file is refused, or a run has findings."""
+"""Alerts of the DAGs: a task failed, a run timed out, news, and that all is well again.
+
+People are told by the lake's SNS topic and by the log, once a day for each cause: `b3.alerts.journal`. An alert that
+cannot be sent, or not be looked up, never fails a task. What an alert holds is in docs/alerts.md.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from b3 import settings
-from b3.airflow import run_dates
-from b3.calendar.sessions import day_of
+from b3.airflow import alert_routes, run_dates
+from b3.alerts.alert import Alert, Severity, cause_of, expected_and_found
+from b3.calendar import publication
+from b3.calendar.sessions import SAO_PAULO, day_of
+
+if TYPE_CHECKING:
+    from b3.alerts.journal import Claim, Journal
 
 log = logging.getLogger(__name__)
 
-_LONGEST_SUBJECT = 100  # SNS takes no more
+# Runs of these DAGs are for a session or for years; of the others, the next run that succeeds ends what failed.
+_OF_A_DATE = ("b3_daily", "b3_history")
+# A callback waits no longer for an answer of S3, and asks twice.
+_SECONDS = 10
 
 
 def publish(context: Mapping[str, Any], *, aws_conn_id: str = "aws_default") -> None:
-    """Publish a task's failure to B3_ALERT_TOPIC_ARN. Without that setting, or if SNS fails, log it.
+    """Tell people that a task failed.
 
     Args:
         context: the context that Airflow gives to `on_failure_callback`, after the last try.
         aws_conn_id: connection to publish with.
     """
-    _publish(*describe(context), aws_conn_id)
+    _tell(_of_failure(context), aws_conn_id, failed=_scope(context["ti"].dag_id, context.get("dag_run")))
 
 
 def publish_timeout(context: Mapping[str, Any], *, aws_conn_id: str = "aws_default") -> None:
-    """Publish, as `publish` does, that its dagrun_timeout ended a run. For other failures a task has alerted.
+    """Tell people that its dagrun_timeout ended a run. For other failures a task has told them.
 
     Args:
         context: the context that Airflow gives to a DAG's `on_failure_callback`.
@@ -35,66 +48,196 @@ def publish_timeout(context: Mapping[str, Any], *, aws_conn_id: str = "aws_defau
     if context.get("reason") != "timed_out":
         return
     dag, run_id = context["dag"], context["run_id"]
-    _publish(
-        _subject(f"{dag.dag_id} timed out{_of(context)} in {run_id}"),
+    alert = Alert(
+        Severity.PAGE,
+        f"{dag.dag_id} timed out",
+        f"{dag.dag_id} timed out{_of(context)} in {run_id}",
         f"Expected the run to end within {dag.dagrun_timeout}; Airflow ended it, and skipped its open tasks.\n\n"
         f"DAG {dag.dag_id}, run {run_id}. See in the Airflow UI how far it came, and clear the run to go on.",
-        aws_conn_id,
+        expected=f"the run to end within {dag.dagrun_timeout}",
+        found="that it had not ended",
+        runbook=alert_routes.A_TASK_FAILED,
+        link=_link(dag.dag_id, run_id),
     )
+    _tell(alert, aws_conn_id, failed=_scope(dag.dag_id, context.get("dag_run")))
+
+
+def recover(context: Mapping[str, Any], *, aws_conn_id: str = "aws_default") -> None:
+    """Tell people that a cause has ended: the DAG has succeeded for all that had failed of it.
+
+    Args:
+        context: the context that Airflow gives to a DAG's `on_success_callback`.
+        aws_conn_id: connection to publish with.
+    """
+    dag_id, run_id = context["dag"].dag_id, context["run_id"]
+    try:
+        ended = _journal(aws_conn_id).close(*_scope(dag_id, context.get("dag_run")))
+    except Exception:  # the run has succeeded, whatever S3 says of its alerts
+        log.exception("could not look whether alerts of %s have ended", dag_id)
+        return
+    for each in ended:
+        former = each.subject.partition(": ")[2]
+        alert = Alert(
+            Severity.INFO,
+            each.cause,
+            f"recovered: {former}",
+            f"Recovered: {former}.\n\nIt began at {each.since}. {run_id} of {dag_id} has succeeded, and nothing else "
+            "that failed of this cause is open. Nothing has to be done.",
+            link=_link(dag_id, run_id),
+        )
+        _tell(alert, aws_conn_id, recovered=each.cause)
 
 
 def inform(subject: str, message: str, *, aws_conn_id: str = "aws_default") -> None:
-    """Publish news that needs no action, as `publish` does.
+    """Tell people news that needs no action.
 
     Args:
         subject: the news in a few words.
-        message: the whole text.
+        message: the whole text; the same news is told once a day.
         aws_conn_id: connection to publish with.
     """
-    _publish(_subject(f"info: {subject}"), message, aws_conn_id)
+    _tell(Alert(Severity.INFO, f"{subject}\n{message}", subject, message), aws_conn_id)
 
 
-def warn(subject: str, message: str, *, aws_conn_id: str = "aws_default") -> bool:
-    """Publish news that a person must look at although no task failed, as `publish` does.
-
-    Return False if SNS failed.
+def warn(
+    subject: str,
+    message: str,
+    *,
+    runbook: str = alert_routes.A_TASK_FAILED,
+    cause: str | None = None,
+    aws_conn_id: str = "aws_default",
+) -> bool:
+    """Tell people what they must look at although no task failed. Return False if they could not be told.
 
     Args:
         subject: the news in a few words.
         message: the whole text: what was expected, what was found, what to do.
+        runbook: anchor in docs/runbook.md.
+        cause: what warnings have in common of which one a day is enough; by default subject and message.
         aws_conn_id: connection to publish with.
     """
-    return _publish(_subject(f"warning: {subject}"), message, aws_conn_id)
+    expected, found = expected_and_found(message) or ("", "")
+    alert = Alert(Severity.WARN, cause or f"{subject}\n{message}", subject, message, expected, found, runbook)
+    return _tell(alert, aws_conn_id)
 
 
-def _publish(subject: str, message: str, aws_conn_id: str) -> bool:
+def describe(context: Mapping[str, Any]) -> tuple[str, str]:
+    """Return subject and text of the alert for a failed task."""
+    alert = _of_failure(context)
+    return alert.subject, alert.message
+
+
+def _of_failure(context: Mapping[str, Any]) -> Alert:
+    task = context["ti"]
+    error = context.get("exception")
+    said = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error or "no reason given")
+    expected, found = expected_and_found(said) or (f"{task.task_id} to succeed", said.partition("\n")[0])
+    return Alert(
+        alert_routes.severity_of(task.task_id),
+        # A message that says nothing of the cause is one cause for each task.
+        cause_of(said) if error else f"{task.dag_id} {task.task_id}",
+        f"{task.dag_id} {task.task_id} failed{_of(context)} in {task.run_id}",
+        f"{said}\n\n"
+        f"DAG {task.dag_id}, task {task.task_id}, run {task.run_id}, try {task.try_number}.\n"
+        "The task's log has the rest; the DAG's page in the Airflow UI says what to do when it fails. Nobody is told "
+        "again today of other tasks that fail of this cause.",
+        expected,
+        found,
+        alert_routes.section_of(task.task_id, said.removeprefix("AirflowFailException: ")),
+        _link(task.dag_id, task.run_id, task.task_id, getattr(task, "map_index", -1)),
+    )
+
+
+def _tell(
+    alert: Alert, aws_conn_id: str, *, failed: tuple[str, str] | None = None, recovered: str | None = None
+) -> bool:
+    """Tell people of an alert, unless they have been told today. Return False if they could not be told.
+
+    Args:
+        alert: the alert.
+        aws_conn_id: connection to publish with.
+        failed: the DAG and the scope that it leaves open until they succeed.
+        recovered: key of the cause whose end this is.
+    """
+    journal, claim = None, None
+    try:
+        journal = _journal(aws_conn_id)
+        if failed:
+            journal.open(alert, *failed)
+        today = publication.now().astimezone(SAO_PAULO).date()
+        claim = journal.claim(recovered or alert.key, today, recovery=recovered is not None)
+        if claim is None:
+            log.info("people have been told today of this cause: %s", alert.subject)
+            return True
+    except Exception:  # better told twice than never
+        log.exception("could not look whether people have been told, so they are: %s", alert.subject)
+    told = _publish(alert, aws_conn_id)
+    if journal and claim:
+        _note(journal, claim, told)
+    return told
+
+
+def _publish(alert: Alert, aws_conn_id: str) -> bool:
     """Return False if a topic is set and SNS failed."""
     try:
         topic = settings.read().alert_topic_arn
         if topic is None:
-            log.info("B3_ALERT_TOPIC_ARN is not set, so nothing is published: %s", subject)
+            log.info("B3_ALERT_TOPIC_ARN is not set, so nothing is published: %s", alert.subject)
             return True
         from airflow.providers.amazon.aws.hooks.sns import SnsHook
 
-        SnsHook(aws_conn_id=aws_conn_id).publish_to_target(target_arn=topic, subject=subject, message=message)
+        hook = SnsHook(aws_conn_id=aws_conn_id)
+        hook.publish_to_target(target_arn=topic, subject=alert.subject, message=alert.message)
     except Exception:  # a failed alert must not hide the failure of the task
-        log.exception("could not publish this alert: %s", subject)
+        log.exception("could not publish this alert: %s", alert.subject)
         return False
+    log.info("people are told: %s", alert.subject)
     return True
 
 
-def describe(context: Mapping[str, Any]) -> tuple[str, str]:
-    """Return subject (ASCII, at most 100 characters) and text of the alert for a failed task."""
-    task = context["ti"]
-    error = context.get("exception")
-    subject = _subject(f"{task.dag_id} {task.task_id} failed{_of(context)} in {task.run_id}")
-    said = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error or "no reason given")
-    message = (
-        f"{said}\n\n"
-        f"DAG {task.dag_id}, task {task.task_id}, run {task.run_id}, try {task.try_number}.\n"
-        "The task's log has the rest; the DAG's page in the Airflow UI says what to do when it fails."
-    )
-    return subject, message
+def _note(journal: Journal, claim: Claim, told: bool) -> None:
+    try:
+        if told:
+            journal.confirm(claim)
+        else:
+            journal.give_back(claim)
+    except Exception:  # the alert may be told a second time
+        log.exception("could not note in %s whether people were told", claim.key)
+
+
+def _journal(aws_conn_id: str) -> Journal:
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from botocore.config import Config
+
+    from b3.alerts.journal import Journal
+
+    patience = Config(connect_timeout=_SECONDS, read_timeout=_SECONDS, retries={"total_max_attempts": 2})
+    s3 = S3Hook(aws_conn_id=aws_conn_id, config=patience).get_conn()
+    return Journal(s3, settings.read().lake, publication.now())
+
+
+def _scope(dag_id: str, run: Any) -> tuple[str, str]:
+    """Return a DAG, and what its run shares with those that end its failures: the session, the years, or nothing."""
+    if run is None:
+        return dag_id, "any"
+    if dag_id in _OF_A_DATE:
+        return dag_id, of_run(run).removeprefix(" for ") or "any"
+    conf = {} if run.run_type in run_dates.BY_LOGICAL_DATE else run.conf or {}
+    return dag_id, " to ".join(conf[name] for name in ("from", "to") if conf.get(name)) or "any"
+
+
+def _link(dag_id: str, run_id: str, task_id: str | None = None, map_index: int = -1) -> str:
+    """Return the address of a run or a task in Airflow's UI; empty if Airflow does not know its own address."""
+    from airflow.configuration import conf
+
+    base = conf.get("api", "base_url", fallback="")
+    if not base:
+        return ""
+    run = f"{base.rstrip('/')}/dags/{quote(dag_id, '')}/runs/{quote(run_id, '')}"
+    if task_id is None:
+        return run
+    mapped = f"/mapped/{map_index}" if map_index >= 0 else ""
+    return f"{run}/tasks/{quote(task_id, '')}{mapped}"
 
 
 def _of(context: Mapping[str, Any]) -> str:
@@ -109,9 +252,3 @@ def of_run(run: Any) -> str:
     first, last = conf.get("year"), conf.get("last_year")
     until = f" to {last}" if last is not None and str(last) != str(first) else ""
     return f" for {day}{until}" if day else ""
-
-
-def _subject(text: str) -> str:
-    # SNS refuses a subject with control characters, such as a newline in an object's key.
-    shown = "".join(character if character.isprintable() else "?" for character in text)
-    return shown.encode("ascii", "replace").decode()[:_LONGEST_SUBJECT]

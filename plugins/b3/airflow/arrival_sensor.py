@@ -86,6 +86,8 @@ class ArrivalSensor(SqsSensor):
             f"Expected messages from {self.sqs_queue}, found {found}.\n\n"
             "inbox/ is listed every hour all the same. See the setting B3_ARRIVALS_QUEUE_URL, the rights on the queue, "
             "and the triggerer's log.",
+            runbook="a-file-in-inbox",
+            cause="the queue of inbox/ does not answer",
         )
         from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 

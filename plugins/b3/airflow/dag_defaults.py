@@ -25,5 +25,6 @@ COMMON: dict[str, Any] = {
         "execution_timeout": TASK_TIMEOUT,
     },
     "on_failure_callback": alerts.publish_timeout,
+    "on_success_callback": alerts.recover,
     "tags": ["b3", "market-data", *settings.tags()],
 }

@@ -15,6 +15,7 @@ refined/findings/trade_date=2020-04-30/findings.parquet  the findings in the ses
 refined/index_stocks/trade_date=2020-04-30/ticker=PETR4/index_stocks.parquet
 refined_visual/index_stocks/trade_date=2020-04-30/ticker=PETR4/index_stocks.parquet  of the visual job
 reports/trade_date=2020-04-30/index.html         a page on the session, for a browser
+alerts/…                                         what people were told, and which failures are open: b3.alerts.journal
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ INBOX_PREFIX = "inbox/"
 LANDING_QUOTES_PREFIX = "landing/quotes/"
 LANDING_SECTORS_PREFIX = "landing/sectors/"
 RAW_QUOTES_PREFIX = "raw/quotes/"
+OPEN_ALERTS_PREFIX = "alerts/open/"
 # Metadata of refined quotes and findings: the ETag of the raw object that they were made from, without quotes.
 RAW_ETAG = "raw-etag"
 _LONGEST_NAME = 800
@@ -150,6 +152,16 @@ def refined_index_stocks_key(trade_date: dt.date, ticker: str) -> str:
 def report_key(trade_date: dt.date) -> str:
     """Return the key of the page on a session."""
     return f"reports/trade_date={trade_date.isoformat()}/index.html"
+
+
+def told_alert_key(day: dt.date, cause: str, *, recovery: bool = False) -> str:
+    """Return the key of the note that people were told of a cause, or of its end, on a day."""
+    return f"alerts/told/{day.isoformat()}/{cause}{'.recovered' if recovery else ''}.json"
+
+
+def open_alert_key(dag_id: str, scope: str, cause: str) -> str:
+    """Return the key of the note that a cause is open for a DAG, and for what its runs share, as the session."""
+    return f"{OPEN_ALERTS_PREFIX}{dag_id}/{scope}/{cause}.json"
 
 
 @dataclass(frozen=True)

@@ -155,8 +155,8 @@ def test_the_findings(fault: Shown, endpoint: Endpoint) -> None:
 
 
 @shows(
-    Fault("the alert of a failure cannot be published", "could not publish this alert: b3_daily scrape failed in "
-          "manual__1", "The task has failed as it did before, and its log has this line too. Correct "
+    Fault("the alert of a failure cannot be published", "could not publish this alert: page: b3_daily scrape "
+          "failed in manual__1", "The task has failed as it did before, and its log has this line too. Correct "
           "B3_ALERT_TOPIC_ARN."),
 )  # fmt: skip
 def test_an_alert(

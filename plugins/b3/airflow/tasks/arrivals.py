@@ -95,7 +95,8 @@ def _tell(lake: Lake, rejected: Sequence[Rejected]) -> bool:
     if len(rejected) > _MOST_TOLD:
         told.append(f"{len(rejected) - _MOST_TOLD} more: the log of the task `land` has them.")
     subject = f"{first} is rejected" if not more else f"{first} and {more} more are rejected"
-    return alerts.warn(subject, "\n\n".join(map(printable, [*told, "No table has changed."])))
+    text = "\n\n".join(map(printable, [*told, "No table has changed."]))
+    return alerts.warn(subject, text, runbook="a-file-in-inbox")
 
 
 @task(task_id="empty_inbox", trigger_rule="all_done")

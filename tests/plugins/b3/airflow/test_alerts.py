@@ -1,11 +1,14 @@
 import datetime as dt
 import json
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import boto3
 import pytest
 
-from b3.airflow import alerts
+from b3.airflow import alert_routes, alerts, task_docs
+from b3.calendar import publication
+from tests.places import ROOT
 
 
 def failed(**fields):
@@ -17,9 +20,26 @@ class TestDescribe:
     def test_names_the_task_the_run_and_the_error(self):
         subject, message = alerts.describe(failed())
 
-        assert subject == "b3_daily validate.key_is_unique failed in manual__1"
+        assert subject == "page: b3_daily validate.key_is_unique failed in manual__1"
         assert message.startswith("ValueError: expected 1, found 2\n")
         assert "run manual__1, try 2" in message
+
+    def test_has_what_was_expected_what_was_found_the_runbook_and_the_task(self, monkeypatch):
+        monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example/")
+
+        _, message = alerts.describe(failed(map_index=3))
+
+        assert message.splitlines()[-4:] == [
+            "Expected: 1",
+            "Found: 2",
+            "Runbook: docs/runbook.md#a-check-failed",
+            "Link: https://airflow.example/dags/b3_daily/runs/manual__1/tasks/validate.key_is_unique/mapped/3",
+        ]
+
+    def test_of_an_error_without_that_sentence_has_the_error(self):
+        _, message = alerts.describe(failed() | {"exception": OSError("disk full\nmore")})
+
+        assert "\nExpected: validate.key_is_unique to succeed\nFound: OSError: disk full\n" in message
 
     def test_keeps_to_the_subjects_sns_takes(self):
         subject, _ = alerts.describe(failed(run_id="execução " * 30))
@@ -44,7 +64,7 @@ class TestDescribe:
 
         subject, _ = alerts.describe(failed() | {"dag_run": SimpleNamespace(**run)})
 
-        assert subject == f"b3_daily validate.key_is_unique failed for {day} in manual__1"
+        assert subject == f"page: b3_daily validate.key_is_unique failed for {day} in manual__1"
 
     def test_names_only_the_run_where_that_is_all_there_is(self):
         run = SimpleNamespace(run_type="manual", conf=None, logical_date=None)
@@ -56,30 +76,50 @@ class TestDescribe:
 
 
 @pytest.fixture
-def topic(aws_server, monkeypatch):
+def topic(aws_server, lake, monkeypatch):
     """A topic, the queue behind it, and the settings of a task that may publish to it."""
     for name, value in aws_server.environment("sa-east-1").items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", aws_server.endpoint)
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws"}))
-    monkeypatch.setenv("B3_LAKE_BUCKET", "lake")
+    monkeypatch.setenv("B3_LAKE_BUCKET", lake.bucket)
     sns, sqs = boto3.client("sns"), boto3.client("sqs")
-    arn = sns.create_topic(Name="alerts")["TopicArn"]
-    queue = sqs.create_queue(QueueName="alerts")["QueueUrl"]
+    arn = sns.create_topic(Name=lake.bucket)["TopicArn"]
+    queue = sqs.create_queue(QueueName=lake.bucket)["QueueUrl"]
     address = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=address)
+    monkeypatch.setenv("B3_ALERT_TOPIC_ARN", arn)
     return SimpleNamespace(arn=arn, received=lambda: received(sqs, queue))
 
 
 def received(sqs, queue):
-    found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
-    return [json.loads(message["Body"]) for message in found]
+    found = []
+    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+        found += [json.loads(message["Body"]) for message in messages]
+        for message in messages:
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    return found
+
+
+def subjects(topic):
+    return [message["Subject"] for message in topic.received()]
+
+
+def run_for(day):
+    return SimpleNamespace(run_type="manual", conf={"trade_date": day}, logical_date=None)
+
+
+def failed_for(day, task="scrape", error=None):
+    error = error or ConnectionError(f"no answer from https://b3.example/{day}.zip")
+    return failed(task_id=task, run_id=f"manual__{day}") | {"exception": error, "dag_run": run_for(day)}
+
+
+def succeeded(day, dag_id="b3_daily"):
+    return {"dag": SimpleNamespace(dag_id=dag_id), "run_id": f"manual__{day}", "dag_run": run_for(day)}
 
 
 class TestPublish:
-    def test_reaches_whoever_subscribed_to_the_topic(self, topic, monkeypatch):
-        monkeypatch.setenv("B3_ALERT_TOPIC_ARN", topic.arn)
-
+    def test_reaches_whoever_subscribed_to_the_topic(self, topic):
         alerts.publish(failed())
 
         (message,) = topic.received()
@@ -94,23 +134,141 @@ class TestPublish:
         assert topic.received() == []
         assert "B3_ALERT_TOPIC_ARN is not set" in caplog.text
 
-    def test_that_fails_is_logged_and_leaves_the_tasks_own_failure_alone(self, topic, monkeypatch, caplog):
+    def test_that_fails_is_logged_and_tried_again_by_the_next_failure(self, topic, monkeypatch, caplog):
         monkeypatch.setenv("B3_ALERT_TOPIC_ARN", topic.arn + "-gone")
+        alerts.publish(failed())
+        assert "could not publish this alert" in caplog.text
+
+        monkeypatch.setenv("B3_ALERT_TOPIC_ARN", topic.arn)
+        alerts.publish(failed())
+
+        assert len(topic.received()) == 1
+
+    def test_tells_all_the_same_if_the_lake_does_not_say_whether_it_was_told(self, topic, monkeypatch, caplog):
+        monkeypatch.setenv("B3_LAKE_BUCKET", "no-such-bucket")
+
+        alerts.publish(failed())
+
+        assert len(topic.received()) == 1
+        assert "could not look whether people have been told" in caplog.text
+
+    def test_does_so_without_any_setting_as_well(self, monkeypatch, caplog):
+        monkeypatch.delenv("B3_LAKE_BUCKET", raising=False)
 
         alerts.publish(failed())
 
         assert "could not publish this alert" in caplog.text
 
 
-class TestInform:
-    def test_says_in_its_subject_that_nothing_has_to_be_done(self, topic, monkeypatch):
-        monkeypatch.setenv("B3_ALERT_TOPIC_ARN", topic.arn)
+class TestAStorm:
+    """One alert for a cause and a day, and one when it has ended."""
 
+    def test_of_failures_at_once_is_one_alert_and_its_end_another(self, topic):
+        days = [f"2024-03-{day}" for day in range(11, 17)]
+
+        with ThreadPoolExecutor(6) as workers:
+            list(workers.map(alerts.publish, map(failed_for, days)))
+        (told,) = topic.received()
+        assert told["Subject"].startswith("page: b3_daily scrape failed for 2024-03-1")
+
+        with ThreadPoolExecutor(6) as workers:
+            list(workers.map(alerts.recover, map(succeeded, days)))
+        alerts.recover(succeeded(days[0]))
+        (ended,) = topic.received()
+        assert ended["Subject"].startswith("info: recovered: b3_daily scrape failed for 2024-03-1")
+        assert "of b3_daily has succeeded" in ended["Message"]
+
+    def test_is_not_over_before_its_last_session_is(self, topic):
+        alerts.publish(failed_for("2024-03-14"))
+        alerts.publish(failed_for("2024-03-15"))
+        topic.received()
+
+        alerts.recover(succeeded("2024-03-15"))
+        assert topic.received() == []
+        alerts.recover(succeeded("2024-03-14"))
+        assert len(topic.received()) == 1
+
+    def test_of_many_tasks_of_one_run_is_one_alert(self, topic):
+        for number in range(3):
+            alerts.publish(failed_for("2024-03-14", f"validate.check_{number}"))
+
+        assert len(topic.received()) == 1
+
+    def test_of_another_cause_is_another_alert(self, topic):
+        alerts.publish(failed_for("2024-03-14"))
+        alerts.publish(failed_for("2024-03-14", error=ValueError("expected 1, found 2")))
+
+        assert len(topic.received()) == 2
+
+    def test_goes_on_tomorrow_with_one_more(self, topic, monkeypatch):
+        alerts.publish(failed_for("2024-03-14"))
+        tomorrow = publication.now() + dt.timedelta(days=1)
+        monkeypatch.setattr(publication, "now", lambda: tomorrow)
+
+        alerts.publish(failed_for("2024-03-15"))
+        alerts.publish(failed_for("2024-03-18"))
+
+        assert len(topic.received()) == 2
+
+
+class TestRecover:
+    def test_of_a_run_for_which_nothing_had_failed_is_silent(self, topic):
+        alerts.publish(failed_for("2024-03-14"))
+        topic.received()
+
+        alerts.recover(succeeded("2024-03-15"))
+
+        assert topic.received() == []
+
+    def test_of_a_dag_without_a_date_comes_with_its_next_run(self, topic):
+        alerts.publish(failed(dag_id="b3_doctor", task_id="examine"))
+
+        alerts.recover({"dag": SimpleNamespace(dag_id="b3_doctor"), "run_id": "scheduled__2"})
+
+        assert subjects(topic)[1:] == ["info: recovered: b3_doctor examine failed in manual__1"]
+
+    def test_of_a_comparison_of_some_days_ends_no_other(self, topic):
+        alerts.publish(failed(dag_id="b3_verify", task_id="compare"))
+        topic.received()
+        some_days = SimpleNamespace(run_type="manual", conf={"from": "2024-03-14"}, logical_date=None)
+
+        alerts.recover({"dag": SimpleNamespace(dag_id="b3_verify"), "run_id": "manual__2", "dag_run": some_days})
+
+        assert topic.received() == []
+
+    def test_that_fails_is_logged(self, topic, monkeypatch, caplog):
+        monkeypatch.setenv("B3_LAKE_BUCKET", "no-such-bucket")
+
+        alerts.recover(succeeded("2024-03-14"))
+
+        assert "could not look whether alerts of b3_daily have ended" in caplog.text
+
+
+class TestNews:
+    def test_says_in_its_subject_that_nothing_has_to_be_done(self, topic):
         alerts.inform("b3_daily for 2005-03-14: 3 findings", "the rest")
 
         (message,) = topic.received()
         assert message["Subject"] == "info: b3_daily for 2005-03-14: 3 findings"
         assert message["Message"] == "the rest"
+
+    def test_is_told_once_a_day_and_again_if_it_changes(self, topic):
+        for text in ("3 of one rule", "3 of one rule", "2 of one rule, 1 of another"):
+            alerts.inform("b3_daily for 2005-03-14: 3 findings", text)
+
+        assert len(topic.received()) == 2
+
+    def test_that_warns_has_the_runbook(self, topic):
+        assert alerts.warn("inbox/X is rejected", "X: expected a ZIP; found text.", runbook="a-file-in-inbox") is True
+
+        (message,) = topic.received()
+        assert message["Subject"] == "warn: inbox/X is rejected"
+        assert "\nRunbook: docs/runbook.md#a-file-in-inbox" in message["Message"]
+
+    def test_that_nobody_could_be_told_says_so(self, topic, monkeypatch):
+        monkeypatch.setenv("B3_ALERT_TOPIC_ARN", topic.arn + "-gone")
+
+        assert alerts.warn("inbox/X is rejected", "text") is False
 
 
 def ended(reason):
@@ -122,29 +280,61 @@ def ended(reason):
 
 
 class TestPublishTimeout:
-    def test_tells_which_run_was_ended_and_what_to_do(self, topic, monkeypatch):
-        monkeypatch.setenv("B3_ALERT_TOPIC_ARN", topic.arn)
-
+    def test_tells_which_run_was_ended_and_what_to_do(self, topic):
         alerts.publish_timeout(ended("timed_out"))
 
         (message,) = topic.received()
-        assert message["Subject"] == "b3_daily timed out in manual__1"
+        assert message["Subject"] == "page: b3_daily timed out in manual__1"
         assert message["Message"].startswith("Expected the run to end within 1 day, 16:00:00; Airflow ended it")
         assert "DAG b3_daily, run manual__1." in message["Message"]
 
-    def test_names_the_session(self, topic, monkeypatch):
-        monkeypatch.setenv("B3_ALERT_TOPIC_ARN", topic.arn)
+    def test_names_the_session_and_is_over_once_that_succeeds(self, topic):
         run = SimpleNamespace(run_type="scheduled", conf=None, logical_date=dt.datetime(2024, 3, 14, tzinfo=dt.UTC))
 
         alerts.publish_timeout(ended("timed_out") | {"dag_run": run})
+        alerts.recover(succeeded("2024-03-14"))
 
-        assert [message["Subject"] for message in topic.received()] == [
-            "b3_daily timed out for 2024-03-14 in manual__1"
+        assert subjects(topic) == [
+            "page: b3_daily timed out for 2024-03-14 in manual__1",
+            "info: recovered: b3_daily timed out for 2024-03-14 in manual__1",
         ]
 
-    def test_is_silent_where_a_task_failed_which_was_told_by_itself(self, topic, monkeypatch):
-        monkeypatch.setenv("B3_ALERT_TOPIC_ARN", topic.arn)
-
+    def test_is_silent_where_a_task_failed_which_was_told_by_itself(self, topic):
         alerts.publish_timeout(ended("task_failure"))
 
         assert topic.received() == []
+
+
+HEADINGS = {
+    line.removeprefix("## ").lower().translate({ord(" "): "-", ord("/"): None, ord(","): None})
+    for line in (ROOT / "docs" / "runbook.md").read_text().splitlines()
+    if line.startswith("## ")
+}
+
+
+class TestRoutes:
+    @pytest.mark.parametrize("task", [*task_docs.NOTES, "validate.key_is_unique", "views.stock_ranking"])
+    def test_of_each_task_lead_to_a_section_of_the_runbook(self, task):
+        assert alert_routes.section_of(task, "ValueError: x") in HEADINGS
+        assert alert_routes.severity_of(task) in ("page", "warn")
+
+    @pytest.mark.parametrize(
+        ("task", "message", "section"),
+        [
+            ("scrape", "DeadlineOver: COTAHIST", "scrape-is-waiting"),
+            ("upload", "Flood: COTAHIST", "b3-sent-a-correction"),
+            ("upload", "OSError: disk full", "a-task-failed"),
+            ("validate.key_is_unique", "CheckViolated: expected", "a-check-failed"),
+        ],
+    )
+    def test_go_by_the_error_first(self, task, message, section):
+        assert alert_routes.section_of(task, message) == section
+        assert section in HEADINGS
+
+    def test_page_for_what_readers_lack_and_warn_of_what_can_wait(self):
+        assert [alert_routes.severity_of(task) for task in ("scrape", "validate.x", "indexes.scrape", "land")] == [
+            "page"
+        ] * 4
+        assert [alert_routes.severity_of(task) for task in ("report", "views.x", "sectors.scrape", "examine")] == [
+            "warn"
+        ] * 4
