@@ -274,7 +274,7 @@ class TestTheTasks:
         assert len(wanted) == 2
         assert inbox() == ["inbox/COTAHIST_M042020.ZIP"]
         (alert,) = told()
-        assert alert["Subject"] == "warning: inbox/COTAHIST_D29042020.ZIP is rejected"
+        assert alert["Subject"] == "warn: inbox/COTAHIST_D29042020.ZIP is rejected"
         assert alert["Message"].startswith("NotB3Data: s3://")
         assert "Its bytes are in s3://" in alert["Message"]
 
@@ -330,7 +330,7 @@ class TestTheTasks:
         assert dag.get_task("land").python_callable(ti=Task(), dag_run=SCHEDULED) == []
 
         (alert,) = told()
-        assert alert["Subject"] == "warning: inbox/a.ZIP and 2 more are rejected"
+        assert alert["Subject"] == "warn: inbox/a.ZIP and 2 more are rejected"
         assert all(f"inbox/{name}.ZIP. Its bytes are in s3://" in alert["Message"] for name in "abc")
         assert inbox() == []
 
@@ -339,7 +339,7 @@ class TestTheTasks:
 
         dag.get_task("land").python_callable(ti=Task(), dag_run=SCHEDULED)
 
-        assert [alert["Subject"] for alert in told()] == ["warning: inbox/a?b.ZIP is rejected"]
+        assert [alert["Subject"] for alert in told()] == ["warn: inbox/a?b.ZIP is rejected"]
 
     def test_keep_a_rejected_file_of_which_nobody_could_be_told(self, dag, told, inbox, monkeypatch):
         monkeypatch.setenv("B3_ALERT_TOPIC_ARN", "arn:aws:sns:sa-east-1:123456789012:none")
