@@ -23,7 +23,7 @@ calendar_agrees
 | `quotes_ready`, … | start a data set's checks, once its raw rows are written and its tables are registered | |
 | `validate.*` | run one Athena query per file of `include/sql/validate/`; a violated one fails with its figures | |
 | `report` | writes a page on the session: figures, charts, checks that failed | `reports/trade_date=…/` |
-| `summary` | lists what is odd in the quotes: in its log, in its XCom, and in an alert marked info | |
+| `summary` | lists what is odd in the quotes: in log, XCom, and an alert marked info; records the run | `run_metrics` |
 | `views.*` | replace one Athena view per file of `include/sql/views/` | `sector_summary`, `stock_ranking` |
 | `calendar_agrees` | compares B3's page of trading holidays with the calendar that runs use | |
 

@@ -14,7 +14,7 @@ scrape ─▶ upload ─▶ crawl_raw ─▶ refine ─▶ crawl_refined ─▶ 
 | `crawl_refined` | lets Glue register the partitions | tables `quotes`, `findings` |
 | `validate.*` | run the checks of `b3_daily` on quotes, one query each over the year; `index_stocks` must agree | |
 | `report` | writes a page on the year's last session | `reports/trade_date=…/` |
-| `summary` | lists what is odd in the year's quotes: in its log, in its XCom, and in an alert marked info | |
+| `summary` | lists what is odd in the quotes: in log, XCom, and an alert marked info; records the run | `run_metrics` |
 
 The partitions are byte for byte those that `b3_daily` writes. Partitions that are already right are left alone.
 

@@ -23,6 +23,8 @@ from local.aws.ministack.emulator import Emulator, S3Object, Scope, split_uri
 if TYPE_CHECKING:
     from local.aws.glue.partitions import Partitions  # needs what only the server's environment has
 
+# Of services that newer SDKs call by Smithy's RPC, such as CloudWatch.
+_RPC_PATH = re.compile(r"/service/\w+/operation/(\w+)")
 _SCOPE = re.compile(r"Credential=([^,/\s]+)/\d+/[^/]+/([^/]+)/aws4_request")
 _DELETED_KEY = re.compile(rb"<Key>(.*?)</Key>", re.DOTALL)
 # The parameters that say which resource a call is about.
@@ -121,7 +123,8 @@ def calls_of(scope: Scope, body: bytes, status: int, answer: Mapping[str, Any]) 
     form = {name: values[0] for name, values in parse_qs(body[:_LONGEST_BODY].decode("utf-8", "replace")).items()}
     if "Action" in form:
         return [Call(caller, service, form["Action"], names(form))]
-    return [Call(caller, service, f"{scope['method']} {scope['path']}")]
+    by_path = _RPC_PATH.fullmatch(scope["path"])
+    return [Call(caller, service, by_path[1] if by_path else f"{scope['method']} {scope['path']}")]
 
 
 def names(data: Mapping[str, Any]) -> dict[str, str]:

@@ -24,7 +24,7 @@ from tests.places import ROOT, SQL
 
 DAGS = ROOT / "dags"
 LAKE = ROOT / "infra" / "lake.yaml"
-NAMES = ("b3_arrivals", "b3_daily", "b3_doctor", "b3_history", "b3_verify", "b3_visual")
+NAMES = ("b3_arrivals", "b3_daily", "b3_doctor", "b3_history", "b3_morning", "b3_verify", "b3_visual")
 STEPS = ["scrape", "upload", "crawl_raw", "raw_registered", "refine", "crawl_refined", "refined_registered"]
 BESIDE = ["indexes.scrape", "indexes.upload", "indexes.complete", "sectors.scrape", "sectors.upload", "calendar_agrees"]
 # Names of the checks, by the data set that they belong to.

@@ -11,8 +11,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from b3 import settings
+from b3.airflow.run_metrics import FIGURES, NAMESPACE
 from b3.indexes import portfolio
 from b3.lake import athena, layout
+from b3.metrics import run_metrics
 from b3.quotes import cotahist
 from b3.sectors import workbook
 from infra.checkout import ROOT, sql
@@ -30,7 +32,7 @@ KEPT_FOR_EVER = (
     layout.rejected_key("0", "x"),
 )
 CRAWLED = ["RawQuotes", "RawIndexPortfolio", "RawSectors", "Quotes", "Findings", "IndexStocks"]
-TABLES = [*CRAWLED, "VisualIndexStocks"]
+TABLES = [*CRAWLED, "VisualIndexStocks", "RunMetrics"]
 REFINED_COLUMNS = [
     *(
         (f"unit_{price}", "decimal(19,8)")
@@ -94,6 +96,11 @@ class TestTables:
     def test_raw_sectors_has_the_columns_the_parser_writes(self, properties):
         assert columns(properties["RawSectors"]) == [(field.name, glue_type(field.type)) for field in workbook.SCHEMA]
 
+    def test_run_metrics_has_the_columns_that_a_run_writes(self, properties):
+        written = [(field.name, glue_type(field.type)) for field in run_metrics.SCHEMA]
+
+        assert columns(properties["RunMetrics"]) == written
+
     @pytest.mark.parametrize("table", ["IndexStocks", "VisualIndexStocks"])
     def test_of_constituents_are_partitioned_by_trade_date_and_ticker(self, properties, table):
         keys = [(key["Name"], key["Type"]) for key in properties[table]["TableInput"]["PartitionKeys"]]
@@ -117,7 +124,9 @@ class TestTables:
 
         assert refined[: len(raw) - 1] == raw[:-1]
 
-    @pytest.mark.parametrize("table", ["RawQuotes", "Quotes", "Findings", "RawIndexPortfolio", "RawSectors"])
+    @pytest.mark.parametrize(
+        "table", ["RawQuotes", "Quotes", "Findings", "RawIndexPortfolio", "RawSectors", "RunMetrics"]
+    )
     def test_are_partitioned_by_trade_date_which_no_file_repeats(self, properties, table):
         keys = [(key["Name"], key["Type"]) for key in properties[table]["TableInput"]["PartitionKeys"]]
 
@@ -133,6 +142,7 @@ class TestTables:
             ("Quotes", layout.QUOTES_TABLE, layout.refined_quotes_key(DATE)),
             ("Findings", layout.FINDINGS_TABLE, layout.findings_key(DATE)),
             ("IndexStocks", layout.INDEX_STOCKS_TABLE, layout.refined_index_stocks_prefix(DATE)),
+            ("RunMetrics", layout.RUN_METRICS_TABLE, layout.run_metrics_key(DATE, "b3_daily")),
         ],
     )
     def test_lie_where_the_lake_writes_them(self, properties, table, name, key):
@@ -244,6 +254,13 @@ class TestArrivals:
         assert (alarm["Statistic"], alarm["Threshold"]) == ("Maximum", 1)
         assert alarm["AlarmActions"] == [{"Ref": "AlertTopic"}]
 
+    def test_of_crawls_that_nobody_reads_raise_an_alarm(self, properties):
+        alarm = properties["LostCrawlEvents"]
+
+        assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": {"Fn::GetAtt": "UnreadEvents.QueueName"}}]
+        assert (alarm["Statistic"], alarm["Threshold"]) == ("Maximum", 1)
+        assert alarm["AlarmActions"] == [{"Ref": "AlertTopic"}]
+
     def test_that_could_not_even_be_kept_raise_an_alarm(self, properties):
         alarm = properties["UnkeptArrivals"]
 
@@ -271,7 +288,7 @@ class TestTheBucket:
         rules = properties["Bucket"]["LifecycleConfiguration"]["Rules"]
         expired = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
 
-        assert expired == {"athena/": 7, "landing/received/": 30}
+        assert expired == {"athena/": 7, "landing/received/": 30, "alerts/": 90}
         assert layout.received_key("0", "x").startswith("landing/received/")
         for key in (layout.raw_quotes_key(DATE), layout.refined_quotes_key(DATE), *KEPT_FOR_EVER):
             assert not key.startswith(tuple(expired))
@@ -286,7 +303,7 @@ class TestTheBucket:
 
         assert days == {
             "athena/": 1, "landing/received/": 1, "inbox/": 30, "raw/": 30, "refined/": 30, "refined_visual/": 30,
-            "reports/": 30, "code/": 30,
+            "reports/": 30, "code/": 30, "alerts/": 1, "metrics/": 30,
         }  # fmt: skip
         for key in KEPT_FOR_EVER:
             assert not key.startswith(tuple(days))
@@ -403,14 +420,14 @@ class TestRoles:
             "refined_visual/index_stocks/*",
         }
         assert objects(properties, "ExecutionRole", "s3:PutObject") == {
-            "landing/*", "raw/*", "reports/*", "athena/*",
+            "landing/*", "raw/*", "reports/*", "athena/*", "alerts/*", "metrics/*",
         }  # fmt: skip
 
-    def test_delete_nothing_but_constituents_and_arrivals_and_no_version_of_anything(self, properties):
+    def test_delete_nothing_but_constituents_arrivals_and_notes_of_alerts_and_no_version_of_anything(self, properties):
         roles = ("CrawlerRole", "RefineRole", "ExecutionRole")
 
         assert set().union(*(objects(properties, role, "s3:DeleteObject") for role in roles)) == {
-            "refined/index_stocks/*", "refined_visual/index_stocks/*", "inbox/*",
+            "refined/index_stocks/*", "refined_visual/index_stocks/*", "inbox/*", "alerts/*",
         }  # fmt: skip
         assert not set().union(*(objects(properties, role, "s3:DeleteObjectVersion") for role in roles))
 
@@ -713,3 +730,35 @@ def describe(client: Any) -> dict[str, str]:
     """The outputs of the stack another-lake."""
     (stack,) = client("cloudformation").describe_stacks(StackName="another-lake")["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+class TestMetrics:
+    """What CloudWatch is told, where it is looked at."""
+
+    def test_a_session_that_is_missing_raises_an_alarm_and_so_does_silence(self, properties):
+        alarm = properties["LateSession"]
+
+        assert (alarm["Namespace"], alarm["MetricName"]) == (NAMESPACE, "sessions_behind")
+        assert alarm["Dimensions"] == [{"Name": "Database", "Value": {"Ref": "Database"}}]
+        assert (alarm["Statistic"], alarm["Threshold"], alarm["TreatMissingData"]) == ("Minimum", 1, "breaching")
+        # It comes once a day: one period of two is empty, and no alarm may follow from that.
+        assert alarm["Period"] * (alarm["DatapointsToAlarm"] - 1) >= 24 * 60 * 60
+        assert alarm["Period"] * alarm["EvaluationPeriods"] <= 7 * 24 * 60 * 60
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlertTopic"}]
+
+    def test_the_dashboard_shows_each_of_them(self, properties):
+        widgets = json.loads(properties["Dashboard"]["DashboardBody"]["Fn::Sub"])["widgets"]
+        shown = [metric for widget in widgets for metric in widget["properties"].get("metrics", [])]
+
+        assert {metric[0] for metric in shown} == {NAMESPACE}
+        assert {metric[1] for metric in shown} == {*FIGURES, "sessions_behind"}
+        assert {tuple(metric[2:4]) for metric in shown} == {("Database", "${Database}")}
+
+    def test_a_task_may_put_metrics_of_this_namespace_alone(self, properties):
+        (allowed,) = [
+            statement
+            for statement in properties["ExecutionRole"]["Policies"][0]["PolicyDocument"]["Statement"]
+            if "cloudwatch:PutMetricData" in statement["Action"]
+        ]
+
+        assert allowed["Condition"] == {"StringEquals": {"cloudwatch:namespace": NAMESPACE}}

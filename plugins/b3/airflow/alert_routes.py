@@ -14,6 +14,7 @@ _SECTIONS = {
     "crawl_": "a-crawl-failed",
     "views.": "athena-refused",
     "compare": "the-lake-differs",
+    "session_is_there": "a-session-is-missing",
     "examine": "b3-changed-something",
     "calendar_agrees": "b3-changed-something",
     "wait": "a-file-in-inbox",

@@ -124,8 +124,9 @@ NOTES = {
         "yes: only the page is missing.",
     ),
     "summary": Note(
-        "Lists the findings of the run, and makes the run fail if a task before it failed.",
-        "The findings could not be read. If it says upstream_failed, look for the task that failed.",
+        "Lists the findings, records the run in `run_metrics`, and makes the run fail if a task before it failed.",
+        "The findings could not be read, or the row could not be written. If it says upstream_failed, look for the "
+        "task that failed.",
         _CLEAR,
         "if only this task failed.",
     ),
@@ -164,6 +165,12 @@ NOTES = {
         "A file could not be landed, or a run could not be started, or S3 failed. The files are still in `inbox/`.",
         "Do what the message says of each file. The next run takes them again, within the hour.",
         "if the next run is green: it takes the same files.",
+    ),
+    "session_is_there": Note(
+        "Looks whether the session before today is in the lake, and whether its checks have passed.",
+        "It is not. Readers lack the session, or must not trust it.",
+        "Look at the run of `b3_daily` for the session in the message, or trigger it. Then clear this task.",
+        "never.",
     ),
     "compare": Note(
         "Compares the whole lake with what landed.",

@@ -15,6 +15,7 @@ refined/findings/trade_date=2020-04-30/findings.parquet  the findings in the ses
 refined/index_stocks/trade_date=2020-04-30/ticker=PETR4/index_stocks.parquet
 refined_visual/index_stocks/trade_date=2020-04-30/ticker=PETR4/index_stocks.parquet  of the visual job
 reports/trade_date=2020-04-30/index.html         a page on the session, for a browser
+metrics/run_metrics/trade_date=2020-04-30/b3_daily.parquet  what a run brought, and how long it took
 alerts/…                                         what people were told, and which failures are open: b3.alerts.journal
 """
 
@@ -32,10 +33,12 @@ RAW_SECTORS_TABLE = "raw_sectors"
 QUOTES_TABLE = "quotes"
 FINDINGS_TABLE = "findings"
 INDEX_STOCKS_TABLE = "index_stocks"
+RUN_METRICS_TABLE = "run_metrics"
 INBOX_PREFIX = "inbox/"
 LANDING_QUOTES_PREFIX = "landing/quotes/"
 LANDING_SECTORS_PREFIX = "landing/sectors/"
 RAW_QUOTES_PREFIX = "raw/quotes/"
+RUN_METRICS_PREFIX = "metrics/run_metrics/"
 OPEN_ALERTS_PREFIX = "alerts/open/"
 # Metadata of refined quotes and findings: the ETag of the raw object that they were made from, without quotes.
 RAW_ETAG = "raw-etag"
@@ -152,6 +155,11 @@ def refined_index_stocks_key(trade_date: dt.date, ticker: str) -> str:
 def report_key(trade_date: dt.date) -> str:
     """Return the key of the page on a session."""
     return f"reports/trade_date={trade_date.isoformat()}/index.html"
+
+
+def run_metrics_key(trade_date: dt.date, dag_id: str) -> str:
+    """Return the key of the row of run_metrics of a DAG and a session."""
+    return _partition("metrics", "run_metrics", trade_date) + f"/{dag_id}.parquet"
 
 
 def told_alert_key(day: dt.date, cause: str, *, recovery: bool = False) -> str:

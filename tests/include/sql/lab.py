@@ -41,6 +41,7 @@ TABLES = {
     "findings": "refined/findings/",
     "index_stocks": "refined/index_stocks/",
     "visual_index_stocks": "refined_visual/index_stocks/",
+    "run_metrics": "metrics/run_metrics/",
 }
 # A share with quote factor 1000.
 PENNY = "ZWQB3"

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import task
 
-from b3.airflow import alerts, assets, aws, summaries
+from b3.airflow import alerts, assets, aws, run_metrics, summaries
 from b3.airflow.dag_defaults import QUERY_TIMEOUT
 from b3.airflow.skipping import skip
 
@@ -23,7 +23,9 @@ _UPLOADS = ("upload", "indexes.upload", "sectors.upload")
     outlets=[assets.LAKE],
 )
 def summary(dag_run: Any, ti: Any, templates_dict: dict[str, str], outlet_events: Any) -> dict[str, Any]:
-    """List what is odd in the run's quotes: in the log, as XCom and on the alert topic. Announce the tables.
+    """List what is odd in the run's quotes: in the log, as XCom and on the alert topic. Record the run.
+
+    That is its row of run_metrics, and an event for each table that it wrote.
 
     Returns:
         `summary`, the text; and `findings`, their number by rule.
@@ -40,5 +42,7 @@ def summary(dag_run: Any, ti: Any, templates_dict: dict[str, str], outlet_events
     summaries.tell(ti, text)
     if rules:
         alerts.inform(words.subject(what, rules), text)
-    assets.announce(outlet_events, pulled, sum(each.findings for each in rules))
+    findings = sum(each.findings for each in rules)
+    run_metrics.record(dag_run, pulled["upload"]["partitions"], findings)
+    assets.announce(outlet_events, pulled, findings)
     return {"summary": text, "findings": {each.rule: each.findings for each in rules}}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
-from b3.airflow import alerts, assets, aws
+from b3.airflow import alerts, assets, aws, run_metrics
 from b3.airflow.tasks.summary import summary
 
 ROWS = [
@@ -29,6 +29,8 @@ def tell(monkeypatch):
     """Run the task after an upload; returns what it returned, and the alerts that it published."""
     published: list[tuple[str, str]] = []
     announced: list[tuple[str, dict[str, Any]]] = []
+    recorded: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(run_metrics, "record", lambda _, *brought: recorded.append(brought))
     monkeypatch.setattr(alerts, "inform", lambda subject, message: published.append((subject, message)))
 
     def run(found: list[dict[str, Any]], uploaded: Any = UPLOADED) -> tuple[dict[str, Any], list[tuple[str, str]]]:
@@ -41,6 +43,7 @@ def tell(monkeypatch):
         events = {assets.LAKE: SimpleNamespace(add=lambda asset, extra: announced.append((asset.name, extra)))}
         result = task(dag_run=dag_run, ti=ti, templates_dict={"sql": "SELECT 1"}, outlet_events=events)
         assert asked == ["SELECT 1"]
+        assert recorded == [(uploaded["partitions"], sum(row["findings"] for row in found))]
         assert [name for name, _ in announced] == ["b3_raw_quotes", "b3_quotes", "b3_findings"]
         return result, published
 

@@ -1,0 +1,42 @@
+"""How many sessions the lake is behind. The count is of sessions, so no weekend and no carnival makes it late."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from b3.calendar.sessions import SAO_PAULO, previous_session
+from b3.lake import layout
+from b3.lake.layout import Lake
+from b3.metrics import run_metrics
+
+# Nobody needs to know more exactly.
+MOST = 10
+
+
+class SessionMissing(Exception):
+    """The last session is not in the lake, or its checks have not passed."""
+
+
+def due(now: dt.datetime) -> dt.date:
+    """Return the session that must be in the lake: the last one before the day of `now` in São Paulo."""
+    return previous_session(now.astimezone(SAO_PAULO).date())
+
+
+def has_begun(s3: Any, lake: Lake) -> bool:
+    """Return whether any run has ever brought a session to the lake."""
+    return bool(s3.list_objects_v2(Bucket=lake.bucket, Prefix=layout.RUN_METRICS_PREFIX, MaxKeys=1).get("Contents"))
+
+
+def sessions_behind(s3: Any, lake: Lake, last: dt.date) -> tuple[int, dt.date | None]:
+    """Return how many sessions up to `last` have followed the last good one, and that one.
+
+    A session is good once a run has brought it and its checks have passed. After MOST sessions the search ends, and
+    the second is None.
+    """
+    session = last
+    for behind in range(MOST):
+        if run_metrics.has_passed(s3, lake, session):
+            return behind, session
+        session = previous_session(session)
+    return MOST, None
