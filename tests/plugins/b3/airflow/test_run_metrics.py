@@ -14,9 +14,8 @@ from b3.calendar import publication
 from tests.places import ROOT
 
 NOW = dt.datetime(2024, 3, 15, 2, 10, tzinfo=dt.UTC)
-RUN = SimpleNamespace(
-    dag_id="b3_daily", run_id="manual__1", run_type="manual", start_date=NOW - dt.timedelta(minutes=5)
-)
+BEGAN = NOW - dt.timedelta(minutes=5)
+RUN = SimpleNamespace(dag_id="b3_daily", run_id="manual__1", run_type="manual", start_date=BEGAN, run_after=BEGAN)
 
 
 @pytest.fixture

@@ -14,22 +14,40 @@ KEY = "metrics/run_metrics/trade_date=2024-03-14/b3_daily.parquet"
 NOW = dt.datetime(2024, 3, 15, 2, 10, tzinfo=dt.UTC)
 
 
+YEARS_AGO = NOW - dt.timedelta(days=900)
+MINUTES_AGO = NOW - dt.timedelta(minutes=5)
+
+
 @pytest.fixture
-def measured(s3, lake, put_landed):
-    """The metrics of a run that wrote two sessions from one file."""
+def measured_run(s3, lake, put_landed):
+    """The metrics of a run that wrote two sessions from one file, by its start and by when it was due."""
     landed = put_landed("landing/quotes/COTAHIST_M032024.ZIP", b"seven b")
-    run = SimpleNamespace(
-        dag_id="b3_daily", run_id="manual__1", run_type="manual", start_date=NOW - dt.timedelta(minutes=5)
-    )
     partitions = [
         {"trade_date": "2024-03-13", "rows": 3, "source": landed.uri},
         {"trade_date": "2024-03-14", "rows": 4, "source": landed.uri},
     ]
-    return run_metrics.measure(s3, lake, run, partitions, 2, NOW)
+
+    def measure(started, due):
+        run = SimpleNamespace(
+            dag_id="b3_daily", run_id="manual__1", run_type="manual", start_date=started, run_after=due
+        )
+        return run_metrics.measure(s3, lake, run, partitions, 2, NOW)
+
+    return measure
 
 
-def test_counts_what_came_and_how_long_it_took(measured):
-    assert measured == run_metrics.RunMetrics(
+@pytest.fixture
+def measured(measured_run):
+    return measured_run(MINUTES_AGO, MINUTES_AGO)
+
+
+@pytest.mark.parametrize(
+    ("started", "due"),
+    [(MINUTES_AGO, YEARS_AGO), (YEARS_AGO, MINUTES_AGO), (None, MINUTES_AGO)],
+    ids=["a backfill, due years ago", "dag.test, which starts at the logical date", "a start that is not known"],
+)
+def test_counts_what_came_and_how_long_it_took(measured_run, started, due):
+    assert measured_run(started, due) == run_metrics.RunMetrics(
         dag_id="b3_daily",
         run_id="manual__1",
         run_type="manual",
