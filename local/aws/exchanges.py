@@ -16,6 +16,7 @@ from urllib.parse import parse_qs
 
 from local.aws.ministack.emulator import Receive, Scope, Send
 
+CBOR = "application/cbor"
 _SIGNED = re.compile(r"Credential=([^,/\s]+)/\d+/[^/]+/([^/]+)/aws4_request")
 # Of S3's own, what is asked of a bucket or an object that is not its content.
 _CONTENT = {"versionId", "partNumber", "uploadId", "x-id", "response-content-type"}
@@ -28,7 +29,7 @@ class Exchange:
     """A request and its answer.
 
     `caller` is the access key id that the request was signed with. Names of headers are in lower case. A body is empty
-    here that is an object, no text or very long.
+    here that is an object, no text or very long. One of CBOR has a character for each byte.
     """
 
     caller: str
@@ -98,8 +99,8 @@ class Recorder:
         self.note(
             Exchange(
                 signed[1], signed[2], str(scope["method"]), str(scope["path"]),
-                scope.get("query_string", b"").decode("latin-1"), _without_secrets(headers), _readable(asked),
-                status, answer_headers, _readable(answered),
+                scope.get("query_string", b"").decode("latin-1"), _without_secrets(headers),
+                _readable(asked, headers), status, answer_headers, _readable(answered, answer_headers),
             )
         )  # fmt: skip
 
@@ -109,9 +110,11 @@ def _take(body: bytearray, message: Mapping[str, Any], *, wanted: bool) -> None:
         body.extend(message.get("body", b""))
 
 
-def _readable(body: bytearray) -> str:
+def _readable(body: bytearray, headers: Mapping[str, str]) -> str:
     if len(body) > _LONGEST_BODY:
         return ""
+    if headers.get("content-type") == CBOR:
+        return body.decode("latin-1")
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError:
@@ -138,8 +141,9 @@ def _kind(exchange: Exchange) -> str:
     level = min(len(exchange.path.strip("/").split("/")), 2) if exchange.path.strip("/") else 0
     parts = (
         exchange.caller, exchange.service, exchange.method, level, exchange.headers.get("x-amz-target"),
+        exchange.path if exchange.headers.get("content-type") == CBOR else "",
         "".join(re.findall(r"(?:^|&)Action=(\w+)", exchange.body)), sorted(form), sorted(asked_for), exchange.status,
-        _names(exchange.body), _names(exchange.answer),
+        *(_names(body) for body in (exchange.body, exchange.answer) if exchange.headers.get("content-type") != CBOR),
     )  # fmt: skip
     return repr(parts)
 

@@ -13,11 +13,13 @@ from urllib.parse import parse_qsl
 
 import botocore.session
 from botocore.model import OperationModel, ServiceModel, Shape
+from botocore.parsers import RpcV2CBORParser
 
-from local.aws.exchanges import Exchange
+from local.aws.exchanges import CBOR, Exchange
 
 # The services whose name in a signature is not botocore's.
 _NAMES = {"monitoring": "cloudwatch", "servicequotas": "service-quotas", "airflow": "mwaa"}
+_RPC_PATH = re.compile(r"/service/\w+/operation/(\w+)")
 _S3_RESULT = re.compile(r"\{[^}]*\}")
 
 
@@ -50,6 +52,9 @@ def call_of(exchange: Exchange) -> Call:
     if "x-amz-target" in exchange.headers:
         operation = _operation(service, exchange.headers["x-amz-target"].rpartition(".")[2])
         request = _fields(json.loads(exchange.body or "{}"), operation.input_shape)
+    elif exchange.headers.get("content-type") == CBOR and (named := _RPC_PATH.fullmatch(exchange.path)):
+        operation = _operation(service, named[1])
+        request = _from_cbor(exchange.body)
     elif form := dict(parse_qsl(exchange.body, keep_blank_values=True)) if _is_form(service) else {}:
         operation = _operation(service, form["Action"])
         request = _from_form(form, operation.input_shape, ec2=service.metadata["protocol"] == "ec2")
@@ -146,6 +151,14 @@ def _from_rest(exchange: Exchange, operation: OperationModel) -> dict[str, Any]:
     return found | _from_body(exchange.body, operation.input_shape, [])
 
 
+def _from_cbor(body: str) -> dict[str, Any]:
+    if not body:
+        return {}
+    parser = RpcV2CBORParser()
+    value: dict[str, Any] = parser.parse_data_item(parser.get_peekable_stream_from_bytes(body.encode("latin-1")))
+    return value
+
+
 def _from_body(body: str, shape: Shape | None, unknown: list[str]) -> dict[str, Any]:
     if shape is None or not body.strip():
         return {}
@@ -174,6 +187,10 @@ def _answer(exchange: Exchange, operation: OperationModel, unknown: list[str]) -
     body = exchange.answer
     if not body.strip():
         return found
+    if exchange.answer_headers.get("content-type") == CBOR:
+        value = _from_cbor(body)
+        unknown += _unknown(value, shape, operation.name)
+        return found | value
     if _is_form(operation.service_model) and body.lstrip().startswith("<"):
         node = ElementTree.fromstring(body)
         wrapper = shape.serialization.get("resultWrapper")

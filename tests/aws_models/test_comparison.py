@@ -4,9 +4,11 @@ import json
 from dataclasses import replace
 
 import pytest
+from botocore.serialize import create_serializer
 
-from local.aws.exchanges import Exchange
+from local.aws.exchanges import CBOR, Exchange
 from tests.aws_models.comparison import compare, surprises
+from tests.aws_models.reading import model
 
 JSON = {"content-type": "application/x-amz-json-1.1"}
 XML = {"content-type": "application/xml"}
@@ -26,6 +28,18 @@ LISTING = Exchange(
     "<ListBucketResult><Name>lake</Name><KeyCount>1</KeyCount><IsTruncated>false</IsTruncated><Contents><Key>raw/a</Key>"
     "<LastModified>2024-03-15T10:00:00.000Z</LastModified><Size>1</Size></Contents></ListBucketResult>",
 )  # fmt: skip
+
+
+def measured(metric: dict[str, object]) -> Exchange:
+    """A metric as boto3 puts it, in CBOR."""
+    operation = model("monitoring").operation_model("PutMetricData")
+    serializer = create_serializer("smithy-rpc-v2-cbor", include_validation=False)
+    body = serializer.serialize_to_request({"Namespace": "B3Lake", "MetricData": [metric]}, operation)["body"]
+    path = "/service/GraniteServiceVersion20100801/operation/PutMetricData"
+    cbor = {"content-type": CBOR}
+    return Exchange("airflow", "monitoring", "POST", path, "", cbor, body.decode("latin-1"), 200, cbor, "")
+
+
 OBJECT = replace(LISTING, path="/lake/raw/a", query="", answer="")
 LOCATION = "<LocationConstraint>sa-east-1</LocationConstraint>"
 
@@ -39,6 +53,7 @@ def of(exchange: Exchange, **other: object) -> tuple[str, list[str]]:
     [
         (START, "athena:StartQueryExecution"),
         (PUBLISH, "sns:Publish"),
+        (measured({"MetricName": "rows", "Value": 7}), "monitoring:PutMetricData"),
         (LISTING, "s3:ListObjectsV2"),
         (replace(LISTING, query="location", answer=LOCATION), "s3:GetBucketLocation"),
         (replace(OBJECT, path="/lake", method="HEAD"), "s3:HeadBucket"),
@@ -69,6 +84,14 @@ def test_a_request_that_aws_would_refuse_is_told_of(body, told):
     asked = {"QueryString": "SELECT 1", **body}
 
     assert of(START, body=json.dumps(asked)) == ("athena:StartQueryExecution", [f"request.{told}"])
+
+
+def test_a_request_in_cbor_that_aws_would_refuse_is_told_of():
+    (unit,) = compare(measured({"MetricName": "rows", "Unit": "Rows"}))[1]
+    (name,) = compare(measured({"Value": 7}))[1]
+
+    assert "MetricData[].Unit: expected one of" in unit
+    assert "MetricData[].MetricName: expected it, as the model requires it, found nothing" in name
 
 
 def test_a_form_is_read_by_the_members_of_its_operation():

@@ -100,6 +100,14 @@ def test_a_call_in_a_form_is_its_action(name):
     ]
 
 
+def test_a_call_in_cbor_is_the_operation_of_its_path():
+    path = "/service/GraniteServiceVersion20100801/operation/PutMetricData"
+
+    assert calls.calls_of(request("POST", path, service="monitoring"), b"\xa1", 200, {}) == [
+        Call("me", "monitoring", "PutMetricData", {})
+    ]
+
+
 def test_an_unsigned_request_is_nobodys():
     assert calls.calls_of({"method": "GET", "path": "/lake/a", "headers": []}, b"", 200, {}) == []
 
