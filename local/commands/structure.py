@@ -68,7 +68,7 @@ REPOSITORY = Chart(
     "",
     (
         ("plugins", "include/glue", "infra"),
-        ("dags", "local/processes"),
+        ("dags", "local/processes", "infra/lambdas"),
         ("local/aws", "local/exchange"),
         ("local/setup.py",),
         ("local/lake", "local/mwaa"),
