@@ -292,6 +292,14 @@ def _requirements(call: Call, workgroups: Mapping[str, str]) -> list[Allowed]:
         queue = names.get("QueueName") or names.get("QueueUrl", "(unknown)").rpartition("/")[2]
         action = operation.removesuffix("Batch")
         return [Allowed(f"sqs:{action}", _arn("sqs", queue))]
+    if call.service == "firehose":
+        stream = names.get("DeliveryStreamName", "(unknown)")
+        return [Allowed(f"firehose:{operation}", _arn("firehose", f"deliverystream/{stream}"))]
+    if call.service == "lambda":
+        # Lambda's calls have no names but their paths.
+        found = re.fullmatch(r"GET /2015-03-31/functions/([^/]+)/configuration", operation)
+        action, function = ("GetFunctionConfiguration", found[1]) if found else (operation, "(unknown)")
+        return [Allowed(f"lambda:{action}", _arn("lambda", f"function:{function}"))]
     if call.service == "sns":
         return [Allowed(f"sns:{operation}", names.get("TopicArn") or names.get("TargetArn", "(unknown)"))]
     return [Allowed(f"{call.service}:{operation}", _arn(call.service, names.get("Name", "(unknown)")))]

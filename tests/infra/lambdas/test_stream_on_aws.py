@@ -3,17 +3,32 @@
 import datetime as dt
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from local.aws import launch
-from tests.infra.lambdas.emulated import BUCKET, Aws, Site, serving, wait_for
+from local.aws import calls, launch
+from tests.infra import permissions
+from tests.infra.lambdas.emulated import BUCKET, STACK, Aws, Site, serving, wait_for
+from tests.infra.permissions import Needed
 
 FIRST = dt.datetime(2026, 11, 27, 12, 0, tzinfo=dt.UTC)
 MINUTES = 30
 SYMBOLS = ("BTCBRL", "BTCUSDT")
-MOST_RECEIVED = 5
+# Lambda itself calls with the rights of a function.
+CALLED_BY_LAMBDA = [
+    Needed(
+        role, ("logs:CreateLogStream", "logs:PutLogEvents"), "what a function prints",
+        "https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html",
+    )
+    for role in ("PollRole", "BackupRole")
+] + [
+    Needed(
+        "BackupRole", ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"), "its queue is read",
+        "https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html",
+    )
+]  # fmt: skip
 
 
 def candle(symbol: str, opened: int) -> list[object]:
@@ -36,8 +51,13 @@ def provider() -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory, provider) -> Iterator[Aws]:
-    with launch.start(tmp_path_factory.mktemp("aws")) as server:
+def recording(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("recorded") / "calls.jsonl"
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory, provider, recording) -> Iterator[Aws]:
+    with launch.start(tmp_path_factory.mktemp("aws"), record_calls=recording) as server:
         aws = Aws(server)
         # The tests poll by themselves, with clocks of their own.
         aws.deploy("stream", KlinesUrl=f"{provider.url}/klines", Polls="DISABLED")
@@ -93,6 +113,15 @@ def test_a_message_that_comes_again_changes_nothing(half_an_hour):
     wait_for(lambda: not aws.left("b3-backup-events"))
 
     assert _versions(aws) == before
+
+
+def test_the_functions_call_what_their_roles_allow_and_nothing_else(half_an_hour, recording, monkeypatch):
+    for name, value in half_an_hour.server.environment().items():
+        monkeypatch.setenv(name, value)
+    allowed = permissions.roles(half_an_hour.server.endpoint, f"{STACK}-stream")
+
+    callers = {"b3-poll": "PollRole", "b3-backup": "BackupRole"}
+    assert permissions.compare(calls.read(recording), allowed, callers=callers, needed=CALLED_BY_LAMBDA) == []
 
 
 def test_a_poison_message_ends_in_the_dead_letters_and_the_others_of_its_batch_do_not(half_an_hour):
