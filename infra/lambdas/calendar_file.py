@@ -16,10 +16,11 @@ FIRST_YEAR, LAST_YEAR = sessions.CALENDAR_IS_SURE_FROM, 2040
 
 def text() -> str:
     """Return a line for each year: the year, the sessions on which portfolios change, and the weekdays without one."""
-    return "".join(f"{_line(year)}\n" for year in range(FIRST_YEAR, LAST_YEAR + 1))
+    return "".join(f"{line(year)}\n" for year in range(FIRST_YEAR, LAST_YEAR + 1))
 
 
-def _line(year: int) -> str:
+def line(year: int) -> str:
+    """Return the line of a year."""
     first, last = dt.date(year, 1, 1), dt.date(year, 12, 31)
     open_on = sessions.sessions(first, last)
     days = (first + dt.timedelta(days=number) for number in range((last - first).days + 1))

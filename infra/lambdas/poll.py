@@ -25,8 +25,9 @@ _TIMEOUT_SECONDS = 8
 _MOST_BYTES = 1 << 20
 _DECIMAL = re.compile(r"\d{1,20}(\.\d{1,18})?")
 # Positions in a candle of the provider, by the name in a record.
-_FIELDS = {"open": 1, "high": 2, "low": 3, "close": 4, "volume": 5}
-_OPEN_TIME, _CLOSE_TIME = 0, 6
+_FIELDS = {"open": 1, "high": 2, "low": 3, "close": 4, "volume": 5, "quote_volume": 7}
+_OPEN_TIME, _CLOSE_TIME, _TRADES = 0, 6, 8
+PROVIDER = "binance"
 # How often records that Firehose did not take are put again, and the first pause before that.
 _PUTS = 4
 _PAUSE_SECONDS = 0.2
@@ -87,6 +88,7 @@ def closed(candles: Iterable[Any], symbol: str, now: dt.datetime) -> Iterator[di
         try:
             opened, ended = int(candle[_OPEN_TIME]), int(candle[_CLOSE_TIME])
             values = {name: candle[position] for name, position in _FIELDS.items()}
+            trades = str(int(candle[_TRADES]))
             whole = opened % _MINUTE == 0 and ended == opened + _MINUTE - 1
             if not whole or not all(_DECIMAL.fullmatch(value) for value in values.values()):
                 raise ValueError
@@ -95,7 +97,8 @@ def closed(candles: Iterable[Any], symbol: str, now: dt.datetime) -> Iterator[di
                 f"expected a candle of one minute, prices as text, of {symbol}, found {str(candle)[:200]}"
             ) from None
         if ended < _milliseconds(now):
-            yield {"symbol": symbol, "minute": _text(opened), **values, "polled_at": _text(_milliseconds(now))}
+            told = {"trades": trades, "provider": PROVIDER, "polled_at": _text(_milliseconds(now))}
+            yield {"symbol": symbol, "minute": _text(opened), **values, **told}
 
 
 def put(records: list[dict[str, str]]) -> list[str]:

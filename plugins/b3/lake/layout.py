@@ -15,6 +15,8 @@ refined/findings/trade_date=2020-04-30/findings.parquet  the findings in the ses
 refined/index_stocks/trade_date=2020-04-30/ticker=PETR4/index_stocks.parquet
 refined_visual/index_stocks/trade_date=2020-04-30/ticker=PETR4/index_stocks.parquet  of the visual job
 reports/trade_date=2020-04-30/index.html         a page on the session, for a browser
+stream/bitcoin/2026/11/27/13/…                   JSON lines of Bitcoin's minutes, by the hour in which they came
+backup/stream/bitcoin/2026/11/27/13/…            a copy of each of these objects
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ INBOX_PREFIX = "inbox/"
 LANDING_QUOTES_PREFIX = "landing/quotes/"
 LANDING_SECTORS_PREFIX = "landing/sectors/"
 RAW_QUOTES_PREFIX = "raw/quotes/"
+# Firehose fills it, see infra/stream.yaml.
+BITCOIN_STREAM_PREFIX = "stream/bitcoin/"
 # Metadata of refined quotes and findings: the ETag of the raw object that they were made from, without quotes.
 RAW_ETAG = "raw-etag"
 _LONGEST_NAME = 800
@@ -145,6 +149,11 @@ def refined_index_stocks_prefix(trade_date: dt.date) -> str:
 def refined_index_stocks_key(trade_date: dt.date, ticker: str) -> str:
     """Return the key of the one object of a session's refined constituent."""
     return f"{refined_index_stocks_prefix(trade_date)}ticker={ticker}/index_stocks.parquet"
+
+
+def bitcoin_stream_prefix(hour: dt.datetime) -> str:
+    """Return the prefix of the stream's objects that were begun in an hour, UTC."""
+    return f"{BITCOIN_STREAM_PREFIX}{hour.astimezone(dt.UTC):%Y/%m/%d/%H}/"
 
 
 def report_key(trade_date: dt.date) -> str:

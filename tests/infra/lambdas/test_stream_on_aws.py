@@ -139,6 +139,17 @@ def test_a_poison_message_ends_in_the_dead_letters_and_the_others_of_its_batch_d
     assert _versions(aws) == before
 
 
+def test_a_backup_with_other_bytes_is_told_and_left_as_it_is(half_an_hour):
+    aws, queue = half_an_hour, half_an_hour.url("b3-backup-events")
+    aws.sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "0"})
+    aws.s3.put_object(Bucket=BUCKET, Key="backup/stream/bitcoin/differs", Body=b"old")
+    aws.s3.put_object(Bucket=BUCKET, Key="stream/bitcoin/differs", Body=b"{}")
+    wait_for(lambda: any("bitcoin/differs" in body for body in aws.messages("b3-lost-backup-events")))
+
+    assert aws.objects("backup/stream/bitcoin/differs")["backup/stream/bitcoin/differs"] == b"old"
+    aws.s3.delete_object(Bucket=BUCKET, Key="stream/bitcoin/differs")
+
+
 def test_a_provider_that_refuses_fails_the_poll_and_the_next_one_makes_it_good(half_an_hour, provider):
     aws, now = half_an_hour, FIRST + dt.timedelta(hours=3)
     provider.answer = lambda path, body: (
