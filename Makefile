@@ -10,7 +10,8 @@ TESTS ?= tests
 
 # What a person types reaches the shell through the environment alone: nothing in it ends a string, or is run.
 GIVEN := DATE FROM TO EXCHANGE ACCEPT SQL FILE FORMAT OUT TICKER INDEX ARGS TESTS VERSIONS MEASURE \
-  STACK BUCKET DRY_RUN AIRFLOW MWAA PARAMETERS WITH_DATA ARRIVALS STREAM
+  STACK BUCKET DRY_RUN AIRFLOW MWAA PARAMETERS WITH_DATA
+GIVEN += ARRIVALS STREAM
 unexport $(GIVEN)
 $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
 

@@ -34,10 +34,11 @@ class TestTheEnvironment:
     def test_gives_the_tasks_every_setting_they_read(self, environment):
         options = environment["AirflowConfigurationOptions"]
         special = {"b3.indexes": "IBOV", "b3.publication_deadline_hours": "30", "b3.published_at": "20:15"}
-        special |= {"b3.register": "tasks", "b3.arrivals_wait": "no"}
+        special["b3.register"] = "tasks"
         given = {
             f"AIRFLOW__{name.replace('.', '__').upper()}": special.get(name, f"value of {name}") for name in options
         }
+        given["AIRFLOW__B3__ARRIVALS_WAIT"] = "no"
         names = {
             node.args[0].value
             for node in ast.walk(ast.parse((ROOT / "plugins" / "b3" / "settings.py").read_text()))
