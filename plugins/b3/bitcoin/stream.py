@@ -35,11 +35,13 @@ class Comparison:
     Attributes:
         equal: how many minutes both have, with equal amounts.
         lacking: minutes that only btc_minutes has, in order.
+        beyond: minutes that only the stream has, in order.
         differing: a text for each minute whose amounts differ, in order.
     """
 
     equal: int
     lacking: list[Minute]
+    beyond: list[Minute]
     differing: list[str]
 
 
@@ -78,16 +80,19 @@ def read(s3: Any, lake: Lake, hours: Iterable[dt.datetime]) -> dict[Minute, Amou
 
 
 def compare(streamed: Mapping[Minute, Amounts], candles: Mapping[Minute, Amounts]) -> Comparison:
-    """Compare the stream's minutes with candles of the same hours. A minute that only the stream has differs."""
-    equal, differing = 0, []
-    for minute, amounts in sorted(streamed.items()):
-        if candles.get(minute) == amounts:
-            equal += 1
-        else:
-            candle = candles.get(minute)
-            expected = _amounts(candle) if candle else "no minute"
-            differing.append(f"{_text(minute)}: expected {expected}, found {_amounts(amounts)}")
-    return Comparison(equal, sorted(candles.keys() - streamed.keys()), differing)
+    """Compare the stream's minutes with candles of the same hours."""
+    both = sorted(streamed.keys() & candles.keys())
+    differing = [
+        f"{_text(minute)}: expected {_amounts(candles[minute])}, found {_amounts(streamed[minute])}"
+        for minute in both
+        if candles[minute] != streamed[minute]
+    ]
+    return Comparison(
+        equal=len(both) - len(differing),
+        lacking=sorted(candles.keys() - streamed.keys()),
+        beyond=sorted(streamed.keys() - candles.keys()),
+        differing=differing,
+    )
 
 
 def candles_of(rows: Iterable[Mapping[str, Any]], symbol: str, hours: Iterable[dt.datetime]) -> dict[Minute, Amounts]:
