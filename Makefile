@@ -11,6 +11,7 @@ TESTS ?= tests
 # What a person types reaches the shell through the environment alone: nothing in it ends a string, or is run.
 GIVEN := DATE FROM TO EXCHANGE ACCEPT SQL FILE FORMAT OUT TICKER INDEX ARGS TESTS VERSIONS MEASURE \
   STACK BUCKET DRY_RUN AIRFLOW MWAA PARAMETERS WITH_DATA
+GIVEN += ARRIVALS STREAM
 unexport $(GIVEN)
 $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
 
@@ -127,12 +128,12 @@ columns: setup ## Write the columns of infra/lake.yaml, in both languages, into 
 faults: setup ## Write docs/faults.md from the tests in tests/faults
 	@$(PYTHON) -m tests.faults.document
 
-deploy: ## Make an AWS account what the checkout says: STACK=… BUCKET=… [DRY_RUN=1] [AIRFLOW=3.3.1] [MWAA=no] [PARAMETERS="Name=Value …"]
+deploy: ## Make an AWS account what the checkout says: STACK=… BUCKET=… [DRY_RUN=1] [AIRFLOW=3.3.1] [MWAA=no] [ARRIVALS=yes|no] [STREAM=yes|no] [PARAMETERS="Name=Value …"]
 	@$(PYTHON3) -m local.setup airflow
 	@for parameter in $$GIVEN_PARAMETERS; do set -- "$$@" --parameter "$$parameter"; done; \
 	  if [ "$$GIVEN_MWAA" = no ]; then set -- "$$@" --without-mwaa; fi; \
 	  $(PYTHON) -m infra.deploy deploy --stack "$$GIVEN_STACK" --bucket "$$GIVEN_BUCKET" --airflow "$$GIVEN_AIRFLOW" \
-	    $${GIVEN_DRY_RUN:+--dry-run} "$$@"
+	    --arrivals="$$GIVEN_ARRIVALS" --stream="$$GIVEN_STREAM" $${GIVEN_DRY_RUN:+--dry-run} "$$@"
 
 smoke: ## Whether a lake on AWS works, without a change to it: STACK=… BUCKET=… [MWAA=no]
 	@$(PYTHON3) -m local.setup airflow

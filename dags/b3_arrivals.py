@@ -34,6 +34,9 @@ wakes the DAG: `land` lists `inbox/` itself. So a lost message costs an hour at 
 nothing. Without a queue `inbox/` is listed every five minutes. One run always waits. To list `inbox/` at once, mark
 its task `wait` as success. A run that is triggered by hand is queued until the waiting run has ended.
 
+With `B3_ARRIVALS_WAIT=no` no run waits: something outside starts one when a file comes, such as the function of
+`infra/arrivals.yaml`. `inbox/` is then listed by those runs alone.
+
 **Running again** is always safe. A file leaves `inbox/` last, after its bytes are in `landing/` and its runs are
 started. A run that is killed before that is done again by the next one, with the same result.
 
@@ -58,8 +61,8 @@ started. A run that is killed before that is done again by the next one, with th
 * The alarm on the queue `…-lost-arrival-events`: EventBridge could not deliver a message. The file is found within
   the hour. See the queue's policy.
 
-**Settings**: `B3_LAKE_BUCKET`, `B3_ARRIVALS_QUEUE_URL`, `B3_ALERT_TOPIC_ARN`; connections `aws_default` and
-`b3_default` (its label of the data alone).
+**Settings**: `B3_LAKE_BUCKET`, `B3_ARRIVALS_QUEUE_URL`, `B3_ARRIVALS_WAIT`, `B3_ALERT_TOPIC_ARN`;
+connections `aws_default` and `b3_default` (its label of the data alone).
 """
 
 from __future__ import annotations
@@ -80,7 +83,7 @@ with DAG(
     dag_id="b3_arrivals",
     description="Files that others put into the lake's inbox/: check, land, start their runs",
     doc_md=__doc__,
-    schedule="@continuous",
+    schedule="@continuous" if settings.arrivals_wait() else None,
     start_date=pendulum.datetime(2026, 1, 1),
     # The runs of a file are waited for. After a timeout the next run starts those that are missing.
     dagrun_timeout=dt.timedelta(days=7),

@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def template(name: str, root: Path = ROOT) -> Path:
-    """Return the path of a CloudFormation template: lake, mwaa, github or code."""
+    """Return the path of a CloudFormation template: lake, mwaa, github, code, arrivals or stream."""
     return root / "infra" / ("deploy/code.yaml" if name == "code" else f"{name}.yaml")
 
 

@@ -7,7 +7,7 @@ import sys
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.deploy import checkup, destroying, lint, smoke
+from infra.deploy import checkup, destroying, functions, lint, smoke
 from infra.deploy.account import Account
 from infra.deploy.arguments import Options
 from infra.deploy.deploying import Deployment
@@ -28,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         airflow=getattr(given, "airflow", "") or None,
         mwaa=not getattr(given, "without_mwaa", False),
         queries=not getattr(given, "without_queries", False),
+        functions={name: chosen for name in functions.NAMES if (chosen := getattr(given, name, ""))},
         parameters=dict(getattr(given, "parameter", [])),
     )
     try:
@@ -107,6 +108,10 @@ def _parser() -> argparse.ArgumentParser:
     deploy.add_argument("--code-bucket", default="", help="name of the bucket that MWAA reads, by default BUCKET-code")
     deploy.add_argument("--airflow", default="", help="version of Airflow on MWAA; default: what runs, else the newest")
     deploy.add_argument("--without-queries", action="store_true", help="leave Athena's saved queries out")
+    for name, what in (("arrivals", "starts work for files that come, by Lambda"), ("stream", "streams Bitcoin")):
+        deploy.add_argument(
+            f"--{name}", default="", choices=("", "yes", "no"), help=f"a stack that {what}; empty keeps it or not"
+        )
     deploy.add_argument("--dry-run", action="store_true", help="print the plan, and change nothing")
     deploy.add_argument(
         "--parameter",

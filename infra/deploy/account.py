@@ -60,6 +60,11 @@ class Account:
         return self._session.client("ec2")
 
     @cached_property
+    def functions(self) -> Any:
+        """Lambda, whose name is a word of Python."""
+        return self._session.client("lambda")
+
+    @cached_property
     def mwaa(self) -> Any:
         """MWAA."""
         return self._session.client("mwaa")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from infra import checkout
 from infra.checkout import ROOT
+from infra.deploy import functions
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Options:
         airflow: version for MWAA; None keeps what runs, or takes the template's default.
         mwaa: whether there is an environment of MWAA.
         queries: whether there are saved queries in Athena.
+        functions: whether there are the optional stacks of functions, `yes` or `no` by name; others stay as they are.
         parameters: values for the parameters of the templates, by name.
         root: the checkout.
     """
@@ -30,6 +32,7 @@ class Options:
     airflow: str | None = None
     mwaa: bool = True
     queries: bool = True
+    functions: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
     root: Path = ROOT
 
@@ -53,10 +56,15 @@ class Options:
         """Name of MWAA's stack."""
         return f"{self.stack}-mwaa"
 
+    def functions_stack(self, name: str) -> str:
+        """Return the name of an optional stack of functions: arrivals or stream."""
+        return f"{self.stack}-{name}"
+
     @property
     def stacks(self) -> tuple[str, ...]:
         """Names of all stacks, each before those that it needs."""
-        return self.mwaa_stack, self.queries_stack, self.code_stack, self.stack
+        optional = (self.functions_stack(name) for name in functions.NAMES)
+        return *optional, self.mwaa_stack, self.queries_stack, self.code_stack, self.stack
 
     @property
     def sql(self) -> Path:
@@ -64,5 +72,5 @@ class Options:
         return checkout.sql(self.root)
 
     def template(self, name: str) -> Path:
-        """Path of a template: lake, mwaa or code."""
+        """Path of a template: lake, mwaa, code, arrivals or stream."""
         return checkout.template(name, self.root)

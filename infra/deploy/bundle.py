@@ -109,7 +109,7 @@ def glue_code(root: Path, script: Path | None = None) -> GlueCode:
         for path, body in files(usual.parent / folder).items()
         if path.endswith(".py")
     }
-    return GlueCode(_read(script or usual), _zip(package))
+    return GlueCode(_read(script or usual), zipped(package))
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -130,10 +130,10 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def plugins_zip(folder: Path) -> bytes:
     """The contents of a folder as a ZIP without an outer folder."""
-    return _zip(files(folder))
+    return zipped(files(folder))
 
 
-def _zip(contents: Mapping[str, bytes]) -> bytes:
+def zipped(contents: Mapping[str, bytes]) -> bytes:
     """Return a ZIP whose bytes depend on nothing but the contents, which are files by path.
 
     Stored, not deflated: zlib's output differs between its builds.

@@ -3,9 +3,9 @@
 The bucket for code comes first, as a template that is too large for a request goes through it. The Glue script is
 there before the job names it, and what MWAA installs before MWAA is told: its constraints, its requirements,
 plugins.zip. The DAGs come after the plugins that they import. The visual job comes after the DAGs, as no other DAG
-needs it: if Glue refuses it, the rest is deployed. It comes before its script, see `infra.deploy.visual_job`. What is
-gone goes last. Each stage is planned from what is there at that moment, so a deploy that was cut off is mended by the
-next one.
+needs it: if Glue refuses it, the rest is deployed. It comes before its script, see `infra.deploy.visual_job`. The
+optional stacks of functions come after all that they start, and after their code. What is gone goes last. Each stage is
+planned from what is there at that moment, so a deploy that was cut off is mended by the next one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from infra.deploy import buckets, bundle, crawl_events, objects, queries, stacks, templates, visual_job, zones
+from infra.deploy import (
+    buckets,
+    bundle,
+    crawl_events,
+    functions,
+    objects,
+    queries,
+    stacks,
+    templates,
+    visual_job,
+    zones,
+)
 from infra.deploy.account import Account
 from infra.deploy.arguments import Options
 from infra.deploy.errors import DeployError
@@ -30,7 +41,7 @@ PLUGINS = "plugins.zip"
 # Parameters of the templates that a deploy gives itself.
 OWN = {
     "LakeBucket", "RefineScriptKey", "RefinePackageKey", "LakeStack", "CodeBucket", "RequirementsVersion",
-    "PluginsVersion", "AirflowVersion",
+    "PluginsVersion", "AirflowVersion", "CodeKey",
 }  # fmt: skip
 TO_COME = "<new version>"
 
@@ -51,13 +62,18 @@ class Deployment:
         self._options = options
         self._say = say
         self._s3, self._cloudformation = account.s3, account.cloudformation
-        self._templates = {name: self._template(name) for name in ["lake", "code", *(["mwaa"] if options.mwaa else [])]}
+        optional = [name for name in functions.NAMES if self._present(options.functions_stack(name))]
+        self._functions = functions.wanted(options.functions, optional)
+        self._refused = functions.refused(options.functions, optional)
+        names = ["lake", "code", *(["mwaa"] if options.mwaa else []), *self._functions]
+        self._templates = {name: self._template(name) for name in names}
         self._check_parameters()
         self._check_environment()
         lake, code = self._present(options.stack), self._present(options.code_stack)
         self._lake_is_there = self._owned(options.bucket, options.stack, lake, "LakeBucket")
         self._owned(options.code, options.code_stack, code, "CodeBucket")
         self._bundle = bundle.make(options.root, self._airflow())
+        self._function_code = functions.objects(functions.package(options.root)) if self._functions else {}
 
     def stages(self) -> list[Stage]:
         """The steps, in order."""
@@ -71,6 +87,9 @@ class Deployment:
             *([Stage("MWAA", self._mwaa)] if self._options.mwaa else []),
             Stage("DAG folder", self._dags),
             Stage("visual job", self._visual),
+            Stage("functions' code", lambda: self._missing(self._function_code)),
+            *(Stage(name, partial(self._optional, name)) for name in self._functions),
+            *(Stage(name, partial(self._removal, name)) for name in self._refused),
             Stage("former scripts", self._former_scripts),
         ]
 
@@ -119,9 +138,32 @@ class Deployment:
         return {"LakeBucket": self._options.bucket, **self._bundle.glue.parameters}
 
     def _script(self) -> Sequence[Change]:
-        wanted = self._bundle.glue.objects
-        there = objects.present(self._s3, self._options.bucket, wanted, wanted)
-        return objects.plan(self._options.bucket, wanted, there)
+        return self._missing(self._bundle.glue.objects)
+
+    def _missing(self, wanted: Mapping[str, bytes]) -> Sequence[ObjectChange]:
+        """Objects of the lake's bucket that are not there yet, or have other content."""
+        return objects.plan(
+            self._options.bucket, wanted, objects.present(self._s3, self._options.bucket, wanted, wanted)
+        )
+
+    def _optional(self, name: str) -> Sequence[StackChange]:
+        stack, there = self._options.functions_stack(name), self._present(self._options.mwaa_stack)
+        (key,) = self._function_code
+        given = {
+            "LakeStack": self._options.stack,
+            "LakeBucket": self._options.bucket,
+            "Database": self._database(),
+            "CodeKey": key,
+        }
+        if there and "EnvironmentName" in there.parameters:
+            given["EnvironmentName"] = there.parameters["EnvironmentName"]
+        if not self._present(stack):
+            # Without an environment of MWAA, only the job can be started. Later deploys keep what was chosen.
+            given["Starts"] = "dag" if self._options.mwaa else "job"
+        return self._stack(name, stack, given)
+
+    def _removal(self, name: str) -> Sequence[StackChange]:
+        return [StackChange("-", self._options.functions_stack(name), None, ())]
 
     def _visual(self) -> Sequence[Change]:
         job = self._visual_job
@@ -152,8 +194,8 @@ class Deployment:
         return str(self._templates["lake"][0]["Parameters"][name]["Default"])
 
     def _former_scripts(self) -> Sequence[Change]:
-        wanted = self._bundle.glue.objects | self._visual_job.objects
-        there = objects.present(self._s3, self._options.bucket, [bundle.GLUE_CODE], wanted)
+        wanted = self._bundle.glue.objects | self._visual_job.objects | self._function_code
+        there = objects.present(self._s3, self._options.bucket, [bundle.GLUE_CODE, functions.CODE], wanted)
         return [change for change in objects.plan(self._options.bucket, wanted, there) if change.sign == "-"]
 
     def _queries(self) -> Sequence[Change]:

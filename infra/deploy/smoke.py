@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from infra.deploy import functions, stacks
 from infra.deploy.account import Account
 from infra.deploy.arguments import Options
 from infra.deploy.visual_job import VisualJob
@@ -27,6 +29,11 @@ def test(account: Account, options: Options, say: Callable[[str], None]) -> bool
         ("the crawlers are ready", lambda: _crawlers(account.glue, lake)),
         ("the visual job has its nodes' script", lambda: _visual(account, options, lake)),
         ("the job's code is there", lambda: _code(account, lake)),
+        *(
+            (f"the functions of {stack} are active", partial(_functions, account, stack))
+            for stack in map(options.functions_stack, functions.NAMES)
+            if stacks.present(cloudformation, stack, say)
+        ),
     ]
     if options.mwaa:
         environments = Resources(cloudformation, options.mwaa_stack)
@@ -116,6 +123,19 @@ def _code(account: Account, lake: Resources) -> Iterator[str]:
         except ClientError as error:
             found = error.response["Error"]["Code"]
             yield f"expected the code of job {name} at {location}, found {found}: deploy again"
+
+
+def _functions(account: Account, stack: str) -> Iterator[str]:
+    for name in Resources(account.cloudformation, stack).of("AWS::Lambda::Function"):
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        state = update = "Pending"
+        while ("Pending" in state or update == "InProgress") and time.monotonic() < deadline:
+            found = account.functions.get_function_configuration(FunctionName=name)
+            state, update = found["State"], found["LastUpdateStatus"]
+            time.sleep(0.25)
+        if (state, update) != ("Active", "Successful"):
+            why = found.get("StateReason") or found.get("LastUpdateStatusReason") or "no reason given"
+            yield f"expected function {name} Active, its update Successful, found {state} and {update}: {why}"
 
 
 def _visual(account: Account, options: Options, lake: Resources) -> Iterator[str]:

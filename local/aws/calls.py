@@ -31,6 +31,7 @@ _DELETED_KEY = re.compile(rb"<Key>(.*?)</Key>", re.DOTALL)
 _NAMES = (
     "Name", "JobName", "DatabaseName", "TableName", "WorkGroup", "QueryExecutionId", "logGroupName", "logStreamName",
     "TopicArn", "TargetArn", "RoleName", "StackName", "QueueName", "QueueUrl",
+    "DeliveryStreamName",
 )  # fmt: skip
 # What services look up of their own (a crawler's definition, a job's, a workgroup's) needs nobody's leave.
 _ON_BEHALF = re.compile(

@@ -14,6 +14,7 @@ from local.aws.glue.logs import Logs
 from local.aws.glue.partitions import Partitions
 from local.aws.ministack.cloudformation_gaps import keep_dropped_properties
 from local.aws.ministack.emulator import Emulator
+from local.aws.ministack.lambdas import sign_with
 from local.aws.ministack.named_queries import provide_named_queries
 from local.aws.store import Store
 
@@ -37,6 +38,7 @@ class Services:
             return calls.watched_partitions(partitions, recorder, service) if recorder else partitions
 
         keep_dropped_properties()
+        sign_with(secret)
         provide_named_queries()
         self._store = Store(home / "local.sqlite")
         logs = Logs(emulator_for("glue"))

@@ -6,10 +6,10 @@ import datetime as dt
 
 import boto3
 
-from b3.alerts.journal import Journal, OpenAlert
 from b3.calendar import publication
 from b3.lake import layout
 from b3.lake.layout import Lake
+from b3.monitoring.journal import Journal, OpenAlert
 from b3.verify import inventory
 from local.lake import home, remove, servers
 from local.lake.home import Home

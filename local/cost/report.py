@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from infra.checkout import ROOT
-from local.cost import estimate, measure, price_list
+from local.cost import estimate, measure, price_list, stream
 from local.cost.estimate import HOURS_A_MONTH, SESSIONS_A_MONTH, SESSIONS_A_YEAR
 from local.cost.measure import Measured
 from local.cost.price_list import PriceList
@@ -103,6 +103,13 @@ def document(measured: Measured, listed: PriceList) -> str:
             ],
         ),
         "",
+        "## The optional stream",
+        "",
+        f"A month of [infra/stream.yaml](stream.md): {stream.minutes():,} polls of {stream.SYMBOLS} symbols. A call of "
+        f"a function is reckoned as {stream.CALL_SECONDS} s. Requests of its queue, and its alarms, are left out.",
+        "",
+        *_table(("for", "$ a month"), _stream(stream.month(listed))),
+        "",
         "## What the choices cost and save",
         "",
         *_table(
@@ -156,6 +163,11 @@ def _uses(measured: Measured, parts: dict[str, Decimal], listed: PriceList) -> l
     }
     rows = [(name, uses[name], _usd(dollars)) for name, dollars in parts.items()]
     return [*rows, ("**in all**", "", f"**{_usd(sum(parts.values(), Decimal(0)))}**")]
+
+
+def _stream(parts: dict[str, Decimal]) -> list[tuple[str, str]]:
+    in_all = ("**in all**", f"**{_usd(sum(parts.values(), Decimal(0)))}**")
+    return [*((name, _usd(dollars)) for name, dollars in parts.items()), in_all]
 
 
 def _choice(ours: str, cost: Decimal, other: str, its: Decimal) -> tuple[str, str, str, str, str]:

@@ -1,4 +1,4 @@
-"""The settings of the lake, read from the environment when a task runs; `published_at` and `tags` at parse time.
+"""The settings of the lake, read from the environment when a task runs; those that shape a DAG at parse time.
 
 A setting such as `B3_LAKE_BUCKET` is an environment variable. On MWAA, set an Airflow configuration option such as
 `b3.lake_bucket`: MWAA turns it into `AIRFLOW__B3__LAKE_BUCKET`, which is read as well.
@@ -95,7 +95,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def published_at(environ: Mapping[str, str] | None = None) -> dt.time:
-    """Return the time of the trade date, São Paulo, from which a run may start. This setting and `tags` shape a DAG.
+    """Return the time of the trade date, São Paulo, from which a run may start. This setting shapes a DAG.
 
     Raises:
         ValueError: B3_PUBLISHED_AT is not HH:MM.
@@ -107,6 +107,19 @@ def published_at(environ: Mapping[str, str] | None = None) -> dt.time:
     if not _TIME.fullmatch(text):
         raise ValueError(f"expected a time of day in B3_PUBLISHED_AT, as 22:30; found {text!r}")
     return dt.time.fromisoformat(text)
+
+
+def arrivals_wait(environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether a run of b3_arrivals always waits; else something outside starts its runs. It shapes the DAG.
+
+    Raises:
+        ValueError: B3_ARRIVALS_WAIT is neither yes nor no.
+    """
+    setting = _reader(environ)
+    text = setting("ARRIVALS_WAIT") or "yes"
+    if text not in ("yes", "no"):
+        raise ValueError(f"expected yes or no in B3_ARRIVALS_WAIT, whether a run always waits; found {text!r}")
+    return text == "yes"
 
 
 def tags(environ: Mapping[str, str] | None = None) -> list[str]:

@@ -64,6 +64,13 @@ class TestItsRuns:
     def test_are_without_end_so_that_one_always_waits(self, dag):
         assert dag.timetable.__class__.__name__ == "ContinuousTimetable"
 
+    def test_are_started_from_outside_where_none_is_to_wait(self, monkeypatch):
+        monkeypatch.setenv("B3_ARRIVALS_WAIT", "no")
+
+        dag = parse(DAGS / "b3_arrivals.py").dags["b3_arrivals"]
+
+        assert (dag.timetable.__class__.__name__, dag.max_active_runs) == ("NullTimetable", 1)
+
     def test_list_the_inbox_also_if_waiting_failed_and_empty_it_whatever_came_of_the_runs(self, dag):
         rules = {task.task_id: str(getattr(task.trigger_rule, "value", task.trigger_rule)) for task in dag.tasks}
 

@@ -78,8 +78,45 @@ LEFT_OUT = (
         ("PermissionsBoundary",),
     ),
     LeftOut(
+        "AWS::KinesisFirehose::DeliveryStream", ("kms:CreateGrant", "kms:DescribeKey", "kms:RevokeGrant"),
+        "AWS's own key; another is a part of DeliveryStreamEncryptionConfigurationInput, see the test",
+    ),
+    LeftOut(
+        "AWS::Lambda::EventSourceMapping", ("kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"), "no filter",
+        ("FilterCriteria", "KmsKeyArn"),
+    ),
+    LeftOut(
+        "AWS::Lambda::Function",
+        ("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"), "AWS's own key",
+        ("KmsKeyArn",),
+    ),
+    LeftOut(
+        "AWS::Lambda::Function",
+        ("elasticfilesystem:DescribeMountTargets", "s3files:ListMountTargets"), "no file system",
+        ("FileSystemConfigs",),
+    ),
+    LeftOut(
+        "AWS::Lambda::Function",
+        ("lambda:PutFunctionCodeSigningConfig", "lambda:DeleteFunctionCodeSigningConfig"), "code is not signed",
+        ("CodeSigningConfigArn",),
+    ),
+    LeftOut(
+        "AWS::Lambda::Function", ("lambda:PassCapacityProvider", "lambda:PutFunctionScalingConfig"),
+        "no machines of one's own", ("CapacityProviderConfig", "FunctionScalingConfig"),
+    ),
+    LeftOut(
+        "AWS::Lambda::Function", ("lambda:PublishVersion",), "no versions", ("PublishToLatestPublished", "SnapStart")
+    ),
+    LeftOut(
+        "AWS::Lambda::Function", ("lambda:PutFunctionRecursionConfig",), "loops end, as by default", ("RecursiveLoop",)
+    ),
+    LeftOut(
+        "AWS::Lambda::Function", ("lambda:PutRuntimeManagementConfig",), "updates come by themselves",
+        ("RuntimeManagementConfig",),
+    ),
+    LeftOut(
         "AWS::Logs::LogGroup",
-        ("logs:PutDataProtectionPolicy", "logs:CreateLogDelivery", "s3:REST.PUT.OBJECT", "firehose:TagDeliveryStream"),
+        ("logs:PutDataProtectionPolicy", "logs:CreateLogDelivery", "s3:REST.PUT.OBJECT"),
         "a policy that masks what is logged, and where its findings go", ("DataProtectionPolicy",),
     ),
     LeftOut("AWS::Logs::LogGroup", ("logs:AssociateKmsKey", "logs:DisassociateKmsKey"), "no key", ("KmsKeyId",)),

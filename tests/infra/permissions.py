@@ -104,7 +104,7 @@ NEEDED_BY_AWS = (
     Needed(
         "ExecutionRole", ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
         "notes of what people were told, when a task fails; a green run only lists them",
-        "plugins/b3/alerts/journal.py", "*/alerts/*",
+        "plugins/b3/monitoring/journal.py", "*/alerts/*",
     ),
     Needed(
         "ExecutionRole", ("s3:GetObject", "s3:DeleteObject"),
@@ -303,6 +303,14 @@ def _requirements(call: Call, workgroups: Mapping[str, str]) -> list[Allowed]:
         return [Allowed(f"sqs:{action}", _arn("sqs", queue))]
     if call.service == "monitoring":
         return [Allowed(f"cloudwatch:{operation}", "*")]
+    if call.service == "firehose":
+        stream = names.get("DeliveryStreamName", "(unknown)")
+        return [Allowed(f"firehose:{operation}", _arn("firehose", f"deliverystream/{stream}"))]
+    if call.service == "lambda":
+        # Lambda's calls have no names but their paths.
+        found = re.fullmatch(r"GET /2015-03-31/functions/([^/]+)/configuration", operation)
+        action, function = ("GetFunctionConfiguration", found[1]) if found else (operation, "(unknown)")
+        return [Allowed(f"lambda:{action}", _arn("lambda", f"function:{function}"))]
     if call.service == "sns":
         return [Allowed(f"sns:{operation}", names.get("TopicArn") or names.get("TargetArn", "(unknown)"))]
     return [Allowed(f"{call.service}:{operation}", _arn(call.service, names.get("Name", "(unknown)")))]

@@ -10,6 +10,7 @@ from tests.places import ROOT
 
 INFRA = ROOT / "infra"
 LAKE, MWAA, GITHUB = INFRA / "lake.yaml", INFRA / "mwaa.yaml", INFRA / "github.yaml"
+ARRIVALS, STREAM = INFRA / "arrivals.yaml", INFRA / "stream.yaml"
 
 
 class _Loader(yaml.SafeLoader):

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from infra.deploy.arguments import Options
-from tests.infra.templates import GITHUB, LAKE, load, policies, strings
+from tests.infra.templates import ARRIVALS, GITHUB, LAKE, STREAM, load, policies, strings
 
-INLINE_POLICIES_LIMIT = 10_240  # characters without white space, of all inline policies of a role
+# Characters without white space, of all inline policies of a role, and of a managed one.
+INLINE_POLICIES_LIMIT = 10_240
+MANAGED_POLICY_LIMIT = 6_144
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,7 @@ class TestTheDeployRole:
                     roles = [text for text in strings(statement["Resource"]) if ":role/" in text]
                     assert roles and all(":role/${LakeStack}-" in role for role in roles)
 
-        assert direct == {"cloudformation", "s3", "athena", "glue", "airflow", "ec2", "iam:PassRole"}
+        assert direct == {"cloudformation", "s3", "athena", "glue", "airflow", "ec2", "lambda", "iam:PassRole"}
 
     def test_only_looks_at_networks_itself(self, template):
         direct = [
@@ -112,19 +114,43 @@ class TestTheDeployRole:
 
         options = Options(stack="${LakeStack}", bucket="")
         assert stacks == {f"{name}/*" for name in options.stacks}
-        made = [name for name, one in load(LAKE)["Resources"].items() if one["Type"] == "AWS::IAM::Role"]
-        assert roles == {f"${{LakeStack}}-{name}-*" for name in made}
+        made = [
+            f"{stack}-{name}-*"
+            for stack, path in (
+                ("${LakeStack}", LAKE), ("${LakeStack}-arrivals", ARRIVALS), ("${LakeStack}-stream", STREAM),
+            )
+            for name, one in load(path)["Resources"].items()
+            if one["Type"] == "AWS::IAM::Role"
+        ]  # fmt: skip
+        assert roles == set(made)
 
-    def test_fits_what_iam_takes(self, role):
-        text = json.dumps([policy["PolicyDocument"] for policy in role["Policies"]], separators=(",", ":"))
-        for short, long in (
-            ("${AWS::Partition}", "aws-us-gov"),
-            ("${AWS::Region}", "ap-southeast-1"),
-            ("${AWS::AccountId}", "0" * 12),
-            ("${LakeStack}", "b3-lake-production"),
-            ("${LakeBucket}", "company-b3-lake-production"),
-            ("${CodeBucket}", "company-b3-lake-production-code"),
-        ):
-            text = text.replace(short, long)
+    def test_finds_the_roles_of_the_optional_stacks_under_their_whole_names(self, template):
+        """CloudFormation shortens a name to 64 characters: it is the stack's, the role's, and 13 of its own."""
+        longest = template["Parameters"]["LakeStack"]["MaxLength"]
+        for stack, path in (("arrivals", ARRIVALS), ("stream", STREAM)):
+            for name, one in load(path)["Resources"].items():
+                if one["Type"] == "AWS::IAM::Role":
+                    assert longest + len(f"-{stack}-{name}-") + 13 <= 64
 
-        assert len(text) < INLINE_POLICIES_LIMIT
+    def test_fits_what_iam_takes(self, role, template):
+        managed = template["Resources"]["DeployFunctions"]["Properties"]["PolicyDocument"]
+        inline = [policy["PolicyDocument"] for policy in role["Policies"]]
+
+        assert characters(inline) < INLINE_POLICIES_LIMIT
+        assert characters(managed) < MANAGED_POLICY_LIMIT
+
+
+def characters(documents: object) -> int:
+    """How many characters IAM counts of policies, once their names are long ones."""
+    text = json.dumps(documents, separators=(",", ":"))
+    for short, long in (
+        ("${AWS::Partition}", "aws-us-gov"),
+        ("${AWS::Region}", "ap-southeast-1"),
+        ("${AWS::AccountId}", "0" * 12),
+        ("${LakeStack}", "b3-lake-production"),
+        ("${LakeBucket}", "company-b3-lake-production"),
+        ("${CodeBucket}", "company-b3-lake-production-code"),
+    ):
+        text = text.replace(short, long)
+
+    return len(text)

@@ -8,7 +8,7 @@ from infra.checkout import sql
 from infra.deploy import queries
 from tests.infra import handlers
 from tests.infra.handlers import LEFT_OUT, LeftOut
-from tests.infra.templates import GITHUB, INFRA, LAKE, MWAA, load, policies, strings
+from tests.infra.templates import ARRIVALS, GITHUB, INFRA, LAKE, MWAA, STREAM, load, policies, strings
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def resources() -> list[dict[str, Any]]:
     """The resources of all stacks that a deploy makes."""
     saved = queries.template(sql(INFRA.parent))
     assert saved
-    templates = [*(load(path) for path in (LAKE, MWAA, INFRA / "deploy" / "code.yaml")), saved]
+    templates = [*(load(path) for path in (LAKE, MWAA, ARRIVALS, STREAM, INFRA / "deploy" / "code.yaml")), saved]
     return [resource for template in templates for resource in template["Resources"].values()]
 
 
@@ -45,6 +45,8 @@ class TestTheDeployRole:
         assert workgroups
         assert not any("FederatedDatabase" in one["DatabaseInput"] for one in databases)
         assert not any("KmsKey" in list(strings(one)) for one in workgroups)
+        streams = [one["Properties"] for one in resources if one["Type"] == "AWS::KinesisFirehose::DeliveryStream"]
+        assert [one["DeliveryStreamEncryptionConfigurationInput"] for one in streams] == [{"KeyType": "AWS_OWNED_CMK"}]
 
 
 class TestTheComparison:

@@ -14,7 +14,7 @@ from b3 import settings
 from b3.airflow.run_metrics import FIGURES, NAMESPACE
 from b3.indexes import portfolio
 from b3.lake import athena, layout
-from b3.metrics import run_metrics
+from b3.monitoring import run_metrics
 from b3.quotes import cotahist
 from b3.sectors import workbook
 from infra.checkout import ROOT, sql

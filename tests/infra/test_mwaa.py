@@ -38,6 +38,7 @@ class TestTheEnvironment:
         given = {
             f"AIRFLOW__{name.replace('.', '__').upper()}": special.get(name, f"value of {name}") for name in options
         }
+        given["AIRFLOW__B3__ARRIVALS_WAIT"] = "no"
         names = {
             node.args[0].value
             for node in ast.walk(ast.parse((ROOT / "plugins" / "b3" / "settings.py").read_text()))
@@ -50,6 +51,7 @@ class TestTheEnvironment:
         assert (read.lake_bucket, read.alert_topic_arn) == ("value of b3.lake_bucket", "value of b3.alert_topic_arn")
         assert read.publication_deadline_hours == 30
         assert settings.published_at(given) == dt.time(20, 15)
+        assert not settings.arrivals_wait(given)
 
     def test_runs_and_waits_as_the_dags_do_by_themselves(self, template):
         hours, at = (template["Parameters"][name] for name in ("PublicationDeadlineHours", "PublishedAt"))

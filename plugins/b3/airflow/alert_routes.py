@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from b3.alerts.alert import Severity
+from b3.monitoring.alert import Severity
 
 A_TASK_FAILED = "a-task-failed"
 # By the beginning of the task's id. All others page: readers lack a session, or must not trust one.

@@ -1,7 +1,7 @@
 """Alerts of the DAGs: a task failed, a run timed out, news, and that all is well again.
 
-People are told by the lake's SNS topic and by the log, once a day for each cause: `b3.alerts.journal`. An alert that
-cannot be sent, or not be looked up, never fails a task. What an alert holds is in docs/alerts.md.
+People are told by the lake's SNS topic and by the log, once a day for each cause: `b3.monitoring.journal`. An alert
+that cannot be sent, or not be looked up, never fails a task. What an alert holds is in docs/alerts.md.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from urllib.parse import quote
 
 from b3 import settings
 from b3.airflow import alert_routes, run_dates
-from b3.alerts.alert import Alert, Severity, cause_of, expected_and_found
 from b3.calendar import publication
 from b3.calendar.sessions import SAO_PAULO, day_of
+from b3.monitoring.alert import Alert, Severity, cause_of, expected_and_found
 
 if TYPE_CHECKING:
-    from b3.alerts.journal import Claim, Journal
+    from b3.monitoring.journal import Claim, Journal
 
 log = logging.getLogger(__name__)
 
@@ -209,7 +209,7 @@ def _journal(aws_conn_id: str) -> Journal:
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
     from botocore.config import Config
 
-    from b3.alerts.journal import Journal
+    from b3.monitoring.journal import Journal
 
     patience = Config(connect_timeout=_SECONDS, read_timeout=_SECONDS, retries={"total_max_attempts": 2})
     s3 = S3Hook(aws_conn_id=aws_conn_id, config=patience).get_conn()

@@ -15,7 +15,7 @@ from b3.airflow import aws
 from b3.calendar import publication
 
 if TYPE_CHECKING:
-    from b3.metrics.run_metrics import RunMetrics
+    from b3.monitoring.run_metrics import RunMetrics
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def record(dag_run: Any, partitions: Sequence[Mapping[str, Any]], findings: int)
         return
     from b3.lake import layout
     from b3.lake import partitions as catalog
-    from b3.metrics import run_metrics
+    from b3.monitoring import run_metrics
 
     chosen, s3 = settings.read(), aws.s3_client()
     metrics = run_metrics.measure(s3, chosen.lake, dag_run, partitions, findings, publication.now())

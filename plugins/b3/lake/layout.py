@@ -16,7 +16,9 @@ refined/index_stocks/trade_date=2020-04-30/ticker=PETR4/index_stocks.parquet
 refined_visual/index_stocks/trade_date=2020-04-30/ticker=PETR4/index_stocks.parquet  of the visual job
 reports/trade_date=2020-04-30/index.html         a page on the session, for a browser
 metrics/run_metrics/trade_date=2020-04-30/b3_daily.parquet  what a run brought, and how long it took
-alerts/…                                         what people were told, and which failures are open: b3.alerts.journal
+alerts/…                                         what people were told and what is open: b3.monitoring.journal
+stream/bitcoin/2026/11/27/13/…                   JSON lines of Bitcoin's minutes, by the hour in which they came
+backup/stream/bitcoin/2026/11/27/13/…            a copy of each of these objects
 """
 
 from __future__ import annotations
@@ -40,6 +42,8 @@ LANDING_SECTORS_PREFIX = "landing/sectors/"
 RAW_QUOTES_PREFIX = "raw/quotes/"
 RUN_METRICS_PREFIX = "metrics/run_metrics/"
 OPEN_ALERTS_PREFIX = "alerts/open/"
+# Firehose fills it, see infra/stream.yaml.
+BITCOIN_STREAM_PREFIX = "stream/bitcoin/"
 # Metadata of refined quotes and findings: the ETag of the raw object that they were made from, without quotes.
 RAW_ETAG = "raw-etag"
 _LONGEST_NAME = 800
@@ -150,6 +154,11 @@ def refined_index_stocks_prefix(trade_date: dt.date) -> str:
 def refined_index_stocks_key(trade_date: dt.date, ticker: str) -> str:
     """Return the key of the one object of a session's refined constituent."""
     return f"{refined_index_stocks_prefix(trade_date)}ticker={ticker}/index_stocks.parquet"
+
+
+def bitcoin_stream_prefix(hour: dt.datetime) -> str:
+    """Return the prefix of the stream's objects that were begun in an hour, UTC."""
+    return f"{BITCOIN_STREAM_PREFIX}{hour.astimezone(dt.UTC):%Y/%m/%d/%H}/"
 
 
 def report_key(trade_date: dt.date) -> str:

@@ -104,7 +104,7 @@ def test_allows_what_deploys_call_and_nothing_else(account, options, checkout, a
     (checkout / "plugins/b3/lake/layout.py").write_text("# another\n")
     (checkout / "include/glue/refine/rules.py").write_text("# another\n")
     (checkout / "include/sql/validate/quotes/key_is_unique.sql").unlink()
-    deploy()
+    deploy(functions={"arrivals": "yes", "stream": "yes"})
     assert smoke.test(account, replace(options, mwaa=False), lambda line: None)
 
     recording = calls.read(recorded)

@@ -120,6 +120,20 @@ def test_the_time_from_which_runs_start_is_a_setting(environ, at):
     assert settings.published_at(environ) == at
 
 
+@pytest.mark.parametrize(
+    ("environ", "waits"),
+    [({}, True), ({"B3_ARRIVALS_WAIT": "no"}, False), ({"AIRFLOW__B3__ARRIVALS_WAIT": "yes"}, True)],
+    ids=["by default", "as given", "as given on MWAA"],
+)
+def test_whether_a_run_always_waits_for_arrivals_is_a_setting(environ, waits):
+    assert settings.arrivals_wait(environ) is waits
+
+
+def test_another_word_for_whether_a_run_waits_is_refused():
+    with pytest.raises(ValueError, match="expected yes or no in B3_ARRIVALS_WAIT, whether a run always waits; found"):
+        settings.arrivals_wait({"B3_ARRIVALS_WAIT": "maybe"})
+
+
 @pytest.mark.parametrize("given", ["half past ten", "25:00", "22:30:00", "22"])
 def test_a_time_that_is_none_is_refused(given):
     with pytest.raises(ValueError, match="expected a time of day in B3_PUBLISHED_AT, as 22:30; found"):

@@ -22,7 +22,7 @@ def session_is_there(ti: Any) -> int:
         AirflowFailException: SessionMissing.
         AirflowSkipException: no run has brought anything yet.
     """
-    from b3.metrics import freshness
+    from b3.monitoring import freshness
 
     lake, s3, now = settings.read().lake, aws.s3_client(), publication.now()
     if not freshness.has_begun(s3, lake):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from b3.metrics import run_metrics
+from b3.monitoring import run_metrics
 
 DAY = dt.date(2024, 3, 14)
 KEY = "metrics/run_metrics/trade_date=2024-03-14/b3_daily.parquet"

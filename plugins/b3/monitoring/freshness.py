@@ -8,7 +8,7 @@ from typing import Any
 from b3.calendar.sessions import SAO_PAULO, previous_session
 from b3.lake import layout
 from b3.lake.layout import Lake
-from b3.metrics import run_metrics
+from b3.monitoring import run_metrics
 
 # Nobody needs to know more exactly.
 MOST = 10

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from b3.alerts.alert import Alert, Severity
-from b3.alerts.journal import LEASE, Journal
+from b3.monitoring.alert import Alert, Severity
+from b3.monitoring.journal import LEASE, Journal
 
 DAY = dt.date(2026, 11, 27)
 NOW = dt.datetime(2026, 11, 27, 23, tzinfo=dt.UTC)

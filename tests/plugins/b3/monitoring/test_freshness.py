@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from b3.lake import layout
-from b3.metrics import freshness
+from b3.monitoring import freshness
 
 # Carnival of 2024: closed on 12 and 13 February.
 FRIDAY, WEDNESDAY, THURSDAY = dt.date(2024, 2, 9), dt.date(2024, 2, 14), dt.date(2024, 2, 15)

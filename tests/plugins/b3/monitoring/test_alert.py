@@ -2,7 +2,7 @@
 
 import pytest
 
-from b3.alerts.alert import Alert, Severity, cause_of, expected_and_found
+from b3.monitoring.alert import Alert, Severity, cause_of, expected_and_found
 
 
 def alert(**fields):

@@ -18,10 +18,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
 
-from b3.alerts.alert import Alert
 from b3.lake import layout
 from b3.lake.commit import Overtaken, on_condition
 from b3.lake.layout import Lake
+from b3.monitoring.alert import Alert
 
 # After this long, a claim whose message was not sent is taken over.
 LEASE = dt.timedelta(minutes=5)
