@@ -18,7 +18,7 @@ $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
 AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
-.PHONY: help setup run inbox visual history rebuild verify status reset diff report query connect notebook ui airflow test test-dags test-compose test-mwaa cost bench lint deploy smoke destroy \
+.PHONY: help setup run inbox visual history rebuild verify status reset diff report query connect notebook ui airflow test test-dags test-compose test-mwaa cost bench lint deploy package smoke destroy \
   doctor structure columns audit constraints clean test-faults faults pictures test-readme
 
 help: ## List the commands
@@ -133,6 +133,10 @@ deploy: ## Make an AWS account what the checkout says: STACK=… BUCKET=… [DRY
 	  if [ "$$GIVEN_MWAA" = no ]; then set -- "$$@" --without-mwaa; fi; \
 	  $(PYTHON) -m infra.deploy deploy --stack "$$GIVEN_STACK" --bucket "$$GIVEN_BUCKET" --airflow "$$GIVEN_AIRFLOW" \
 	    $${GIVEN_DRY_RUN:+--dry-run} "$$@"
+
+package: ## What MWAA's bucket holds, as files in dist/ for `aws s3 sync`: [AIRFLOW=3.3.1]
+	@$(PYTHON3) -m local.setup airflow
+	@$(PYTHON) -m infra.deploy.package --airflow "$$GIVEN_AIRFLOW"
 
 smoke: ## Whether a lake on AWS works, without a change to it: STACK=… BUCKET=… [MWAA=no]
 	@$(PYTHON3) -m local.setup airflow

@@ -6,6 +6,7 @@ import shutil
 import sys
 
 from infra.checkout import ROOT
+from infra.deploy import package
 from local.lake import remove
 from local.lake.home import REAL, SIMULATED, base
 
@@ -22,7 +23,7 @@ def main() -> int:
         print(f"clean: {lake}")
     bench = base() / "bench"
     caches = [ROOT / name for name in (".mypy_cache", ".pytest_cache", ".ruff_cache")]
-    made = [base() / "last", *bench.glob("COTAHIST_A*"), *bench.glob("b3-bench-*")]
+    made = [ROOT / package.FOLDER.name, base() / "last", *bench.glob("COTAHIST_A*"), *bench.glob("b3-bench-*")]
     for path in (*made, *sorted(ROOT.glob(".venv*")), *caches):
         if path.is_dir():
             print(f"clean: {path}")
