@@ -10,7 +10,7 @@ TESTS ?= tests
 
 # What a person types reaches the shell through the environment alone: nothing in it ends a string, or is run.
 GIVEN := DATE FROM TO EXCHANGE ACCEPT SQL FILE FORMAT OUT TICKER INDEX ARGS TESTS VERSIONS MEASURE \
-  STACK BUCKET DRY_RUN AIRFLOW MWAA PARAMETERS WITH_DATA
+  LAKE STACK BUCKET DRY_RUN AIRFLOW MWAA PARAMETERS WITH_DATA
 unexport $(GIVEN)
 $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
 
@@ -27,8 +27,9 @@ help: ## List the commands
 setup: ## Make the environments (.venv is the editor's)
 	@$(PYTHON3) -m local.setup
 
-run: setup ## Run the daily DAG once: [DATE=YYYY-MM-DD] [EXCHANGE=auto|live|simulated|FOLDER] [ACCEPT=flood,loss]
-	@$(PYTHON) -m local.commands.run --date "$$GIVEN_DATE" --exchange "$$GIVEN_EXCHANGE" --accept "$$GIVEN_ACCEPT"
+run: setup ## Run the daily DAG once: [DATE=YYYY-MM-DD] [EXCHANGE=auto|live|simulated|FOLDER] [ACCEPT=flood,loss] [LAKE=aws STACK=…]
+	@$(PYTHON) -m local.commands.run --date "$$GIVEN_DATE" --exchange "$$GIVEN_EXCHANGE" --accept "$$GIVEN_ACCEPT" \
+	  --lake "$$GIVEN_LAKE" --stack "$$GIVEN_STACK"
 
 inbox: setup ## A COTAHIST file of a day, month or year into the lake's inbox/, and the runs that it starts: FILE=path [EXCHANGE=simulated]
 	@$(PYTHON) -m local.commands.inbox --file="$$GIVEN_FILE" --exchange="$$GIVEN_EXCHANGE"
@@ -68,8 +69,9 @@ notebook: setup ## notebooks/market.ipynb over the local lake, in JupyterLab on 
 	@$(PYTHON3) -m local.setup notebook
 	@exec env PYTHONPATH=plugins .venv/bin/python -m local.commands.notebook --exchange="$$GIVEN_EXCHANGE"
 
-ui: setup ## Airflow's UI over the same lake, with its scheduler; Ctrl-C ends it: [EXCHANGE=…]
-	@exec env PYTHONPATH=plugins .venv/bin/python -m local.commands.ui --exchange "$$GIVEN_EXCHANGE"
+ui: setup ## Airflow's UI over the same lake, with its scheduler; Ctrl-C ends it: [EXCHANGE=…] [LAKE=aws STACK=…]
+	@exec env PYTHONPATH=plugins .venv/bin/python -m local.commands.ui --exchange "$$GIVEN_EXCHANGE" \
+	  --lake "$$GIVEN_LAKE" --stack "$$GIVEN_STACK"
 
 airflow: setup ## A command of Airflow's own on the same lake: ARGS="dags list" [EXCHANGE=…]
 	@$(PYTHON) -m local.commands.airflow --args "$$GIVEN_ARGS" --exchange "$$GIVEN_EXCHANGE"

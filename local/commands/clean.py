@@ -8,12 +8,12 @@ import sys
 from infra.checkout import ROOT
 from infra.deploy import package
 from local.lake import remove
-from local.lake.home import REAL, SIMULATED, base
+from local.lake.home import REAL, SIMULATED, base, of_stacks
 
 
 def main() -> int:
     """Remove everything that the other commands made; what else lies in B3_LOCAL_HOME is left alone."""
-    lakes = [base() / data for data in (REAL, SIMULATED)]
+    lakes = [*(base() / data for data in (REAL, SIMULATED)), *sorted(of_stacks().glob("*"))]
     remove.wait_for_aws(lakes)
     used = remove.in_use(lakes)
     if used:
@@ -30,7 +30,7 @@ def main() -> int:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    for folder in (bench, base()):
+    for folder in (bench, of_stacks(), base()):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
     return 0
