@@ -31,20 +31,25 @@ class AccountLake:
     """A lake's stack on an account.
 
     Attributes:
-        home: the folder of the Airflow of this machine.
         name: the stack's name.
+        data: REAL or SIMULATED, what is in the lake.
         account: the account's number.
         region: the stack's region.
         outputs: the stack's outputs by name.
         register: who registers partitions, as the stack's parameter says; B3_REGISTER of the caller comes first.
     """
 
-    home: Home
     name: str
+    data: str
     account: str
     region: str
     outputs: dict[str, str]
     register: str
+
+    @property
+    def home(self) -> Home:
+        """The folder of the Airflow of this machine; it is made where it is missing."""
+        return home.of_stack(self.data, f"{self.account}-{self.region}-{self.name}")
 
     @property
     def endpoint(self) -> None:
@@ -102,8 +107,8 @@ def find(name: str, data: str) -> AccountLake:
 
 
 def _find(name: str, data: str) -> AccountLake:
-    # botocore reads AWS_DEFAULT_REGION and the profile; other tools read AWS_REGION.
-    region = boto3.Session().region_name or os.environ.get("AWS_REGION")
+    # botocore reads AWS_DEFAULT_REGION and the profile; AWS's command reads AWS_REGION before both.
+    region = os.environ.get("AWS_REGION") or boto3.Session().region_name
     if not region:
         raise RuntimeError("expected a region, found none: export AWS_REGION=us-east-1, or that of the lake")
     session = boto3.Session(region_name=region)
@@ -128,8 +133,7 @@ def _find(name: str, data: str) -> AccountLake:
     # Queries of this process are asked there too.
     os.environ["AWS_DEFAULT_REGION"] = region
     boto3.setup_default_session()
-    folder = home.of_stack(data, f"{number}-{region}-{name}")
-    return AccountLake(folder, name, number, region, outputs, parameters.get("Register", ""))
+    return AccountLake(name, data, number, region, outputs, parameters.get("Register", ""))
 
 
 def _check_stack(found: dict[str, Any] | None, name: str, number: str, region: str) -> None:

@@ -128,7 +128,9 @@ def test_no_key_is_in_airflows_database(ran: Ran):
     assert rows > 100
 
 
-@pytest.mark.parametrize(("exchange", "said"), [("", "expected B3 to answer"), ("FOLDER", "expected a bucket for real")])
+@pytest.mark.parametrize(
+    ("exchange", "said"), [("", "expected B3 to answer"), ("FOLDER", "expected a bucket for real")]
+)
 def test_no_other_data_meets_that_of_the_lake(ran: Ran, tmp_path, monkeypatch, capsys, exchange, said):
     monkeypatch.setattr("local.lake.source.why_out_of_reach", lambda: "a proxy")
     (tmp_path / "COTAHIST_D14032024.ZIP").touch()

@@ -64,13 +64,23 @@ def test_a_lake_is_found_with_its_outputs_and_a_folder_of_its_own(server, tmp_pa
     assert lake.home.folder == tmp_path / "lakes" / "on-aws" / f"{lake.account}-us-east-1-{provision.STACK}"
 
 
-def test_airflow_gets_the_callers_profile_and_no_key(student):
-    student(AWS_PROFILE="student", AWS_DEFAULT_REGION=None, AWS_REGION="us-east-1")
-    # Of the profile, which comes before AWS_REGION.
-    with pytest.raises(RuntimeError, match=r"found none in account \d+, sa-east-1"):
-        account.find("nowhere", home.REAL)
-    student()
+@pytest.mark.parametrize(
+    ("shell", "region"),
+    [
+        ({"AWS_DEFAULT_REGION": None}, "sa-east-1"),
+        ({"AWS_DEFAULT_REGION": "eu-west-1"}, "eu-west-1"),
+        ({"AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "us-east-1"}, "us-east-1"),
+    ],
+    ids=["of the profile", "AWS_DEFAULT_REGION", "AWS_REGION"],
+)
+def test_the_region_is_that_of_awss_own_command(student, shell, region):
+    student(**shell)
 
+    with pytest.raises(RuntimeError, match=rf"found none in account \d+, {region}: "):
+        account.find("nowhere", home.REAL)
+
+
+def test_airflow_gets_the_callers_profile_and_no_key():
     given = account.find(provision.STACK, home.REAL).environment
 
     assert given["AWS_PROFILE"] == "student"
