@@ -10,7 +10,7 @@ TESTS ?= tests
 
 # What a person types reaches the shell through the environment alone: nothing in it ends a string, or is run.
 GIVEN := DATE FROM TO EXCHANGE ACCEPT SQL FILE FORMAT OUT TICKER INDEX ARGS TESTS VERSIONS MEASURE \
-  LAKE STACK BUCKET DRY_RUN AIRFLOW MWAA PARAMETERS WITH_DATA
+  LAKE REPOSITORY TAG STACK BUCKET DRY_RUN AIRFLOW MWAA PARAMETERS WITH_DATA
 unexport $(GIVEN)
 $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
 
@@ -18,7 +18,7 @@ $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
 AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
-.PHONY: help setup run inbox visual history rebuild verify status reset diff report query connect notebook ui airflow test test-dags test-compose test-mwaa cost bench lint deploy package smoke destroy \
+.PHONY: help setup run inbox visual history rebuild verify status reset diff report query connect notebook ui airflow test test-dags test-compose test-mwaa cost bench lint deploy package images smoke destroy \
   doctor structure columns audit constraints clean test-faults faults pictures test-readme
 
 help: ## List the commands
@@ -139,6 +139,9 @@ deploy: ## Make an AWS account what the checkout says: STACK=… BUCKET=… [DRY
 package: ## What MWAA's bucket holds, as files in dist/ for `aws s3 sync`: [AIRFLOW=3.3.1]
 	@$(PYTHON3) -m local.setup airflow
 	@$(PYTHON) -m infra.deploy.package --airflow "$$GIVEN_AIRFLOW"
+
+images: ## Build the containers' images and push them, each with an SBOM: REPOSITORY=….dkr.ecr….amazonaws.com/b3-lake [TAG=…]
+	@$(PYTHON3) -m infra.deploy.images --repository "$$GIVEN_REPOSITORY" --tag "$$GIVEN_TAG"
 
 smoke: ## Whether a lake on AWS works, without a change to it: STACK=… BUCKET=… [MWAA=no]
 	@$(PYTHON3) -m local.setup airflow
