@@ -77,9 +77,7 @@ def serve(chosen: source.Source, port: int, stack: str = "") -> int:
         lake = open_things.enter_context(servers.lake_of(chosen, stack))
         where = lake.home
         environ = open_things.enter_context(servers.airflow_on(lake, where.ui_database, chosen))
-        environ |= _components_environment(port) | _schedule(by_itself=lake.endpoint is None)
-        # In the head of each page.
-        environ["AIRFLOW__API__INSTANCE_NAME"] = INSTANCE_NAMES[chosen.data] + (f", {lake}" if stack else "")
+        environ |= _components_environment(port) | environment_of(lake, chosen)
         components: dict[str, subprocess.Popen[bytes]] = {}
         open_things.callback(lambda: tether.end(list(components.values()), _STOP_SECONDS))
         # The server first: a task that the scheduler starts earlier cannot reach it, and a try is lost.
@@ -143,14 +141,18 @@ def _components_environment(port: int) -> dict[str, str]:
     }
 
 
-def _schedule(*, by_itself: bool) -> dict[str, str]:
-    """Return what lets runs start by their schedule once a DAG is unpaused, as on MWAA, or only when asked for.
+def environment_of(lake: Stack, chosen: source.Source) -> dict[str, str]:
+    """Return what Airflow's components are told of the lake that they work on.
 
-    In a lake of this machine runs are asked for; else the DAGs, unpaused, would start with today's.
+    In a lake of this machine runs are asked for; else the DAGs, unpaused, would start with today's. On AWS they arrive
+    paused, and run by their schedule once somebody unpauses them, as on MWAA.
     """
+    on_aws = lake.endpoint is None
     return {
-        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": str(by_itself),
-        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(by_itself),
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": str(on_aws),
+        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(on_aws),
+        # In the head of each page.
+        "AIRFLOW__API__INSTANCE_NAME": INSTANCE_NAMES[chosen.data] + (f", {lake}" if on_aws else ""),
     }
 
 
