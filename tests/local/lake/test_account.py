@@ -95,7 +95,7 @@ def test_airflow_gets_the_callers_profile_and_no_key():
         ({"AWS_PROFILE": "nobody"}, "expected AWS credentials, found none (The config profile (nobody)"),
         ({"AWS_PROFILE": "stranger"}, "expected credentials that AWS accepts, found"),
         ({"AWS_PROFILE": None, "AWS_DEFAULT_REGION": None}, "expected a region, found none: export AWS_REGION"),
-        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "expected AWS to answer, found"),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}, "expected AWS to answer, found"),
     ],
 )
 def test_what_is_missing_is_said_before_anything_starts(student, capsys, monkeypatch, shell, said):
