@@ -10,7 +10,7 @@ TESTS ?= tests
 
 # What a person types reaches the shell through the environment alone: nothing in it ends a string, or is run.
 GIVEN := DATE FROM TO EXCHANGE ACCEPT SQL FILE FORMAT OUT TICKER INDEX ARGS TESTS VERSIONS MEASURE \
-  STACK BUCKET DRY_RUN AIRFLOW MWAA PARAMETERS WITH_DATA
+  LAKE REPOSITORY TAG STACK BUCKET DRY_RUN AIRFLOW MWAA PARAMETERS WITH_DATA
 GIVEN += ARRIVALS STREAM
 unexport $(GIVEN)
 $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
@@ -19,7 +19,7 @@ $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
 AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
-.PHONY: help setup run inbox visual history rebuild verify status reset diff report query connect notebook ui airflow test test-dags test-compose test-mwaa cost bench lint deploy smoke destroy \
+.PHONY: help setup run inbox visual history rebuild verify status reset diff report query connect notebook ui airflow test test-dags test-compose test-mwaa cost bench lint deploy package images smoke destroy \
   doctor structure columns audit constraints clean test-faults faults pictures test-readme
 
 help: ## List the commands
@@ -28,8 +28,9 @@ help: ## List the commands
 setup: ## Make the environments (.venv is the editor's)
 	@$(PYTHON3) -m local.setup
 
-run: setup ## Run the daily DAG once: [DATE=YYYY-MM-DD] [EXCHANGE=auto|live|simulated|FOLDER] [ACCEPT=flood,loss]
-	@$(PYTHON) -m local.commands.run --date "$$GIVEN_DATE" --exchange "$$GIVEN_EXCHANGE" --accept "$$GIVEN_ACCEPT"
+run: setup ## Run the daily DAG once: [DATE=YYYY-MM-DD] [EXCHANGE=auto|live|simulated|FOLDER] [ACCEPT=flood,loss] [LAKE=aws STACK=…]
+	@$(PYTHON) -m local.commands.run --date "$$GIVEN_DATE" --exchange "$$GIVEN_EXCHANGE" --accept "$$GIVEN_ACCEPT" \
+	  --lake "$$GIVEN_LAKE" --stack "$$GIVEN_STACK"
 
 inbox: setup ## A COTAHIST file of a day, month or year into the lake's inbox/, and the runs that it starts: FILE=path [EXCHANGE=simulated]
 	@$(PYTHON) -m local.commands.inbox --file="$$GIVEN_FILE" --exchange="$$GIVEN_EXCHANGE"
@@ -69,8 +70,9 @@ notebook: setup ## notebooks/market.ipynb over the local lake, in JupyterLab on 
 	@$(PYTHON3) -m local.setup notebook
 	@exec env PYTHONPATH=plugins .venv/bin/python -m local.commands.notebook --exchange="$$GIVEN_EXCHANGE"
 
-ui: setup ## Airflow's UI over the same lake, with its scheduler; Ctrl-C ends it: [EXCHANGE=…]
-	@exec env PYTHONPATH=plugins .venv/bin/python -m local.commands.ui --exchange "$$GIVEN_EXCHANGE"
+ui: setup ## Airflow's UI over the same lake, with its scheduler; Ctrl-C ends it: [EXCHANGE=…] [LAKE=aws STACK=…]
+	@exec env PYTHONPATH=plugins .venv/bin/python -m local.commands.ui --exchange "$$GIVEN_EXCHANGE" \
+	  --lake "$$GIVEN_LAKE" --stack "$$GIVEN_STACK"
 
 airflow: setup ## A command of Airflow's own on the same lake: ARGS="dags list" [EXCHANGE=…]
 	@$(PYTHON) -m local.commands.airflow --args "$$GIVEN_ARGS" --exchange "$$GIVEN_EXCHANGE"
@@ -134,6 +136,13 @@ deploy: ## Make an AWS account what the checkout says: STACK=… BUCKET=… [DRY
 	  if [ "$$GIVEN_MWAA" = no ]; then set -- "$$@" --without-mwaa; fi; \
 	  $(PYTHON) -m infra.deploy deploy --stack "$$GIVEN_STACK" --bucket "$$GIVEN_BUCKET" --airflow "$$GIVEN_AIRFLOW" \
 	    --arrivals="$$GIVEN_ARRIVALS" --stream="$$GIVEN_STREAM" $${GIVEN_DRY_RUN:+--dry-run} "$$@"
+
+package: ## What MWAA's bucket holds, as files in dist/ for `aws s3 sync`: [AIRFLOW=3.3.1]
+	@$(PYTHON3) -m local.setup airflow
+	@$(PYTHON) -m infra.deploy.package --airflow "$$GIVEN_AIRFLOW"
+
+images: ## Build the containers' images and push them, each with an SBOM: REPOSITORY=….dkr.ecr….amazonaws.com/b3-lake [TAG=…]
+	@$(PYTHON3) -m infra.deploy.images --repository "$$GIVEN_REPOSITORY" --tag "$$GIVEN_TAG"
 
 smoke: ## Whether a lake on AWS works, without a change to it: STACK=… BUCKET=… [MWAA=no]
 	@$(PYTHON3) -m local.setup airflow

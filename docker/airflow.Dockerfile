@@ -1,6 +1,6 @@
 # Airflow as the official image has it, laid out as on MWAA, with what MWAA would install from requirements.txt.
 ARG AIRFLOW_IMAGE=apache/airflow:3.3.1-python3.12
-FROM ${AIRFLOW_IMAGE}
+FROM ${AIRFLOW_IMAGE} AS airflow
 ARG AIRFLOW_VERSION=3.3.1
 ENV AIRFLOW_HOME=/usr/local/airflow
 USER root
@@ -16,3 +16,14 @@ RUN --mount=type=secret,id=ca,mode=0444 \
     pip install --no-cache-dir "apache-airflow[postgres]==$AIRFLOW_VERSION" \
     "apache-airflow-providers-amazon[aiobotocore]" --requirement requirements.txt
 COPY docker/health.py docker/migrate.sh /opt/
+
+# The same with the code in it, for a lake on AWS where nothing can be mounted, such as ECS.
+FROM airflow AS lake
+COPY --chown=airflow:0 plugins/ plugins/
+COPY --chown=airflow:0 include/ dags/include/
+# Without the link dags/include, see .dockerignore.
+COPY --chown=airflow:0 dags/ dags/
+COPY --chown=airflow:0 infra/ /opt/b3/infra/
+COPY --chown=airflow:0 local/ /opt/b3/local/
+COPY --chown=airflow:0 docker/on_account.py /opt/b3/docker/
+ENTRYPOINT ["dumb-init", "--", "python", "/opt/b3/docker/on_account.py"]

@@ -70,13 +70,18 @@ BENCH_B3FILEPARSER = Environment(
 BROWSER = Environment(
     "browser", ROOT / ".venv-browser", ("3.12", "3.11"), (ROOT / "tests" / "browser" / "requirements.txt",)
 )
+# AWS's own command, which pins botocore as well; tests run it against the local AWS.
+AWSCLI = Environment(
+    "awscli", ROOT / ".venv-awscli", ("3.12", "3.11"), (ROOT / "tests" / "infra" / "awscli-requirements.txt",)
+)
 NOTEBOOK = Environment(
     "notebook", ROOT / ".venv-notebook", ("3.12", "3.11"), (ROOT / "notebooks" / "requirements.txt",)
 )
 AIRFLOW_COMMAND = AIRFLOW.folder / "bin" / "airflow"
 DEFAULT = (AIRFLOW, AWS, SPARK)
 ENVIRONMENTS = {
-    environment.name: environment for environment in (*DEFAULT, CHECKOV, BROWSER, BENCH, BENCH_B3FILEPARSER, NOTEBOOK)
+    environment.name: environment
+    for environment in (*DEFAULT, CHECKOV, BROWSER, AWSCLI, BENCH, BENCH_B3FILEPARSER, NOTEBOOK)
 }
 
 

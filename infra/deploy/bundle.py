@@ -18,6 +18,8 @@ from infra.deploy.errors import DeployError
 LEFTOVERS = ("__pycache__", "*.pyc", "*.pyo", ".*_cache", ".DS_Store", "*.swp", "*~", ".git*")
 # Prefix of the Glue job's code in the lake's bucket.
 GLUE_CODE = "code/glue/"
+# Keys of the code bucket.
+REQUIREMENTS, PLUGINS, DAGS = "requirements.txt", "plugins.zip", "dags/"
 _CONSTRAINTS_LINE = re.compile(rb'^(--constraint "/usr/local/airflow/dags/)constraints\.txt(?="$)', re.MULTILINE)
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 _ORDINARY_FILE = 0o100644
@@ -70,6 +72,20 @@ class Bundle:
     plugins: bytes
     dags: dict[str, bytes]
     constraints: str
+
+    @property
+    def packages(self) -> dict[str, bytes]:
+        """Return what MWAA installs, by key in the code bucket: its constraints, its requirements, plugins.zip."""
+        return {
+            DAGS + self.constraints: self.dags[self.constraints],
+            REQUIREMENTS: self.requirements,
+            PLUGINS: self.plugins,
+        }
+
+    @property
+    def objects(self) -> dict[str, bytes]:
+        """Return all objects of the code bucket by key."""
+        return self.packages | {DAGS + path: body for path, body in self.dags.items()}
 
 
 def make(root: Path, airflow: str | None = None) -> Bundle:

@@ -36,8 +36,6 @@ from infra.deploy.visual_job import JobChange, VisualJob
 
 Change = ObjectChange | StackChange | JobChange
 Say = Callable[[str], None]
-REQUIREMENTS = "requirements.txt"
-PLUGINS = "plugins.zip"
 # Parameters of the templates that a deploy gives itself.
 OWN = {
     "LakeBucket", "RefineScriptKey", "RefinePackageKey", "LakeStack", "CodeBucket", "RequirementsVersion",
@@ -212,11 +210,7 @@ class Deployment:
         return self._stack("code", self._options.code_stack, {"CodeBucket": self._options.code})
 
     def _packages(self) -> Sequence[ObjectChange]:
-        wanted = {
-            self._constraints: self._bundle.dags[self._bundle.constraints],
-            REQUIREMENTS: self._bundle.requirements,
-            PLUGINS: self._bundle.plugins,
-        }
+        wanted = self._bundle.packages
         return objects.plan(
             self._options.code, wanted, objects.present(self._s3, self._options.code, list(wanted), wanted)
         )
@@ -225,8 +219,8 @@ class Deployment:
         given = {
             "LakeStack": self._options.stack,
             "CodeBucket": self._options.code,
-            "RequirementsVersion": self._version(REQUIREMENTS),
-            "PluginsVersion": self._version(PLUGINS),
+            "RequirementsVersion": self._version(bundle.REQUIREMENTS),
+            "PluginsVersion": self._version(bundle.PLUGINS),
         }
         if self._options.airflow:
             given["AirflowVersion"] = self._options.airflow
@@ -239,14 +233,14 @@ class Deployment:
     def _dags(self) -> Sequence[Change]:
         # A DAG finds the files that it reads: include/ first.
         ordered = sorted(self._bundle.dags.items(), key=lambda item: (not item[0].startswith("include/"), item[0]))
-        wanted = {f"dags/{path}": body for path, body in ordered}
-        there = objects.present(self._s3, self._options.code, ["dags/"], wanted)
+        wanted = {bundle.DAGS + path: body for path, body in ordered}
+        there = objects.present(self._s3, self._options.code, [bundle.DAGS], wanted)
         # The constraints are a package's: they have been there since before MWAA was told. Former ones go now.
         return [change for change in objects.plan(self._options.code, wanted, there) if change.key != self._constraints]
 
     @property
     def _constraints(self) -> str:
-        return f"dags/{self._bundle.constraints}"
+        return bundle.DAGS + self._bundle.constraints
 
     def _stack(self, template: str, name: str, given: dict[str, str], **for_now: str) -> Sequence[StackChange]:
         content, text = self._templates[template]

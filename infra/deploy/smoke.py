@@ -28,7 +28,7 @@ def test(account: Account, options: Options, say: Callable[[str], None]) -> bool
         ("the catalog has the tables", lambda: _tables(account.glue, lake)),
         ("the crawlers are ready", lambda: _crawlers(account.glue, lake)),
         ("the visual job has its nodes' script", lambda: _visual(account, options, lake)),
-        ("the job's code is there", lambda: _code(account, lake)),
+        ("the job's code is there", lambda: missing_code(account, lake.one("AWS::Glue::Job"))),
         *(
             (f"the functions of {stack} are active", partial(_functions, account, stack))
             for stack in map(options.functions_stack, functions.NAMES)
@@ -113,8 +113,8 @@ def _crawlers(glue: Any, lake: Resources) -> Iterator[str]:
             yield f"expected crawler {name} READY, or at work, found {state}: wait, or see it in Glue's console"
 
 
-def _code(account: Account, lake: Resources) -> Iterator[str]:
-    name = lake.one("AWS::Glue::Job")
+def missing_code(account: Account, name: str) -> Iterator[str]:
+    """Yield a line for each file of the code of a Glue job that is not there."""
     job = account.glue.get_job(JobName=name)["Job"]
     for location in (job["Command"]["ScriptLocation"], job["DefaultArguments"]["--extra-py-files"]):
         bucket, _, key = location.removeprefix("s3://").partition("/")

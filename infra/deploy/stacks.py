@@ -115,13 +115,13 @@ def _sections(wanted: dict[str, Any], there: dict[str, Any]) -> list[str]:
 
 def present(cloudformation: Any, name: str, say: Callable[[str], None]) -> Present | None:
     """The stack of a name, once nothing works on it any more; None if there is none."""
-    stack = _describe(cloudformation, name)
+    stack = describe(cloudformation, name)
     if stack and stack["StackStatus"].endswith("_IN_PROGRESS") and stack["StackStatus"] != "REVIEW_IN_PROGRESS":
         say(f"stack {name} is {stack['StackStatus']} from before: waiting for its end")
         polls = _polls()
         while stack and stack["StackStatus"].endswith("_IN_PROGRESS"):
             time.sleep(next(polls))
-            stack = _describe(cloudformation, name)
+            stack = describe(cloudformation, name)
     if stack is None:
         return None
     body = cloudformation.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
@@ -196,7 +196,7 @@ def delete(cloudformation: Any, name: str, say: Callable[[str], None]) -> None:
     Raises:
         DeployError: a resource could not be deleted; the message names it.
     """
-    stack = _describe(cloudformation, name)
+    stack = describe(cloudformation, name)
     if stack is None:
         return
     before = _newest(cloudformation, name)
@@ -206,10 +206,11 @@ def delete(cloudformation: Any, name: str, say: Callable[[str], None]) -> None:
 
 
 def _names(cloudformation: Any, name: str) -> list[str]:
-    return [item["ParameterKey"] for item in (_describe(cloudformation, name) or {}).get("Parameters", [])]
+    return [item["ParameterKey"] for item in (describe(cloudformation, name) or {}).get("Parameters", [])]
 
 
-def _describe(cloudformation: Any, name: str) -> dict[str, Any] | None:
+def describe(cloudformation: Any, name: str) -> dict[str, Any] | None:
+    """Return what CloudFormation says of a stack; None if there is none."""
     try:
         stack: dict[str, Any] = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
@@ -224,7 +225,7 @@ def _wait(cloudformation: Any, name: str, wanted: str, before: str, say: Callabl
     polls = _polls()
     while True:
         # The state before the events, so that the last ones are not missed.
-        stack = _describe(cloudformation, name)
+        stack = describe(cloudformation, name)
         status = stack["StackStatus"] if stack else "DELETE_COMPLETE"
         for event in _events(cloudformation, name, before):
             if event["EventId"] in seen:

@@ -6,13 +6,14 @@ import shutil
 import sys
 
 from infra.checkout import ROOT
+from infra.deploy import package
 from local.lake import remove
-from local.lake.home import REAL, SIMULATED, base
+from local.lake.home import REAL, SIMULATED, base, of_stacks
 
 
 def main() -> int:
     """Remove everything that the other commands made; what else lies in B3_LOCAL_HOME is left alone."""
-    lakes = [base() / data for data in (REAL, SIMULATED)]
+    lakes = [*(base() / data for data in (REAL, SIMULATED)), *sorted(of_stacks().glob("*"))]
     remove.wait_for_aws(lakes)
     used = remove.in_use(lakes)
     if used:
@@ -22,14 +23,14 @@ def main() -> int:
         print(f"clean: {lake}")
     bench = base() / "bench"
     caches = [ROOT / name for name in (".mypy_cache", ".pytest_cache", ".ruff_cache")]
-    made = [base() / "last", *bench.glob("COTAHIST_A*"), *bench.glob("b3-bench-*")]
+    made = [ROOT / package.FOLDER.name, base() / "last", *bench.glob("COTAHIST_A*"), *bench.glob("b3-bench-*")]
     for path in (*made, *sorted(ROOT.glob(".venv*")), *caches):
         if path.is_dir():
             print(f"clean: {path}")
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    for folder in (bench, base()):
+    for folder in (bench, of_stacks(), base()):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
     return 0

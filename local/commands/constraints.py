@@ -28,6 +28,8 @@ def main(airflow_date: str, local_date: str) -> int:
     _resolve(aws / "requirements.in", aws / "requirements.txt", local_date)
     _resolve(aws / "spark-requirements.in", aws / "spark-requirements.txt", local_date)
     _resolve(ROOT / "infra" / "checkov-requirements.in", ROOT / "infra" / "checkov-requirements.txt", local_date)
+    awscli = ROOT / "tests" / "infra"
+    _resolve(awscli / "awscli-requirements.in", awscli / "awscli-requirements.txt", local_date)
     browser = ROOT / "tests" / "browser"
     _resolve(browser / "requirements.in", browser / "requirements.txt", local_date)
     _resolve(ROOT / "notebooks" / "requirements.in", ROOT / "notebooks" / "requirements.txt", local_date)

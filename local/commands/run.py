@@ -13,8 +13,9 @@ from b3.errors import ClosedDay
 from b3.quotes.accepted import CONF
 from b3.report.figures import for_session
 from infra.checkout import ROOT
-from local.lake import dag_runs, home, progress, provision, query_client, servers, session_given, source
+from local.lake import account, dag_runs, progress, provision, query_client, servers, session_given, source
 from local.lake.home import Home
+from local.lake.stack import Stack
 from local.processes import readers
 
 DAG = "b3_daily"
@@ -55,12 +56,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--date", default="", help="YYYY-MM-DD, by default the last session")
     parser.add_argument("--exchange", default="auto", help="auto, live, simulated, or a folder of B3's files")
     parser.add_argument("--accept", default="", help="flood, loss or both, with a comma between them")
+    parser.add_argument("--lake", default="", help="local, or aws for that of --stack")
+    parser.add_argument("--stack", default="", help="the lake's stack on the caller's AWS account")
     parser.add_argument("--no-report", action="store_true", help="leave out the queries that show what came of it")
     options = parser.parse_args(arguments)
     now = dt.datetime.now(dt.UTC)
     try:
         accepted = dag_runs.accepted(options.accept)
-        chosen = source.choose(options.exchange)
+        stack = account.named(options.lake, options.stack, "run")
+        chosen = source.choose_for_account(options.exchange) if stack else source.choose(options.exchange)
         source.check_files(chosen)
         date = session_given.parse(options.date) if options.date else source.last_session(chosen, now)
         session_given.check(date, now)
@@ -71,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
         chosen = replace(chosen, today=date)
     source.announce(chosen, f"{DAG} for {date}")
     try:
-        return run(chosen, date, conf=accepted, report=not options.no_report)
+        return run(chosen, date, conf=accepted, report=not options.no_report, stack=stack)
     except RuntimeError as error:
         print(f"run: {error}", file=sys.stderr)
         return 1
@@ -87,6 +91,7 @@ def run(
     conf: Mapping[str, bool] | None = None,
     script: Path = provision.REFINE_SCRIPT,
     report: bool = True,
+    stack: str = "",
 ) -> int:
     """The DAG run and its report; 0 if every task succeeded or was skipped with a reason, else 1.
 
@@ -96,25 +101,22 @@ def run(
         conf: what the run accepts, see `runs.accepted`.
         script: the Glue script that the stack's job runs.
         report: whether to show what came of it.
+        stack: the lake's stack on the caller's AWS account; empty for the lake of this machine.
     """
-    where = home.find(chosen.data)
-    home.remember(where)
     watch = servers.Stopwatch()
     with (
-        servers.lake(where, script=script) as lake,
-        servers.airflow_on(lake, where.run_database, chosen) as environ,
+        servers.lake_of(chosen, stack, script=script) as lake,
+        servers.airflow_on(lake, lake.home.run_database, chosen) as environ,
     ):
         watch.lap("servers")
-        succeeded = _run_dag(where, environ, date, conf or {}, watch)
+        succeeded = _run_dag(lake.home, environ, date, conf or {}, watch)
         if succeeded and report:
             _report(lake, date)
             watch.lap("these queries")
     spent = ", ".join(f"{name} {seconds:.1f}" for name, seconds in watch.laps.items())
     print(f"\nwhere the time went, in seconds: {spent}; {sum(watch.laps.values()):.1f} in all")
     if succeeded:
-        print(f"\nthe lake: s3://{where.bucket}/, kept in {dag_runs.short(where.folder)}")
-        print(f"see it: make report DATE={date}")
-        print('ask it: make query SQL="SELECT count(*) FROM quotes"')
+        _say_where(lake, date)
     return 0 if succeeded else 1
 
 
@@ -144,7 +146,19 @@ def _tell(end: dag_runs.TaskEnd, date: dt.date) -> None:
             readers.tell(f"      here that is: make run DATE={date} ACCEPT={name}")
 
 
-def _report(lake: servers.Lake, date: dt.date) -> None:
+def _say_where(lake: Stack, date: dt.date) -> None:
+    bucket = lake.outputs["LakeBucket"]
+    if lake.endpoint is None:
+        print(f"\nthe lake: s3://{bucket}/, {lake}")
+        print(f"see it: aws s3 cp s3://{bucket}/reports/trade_date={date}/index.html .")
+        print(f"ask it: Athena, workgroup {lake.outputs['AthenaWorkgroup']}, database {lake.outputs['GlueDatabase']}")
+        return
+    print(f"\nthe lake: s3://{bucket}/, kept in {dag_runs.short(lake.home.folder)}")
+    print(f"see it: make report DATE={date}")
+    print('ask it: make query SQL="SELECT count(*) FROM quotes"')
+
+
+def _report(lake: Stack, date: dt.date) -> None:
     print()
     print(query_client.table(query_client.query(lake, COUNTS.format(date=date))))
     findings = query_client.query(lake, FINDINGS.format(date=date))

@@ -1,4 +1,4 @@
-"""`make ui`: Airflow with its scheduler over the local lake, until Ctrl-C."""
+"""`make ui`: Airflow with its scheduler over the local lake, or over one on AWS, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from infra.checkout import ROOT
 from local import setup
 from local.aws import credentials
 from local.doctor import machine
-from local.lake import dag_runs, home, ports, progress, servers, source
+from local.lake import account, dag_runs, home, ports, progress, servers, source
 from local.lake.home import Home
+from local.lake.stack import Stack
 from local.processes import tether
 
 API_SERVER = "api-server"
@@ -38,16 +39,19 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve until a signal (status 0), or until a component dies (status 1); 2 for a wrong argument."""
     parser = argparse.ArgumentParser(prog="make ui", description=__doc__)
     parser.add_argument("--exchange", default="auto", help="auto, live, simulated, or a folder of B3's files")
+    parser.add_argument("--lake", default="", help="local, or aws for that of --stack")
+    parser.add_argument("--stack", default="", help="the lake's stack on the caller's AWS account")
     options = parser.parse_args(arguments)
     dag_runs.interrupt_on_signals()
     try:
-        chosen = source.choose(options.exchange)
+        stack = account.named(options.lake, options.stack, "ui")
+        chosen = source.choose_for_account(options.exchange) if stack else source.choose(options.exchange)
         port = ports.chosen("B3_UI_PORT", machine.UI_PORT)
     except ValueError as error:
         print(f"ui: {error}", file=sys.stderr)
         return 2
     try:
-        return serve(chosen, port)
+        return serve(chosen, port, stack)
     except (ValueError, RuntimeError) as error:
         print(f"ui: {error}", file=sys.stderr)
         return 1
@@ -59,18 +63,21 @@ def main(arguments: list[str] | None = None) -> int:
 INSTANCE_NAMES = {home.SIMULATED: "B3 lake, SIMULATED data", home.REAL: "B3 lake, real data"}
 
 
-def serve(chosen: source.Source, port: int) -> int:
-    """Run every component of Airflow until one ends or a signal comes."""
-    where = home.find(chosen.data)
-    home.remember(where)
+def serve(chosen: source.Source, port: int, stack: str = "") -> int:
+    """Run every component of Airflow until one ends or a signal comes.
+
+    Args:
+        chosen: where B3's files come from.
+        port: of the UI.
+        stack: the lake's stack on the caller's AWS account; empty for the lake of this machine.
+    """
     _check_port(port)
     print(f"ui: starting Airflow, source: {chosen}", flush=True)
     with ExitStack() as open_things:
-        lake = open_things.enter_context(servers.lake(where))
+        lake = open_things.enter_context(servers.lake_of(chosen, stack))
+        where = lake.home
         environ = open_things.enter_context(servers.airflow_on(lake, where.ui_database, chosen))
-        environ |= _components_environment(port)
-        # In the head of each page.
-        environ["AIRFLOW__API__INSTANCE_NAME"] = INSTANCE_NAMES[chosen.data]
+        environ |= _components_environment(port) | environment_of(lake, chosen)
         components: dict[str, subprocess.Popen[bytes]] = {}
         open_things.callback(lambda: tether.end(list(components.values()), _STOP_SECONDS))
         # The server first: a task that the scheduler starts earlier cannot reach it, and a try is lost.
@@ -86,15 +93,24 @@ def serve(chosen: source.Source, port: int) -> int:
             _wait(lambda: DAGS - _known_dags(port), components, where)
         where.ui_url.write_text(f"http://localhost:{port}")
         open_things.callback(where.ui_url.unlink, missing_ok=True)
-        print(f"ui: http://localhost:{port} is ready (no login). Trigger b3_daily for a date, b3_history for a year;")
-        print("ui: Nothing starts by schedule here: `Next Run` is what a deployed lake would do. Ctrl-C ends it.")
-        key = credentials.file_of(where.aws)
-        print(f"ui: for another AWS client: AWS_ENDPOINT_URL={lake.endpoint} AWS_SHARED_CREDENTIALS_FILE={key}")
-        print("ui: Runs of `make run` and `make history` are not listed here; what they wrote is in the lake.")
-        print(f"ui: logs in {where.logs}", flush=True)
+        _say_what_it_does(port, lake)
         while True:
             _check_alive(components, where)
             time.sleep(1)
+
+
+def _say_what_it_does(port: int, lake: Stack) -> None:
+    print(f"ui: http://localhost:{port} is ready (no login). Trigger b3_daily for a date, b3_history for a year;")
+    if lake.endpoint is None:
+        print(f"ui: The lake is {lake}.")
+        print("ui: DAGs arrive paused, as on MWAA: unpause b3_daily, and it runs by its schedule while this runs.")
+        print("ui: What each run costs on AWS is in docs/cost.md. Ctrl-C ends Airflow, and what runs on AWS goes on.")
+    else:
+        print("ui: Nothing starts by schedule here: `Next Run` is what a deployed lake would do. Ctrl-C ends it.")
+        key = credentials.file_of(lake.home.aws)
+        print(f"ui: for another AWS client: AWS_ENDPOINT_URL={lake.endpoint} AWS_SHARED_CREDENTIALS_FILE={key}")
+    print("ui: Runs of `make run` and `make history` are not listed here; what they wrote is in the lake.")
+    print(f"ui: logs in {lake.home.logs}", flush=True)
 
 
 def _check_port(port: int) -> None:
@@ -121,10 +137,22 @@ def _components_environment(port: int) -> dict[str, str]:
         # As infra/mwaa.yaml has it, but sooner: what was killed with its worker is run again.
         "AIRFLOW__CORE__DEFAULT_TASK_RETRIES": "2",
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "15",
-        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        # On a laptop runs are asked for; else the DAGs, unpaused, would start with today's.
-        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+    }
+
+
+def environment_of(lake: Stack, chosen: source.Source) -> dict[str, str]:
+    """Return what Airflow's components are told of the lake that they work on.
+
+    In a lake of this machine runs are asked for; else the DAGs, unpaused, would start with today's. On AWS they arrive
+    paused, and run by their schedule once somebody unpauses them, as on MWAA.
+    """
+    on_aws = lake.endpoint is None
+    return {
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": str(on_aws),
+        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(on_aws),
+        # In the head of each page.
+        "AIRFLOW__API__INSTANCE_NAME": INSTANCE_NAMES[chosen.data] + (f", {lake}" if on_aws else ""),
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from infra.checkout import ROOT
-from local.cost import estimate, measure, price_list, stream
+from local.cost import comparison, estimate, measure, price_list, stream
 from local.cost.estimate import HOURS_A_MONTH, SESSIONS_A_MONTH, SESSIONS_A_YEAR
 from local.cost.measure import Measured
 from local.cost.price_list import PriceList
@@ -91,6 +91,31 @@ def document(measured: Measured, listed: PriceList) -> str:
         ),
         "",
         f"MWAA and its network are {fixed / month:.0%} of the month. They are billed by the hour, runs or not.",
+        "",
+        "## Where Airflow runs",
+        "",
+        "The lake is the same; Airflow can be on MWAA, on one instance, or on a laptop ([laptop.md](laptop.md)). "
+        "Dollars in all, of the lake and of Airflow:",
+        "",
+        *_table(
+            ("Airflow on", "a session, tasks register", f"a month of {SESSIONS_A_MONTH} sessions, crawlers",
+             "the month, tasks register", f"{comparison.HISTORY_YEARS} years of history, tasks register"),
+            comparison.rows(measured, listed, _usd),
+        ),
+        "",
+        f"- Guesses: an environment made for a run is billed {comparison.ENVIRONMENT_HOURS} hours, an instance started "
+        f"for one {comparison.INSTANCE_HOURS}. `b3_history` takes {comparison.YEAR_HOURS} hour a year, of which its "
+        f"Glue job takes {comparison.YEAR_JOB_SECONDS} seconds. Each year is reckoned as large as one of today; those "
+        "of the past were smaller.",
+        f"- The history costs {_usd(comparison.history(measured, listed, crawls=False))} for the lake alone, "
+        f"{_usd(comparison.history(measured, listed, crawls=True))} with crawlers. The rest of its column is "
+        "Airflow's.",
+        f"- The instance is a t3.medium with {comparison.DISK_GB} GB and a public address, and needs no NAT gateway.",
+        "- An environment that is deleted takes its history of runs with it; the lake stays. Delete stack `STACK-mwaa` "
+        "alone, and deploy again for the next run.",
+        "- The price of mw1.micro is reckoned, see the prices below.",
+        "- A budget tells before it is too late: `make deploy … PARAMETERS=\"BudgetDollars=10 AlertEmail=…\"`. It "
+        "stops nothing.",
         "",
         "If the Glue job took longer on AWS, a session would cost:",
         "",

@@ -64,7 +64,20 @@ def base() -> Path:
 
 def find(data: str) -> Home:
     """The home of REAL or SIMULATED data; its folder is made where it is missing."""
-    home = Home(data, base() / data)
+    return _made(Home(data, base() / data))
+
+
+def of_stack(data: str, name: str) -> Home:
+    """The home of the Airflow that works on a stack of an AWS account; its folder is made where it is missing."""
+    return _made(Home(data, of_stacks() / name))
+
+
+def of_stacks() -> Path:
+    """The folder of the homes of stacks on AWS."""
+    return base() / "on-aws"
+
+
+def _made(home: Home) -> Home:
     for folder in (home.folder, home.logs, home.airflow):
         folder.mkdir(parents=True, exist_ok=True)
     # Logs lie below it. PostgreSQL does not run as root: for root it is another user, who has to get through.

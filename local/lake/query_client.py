@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 
 from b3.lake import athena
-from local.lake.servers import Lake
+from local.lake.stack import Stack
 
 _NUMBERS = {"tinyint", "smallint", "integer", "bigint", "decimal", "double", "float", "real"}
 # A local query ends sooner than one on AWS.
@@ -76,7 +76,7 @@ class Answer:
             page, skip = self._client.get_query_results(QueryExecutionId=self._id, NextToken=page["NextToken"]), 0
 
 
-def ask(lake: Lake, sql: str) -> Answer:
+def ask(lake: Stack, sql: str) -> Answer:
     """Run one statement in the lake's workgroup and database, and wait for its end.
 
     Raises:
@@ -94,7 +94,7 @@ def ask(lake: Lake, sql: str) -> Answer:
     return Answer(client, execution)
 
 
-def query(lake: Lake, sql: str) -> Result:
+def query(lake: Stack, sql: str) -> Result:
     """Run one statement, as `ask` does, and fetch all its rows.
 
     Raises:

@@ -22,7 +22,7 @@ from infra.checkout import ROOT
 from local import setup
 from local.aws import credentials, launch
 from local.aws.context import DEFAULT_REGION
-from local.lake import ports, progress, provision, source
+from local.lake import account, home, ports, progress, provision, source, stack
 from local.lake.home import OWNER, SIMULATED, USERS, Home
 from local.processes import file_locks
 
@@ -41,6 +41,21 @@ class Lake:
     home: Home
     endpoint: str
     outputs: dict[str, str]
+    region: str = DEFAULT_REGION
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables with which Airflow's AWS clients reach it."""
+        return {
+            **credentials.environment(self.home.aws, self.region),
+            "AWS_ACCESS_KEY_ID": "airflow",  # who calls, in a recording: local.aws.calls
+            "AWS_ENDPOINT_URL": self.endpoint,
+        }
+
+    @property
+    def register(self) -> str:
+        """Empty: the setting's default."""
+        return ""
 
 
 @contextmanager
@@ -165,6 +180,24 @@ def lake_as_it_is(home: Home) -> Iterator[Lake]:
 
 
 @contextmanager
+def lake_of(chosen: source.Source, name: str = "", *, script: Path = provision.REFINE_SCRIPT) -> Iterator[stack.Stack]:
+    """The lake that a command writes B3's data into.
+
+    Args:
+        chosen: where B3's files come from.
+        name: a stack on the caller's AWS account; empty for the lake of this machine.
+        script: the Glue script that the job of this machine's lake runs.
+    """
+    if name:
+        yield account.find(name, chosen.data)
+        return
+    where = home.find(chosen.data)
+    home.remember(where)
+    with lake(where, script=script) as here:
+        yield here
+
+
+@contextmanager
 def database(folder: Path, *, shared: bool = False) -> Iterator[str]:
     """The URL of an Airflow metadata database, of a PostgreSQL that runs for the time of the context.
 
@@ -192,7 +225,9 @@ def database(folder: Path, *, shared: bool = False) -> Iterator[str]:
 
 
 @contextmanager
-def airflow_on(running: Lake, folder: Path, chosen: source.Source, *, shared: bool = False) -> Iterator[dict[str, str]]:
+def airflow_on(
+    running: stack.Stack, folder: Path, chosen: source.Source, *, shared: bool = False
+) -> Iterator[dict[str, str]]:
     """The environment in which Airflow's commands work, for the time of the context, on a database that is up to date.
 
     Args:
@@ -207,7 +242,7 @@ def airflow_on(running: Lake, folder: Path, chosen: source.Source, *, shared: bo
         yield environ
 
 
-def airflow_environment(running: Lake, database_url: str, b3_host: str, chosen: source.Source) -> dict[str, str]:
+def airflow_environment(running: stack.Stack, database_url: str, b3_host: str, chosen: source.Source) -> dict[str, str]:
     """The environment of Airflow's processes: the connections and settings that MWAA would give them.
 
     Args:
@@ -218,9 +253,7 @@ def airflow_environment(running: Lake, database_url: str, b3_host: str, chosen: 
     """
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AWS_", "B3_"))}
     environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    return environ | credentials.environment(running.home.aws) | {
-        "AWS_ACCESS_KEY_ID": "airflow",  # who calls, in a recording: local.aws.calls
-        "AWS_ENDPOINT_URL": running.endpoint,
+    return environ | running.environment | stack.settings(running.outputs) | {
         "NO_PROXY": "127.0.0.1,localhost",
         "AIRFLOW_HOME": str(running.home.airflow),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
@@ -229,20 +262,12 @@ def airflow_environment(running: Lake, database_url: str, b3_host: str, chosen: 
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url,
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(running.home.logs / "airflow"),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws", "extra": {"region_name": DEFAULT_REGION}}),
+        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws", "extra": {"region_name": running.region}}),
         "AIRFLOW_CONN_B3_DEFAULT": json.dumps(b3_connection(b3_host, chosen)),
-        "B3_LAKE_BUCKET": running.outputs["LakeBucket"],
-        "B3_GLUE_DATABASE": running.outputs["GlueDatabase"],
-        "B3_RAW_CRAWLER": running.outputs["RawCrawler"],
-        "B3_REFINED_CRAWLER": running.outputs["RefinedCrawler"],
-        "B3_GLUE_JOB": running.outputs["GlueJob"],
-        "B3_ALERT_TOPIC_ARN": running.outputs.get("AlertTopicArn", ""),
-        "B3_ARRIVALS_QUEUE_URL": running.outputs.get("ArrivalsQueueUrl", ""),
         "B3_INDEXES": chosen.indexes,
-        "B3_REGISTER": os.environ.get("B3_REGISTER", ""),
+        "B3_REGISTER": os.environ.get("B3_REGISTER") or running.register,
         # On each DAG in the UI.
         "B3_TAGS": "SIMULATED" if chosen.data == SIMULATED else "",
-        "B3_ATHENA_WORKGROUP": running.outputs["AthenaWorkgroup"],
     }  # fmt: skip
 
 

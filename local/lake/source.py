@@ -89,6 +89,21 @@ def choose(exchange: str) -> Source:
     return Source("replay", folder)
 
 
+def choose_for_account(exchange: str) -> Source:
+    """Return the source that `EXCHANGE=` names, for a lake on AWS, where nothing stands in for B3 unasked.
+
+    Raises:
+        ValueError: as of `choose`, or B3 does not answer.
+    """
+    chosen = choose(exchange)
+    if chosen.b3_out_of_reach:
+        raise ValueError(
+            f"expected B3 to answer, found {chosen.b3_out_of_reach}: try later, or replay its files with "
+            "EXCHANGE=FOLDER"
+        )
+    return chosen
+
+
 def check_files(chosen: Source) -> None:
     """Raise ValueError if a folder has no file of quotes at all, so that no run starts on it in vain."""
     if chosen.folder and not any(_QUOTES_FILE.fullmatch(path.name) for path in chosen.folder.iterdir()):

@@ -192,6 +192,8 @@ LEFT_OUT = (
 
 # Types from before the registry, whose schema has no handlers: what AWS calls for them is what their API has.
 WITHOUT_HANDLERS = {
+    # CreateBudget, UpdateBudget and DeleteBudget are one action, and so are all reads.
+    "AWS::Budgets::Budget": ("budgets:ViewBudget", "budgets:ModifyBudget"),
     "AWS::Glue::Table": ("glue:CreateTable", "glue:GetTable", "glue:UpdateTable", "glue:DeleteTable"),
 }
 

@@ -384,11 +384,27 @@ class TestAlerts:
         assert template["Parameters"]["AlertEmail"]["Default"] == ""
 
     def test_come_over_tls_from_this_account(self, properties):
-        denied, allowed = properties["AlertTopicPolicy"]["PolicyDocument"]["Statement"]
+        denied, *allowed = properties["AlertTopicPolicy"]["PolicyDocument"]["Statement"]
 
         assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
-        assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
-        assert allowed["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+        assert [one["Principal"]["Service"] for one in allowed] == ["cloudwatch.amazonaws.com", "budgets.amazonaws.com"]
+        for one in allowed:
+            assert one["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+
+    def test_tell_of_a_budget_only_if_an_amount_is_given(self, template, properties):
+        assert template["Parameters"]["BudgetDollars"]["Default"] == 0
+        assert template["Resources"]["Budget"]["Condition"] == "HasBudget"
+        assert template["Conditions"]["HasBudget"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "BudgetDollars"}, 0]}]}
+        assert properties["Budget"]["Budget"]["BudgetLimit"] == {"Amount": {"Ref": "BudgetDollars"}, "Unit": "USD"}
+
+    def test_of_a_budget_come_before_it_is_spent_and_go_where_the_others_go(self, properties):
+        told = {
+            (one["Notification"]["NotificationType"], one["Notification"]["Threshold"]): one["Subscribers"]
+            for one in properties["Budget"]["NotificationsWithSubscribers"]
+        }
+
+        topic = [{"SubscriptionType": "SNS", "Address": {"Ref": "AlertTopic"}}]
+        assert told == {("ACTUAL", 80): topic, ("FORECASTED", 100): topic}
 
 
 class TestRoles:

@@ -58,6 +58,7 @@ def killed(code: str, folder: Path) -> None:
 
 def test_nothing_is_left_of_the_lakes_and_the_environments(lakes, checkout):
     (checkout / ".venv").mkdir()
+    (checkout / "dist").mkdir()
     (checkout / ".venv-lock").touch()
     (checkout / "README.md").touch()
     (lakes / "bench").mkdir()
