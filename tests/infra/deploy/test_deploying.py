@@ -505,7 +505,7 @@ def test_the_stand_in_for_mwaa_has_the_real_template_s_parameters_and_outputs():
 
     assert set(stand_in["Parameters"]) <= real
     assert set(stand_in["Outputs"]) == set(template["Outputs"])
-    assert OWN - {"LakeBucket", "RefineScriptKey", "RefinePackageKey"} <= real
+    assert OWN - {"LakeBucket", "RefineScriptKey", "RefinePackageKey", "CodeKey"} <= real
 
 
 def test_the_bucket_s_own_hash_is_what_s3_answers(account, options):
