@@ -83,7 +83,7 @@ PACKAGE = Chart(
         ("plugins/b3/errors.py",),
         ("plugins/b3/site",),
         ("plugins/b3/lake",),
-        ("plugins/b3/calendar",),
+        ("plugins/b3/bitcoin", "plugins/b3/calendar"),
         ("plugins/b3/indexes", "plugins/b3/settings.py", "plugins/b3/alerts", "plugins/b3/metrics"),
         ("plugins/b3/quotes", "plugins/b3/sectors"),
         ("plugins/b3/arrivals", "plugins/b3/doctor", "plugins/b3/report", "plugins/b3/verify"),

@@ -231,6 +231,7 @@ def airflow_environment(running: Lake, database_url: str, b3_host: str, chosen: 
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws", "extra": {"region_name": DEFAULT_REGION}}),
         "AIRFLOW_CONN_B3_DEFAULT": json.dumps(b3_connection(b3_host, chosen)),
+        "AIRFLOW_CONN_BTC_DEFAULT": json.dumps(btc_connection(b3_host, chosen)),
         "B3_LAKE_BUCKET": running.outputs["LakeBucket"],
         "B3_GLUE_DATABASE": running.outputs["GlueDatabase"],
         "B3_RAW_CRAWLER": running.outputs["RawCrawler"],
@@ -239,7 +240,7 @@ def airflow_environment(running: Lake, database_url: str, b3_host: str, chosen: 
         "B3_ALERT_TOPIC_ARN": running.outputs.get("AlertTopicArn", ""),
         "B3_ARRIVALS_QUEUE_URL": running.outputs.get("ArrivalsQueueUrl", ""),
         "B3_INDEXES": chosen.indexes,
-        "B3_REGISTER": os.environ.get("B3_REGISTER", ""),
+        **{name: os.environ.get(name, "") for name in ("B3_REGISTER", "B3_BTC_SYMBOLS", "B3_BTC_PROVIDER")},
         # On each DAG in the UI.
         "B3_TAGS": "SIMULATED" if chosen.data == SIMULATED else "",
         "B3_ATHENA_WORKGROUP": running.outputs["AthenaWorkgroup"],
@@ -259,6 +260,17 @@ def b3_connection(b3_host: str, chosen: source.Source) -> dict[str, object]:
     if os.environ.get("B3_CA_BUNDLE"):
         extra["ca_bundle"] = os.environ["B3_CA_BUNDLE"]
     return {"conn_type": "http", "host": b3_host, "extra": extra}
+
+
+def btc_connection(exchange: str, chosen: source.Source) -> dict[str, object]:
+    """Return the connection `btc_default`, as Airflow reads it from JSON.
+
+    Args:
+        exchange: URL of the exchange that stands for B3 and for the providers of candles; empty for the real ones.
+        chosen: where B3's files come from.
+    """
+    extra: dict[str, object] = {} if chosen.kind == "live" else {"source": chosen.label}
+    return {"conn_type": "http", "host": exchange, "extra": extra}
 
 
 def migrate(home: Home, folder: Path, environ: dict[str, str]) -> None:
