@@ -9,7 +9,7 @@ PYTHON := PYTHONPATH=plugins .venv/bin/python
 TESTS ?= tests
 
 # What a person types reaches the shell through the environment alone: nothing in it ends a string, or is run.
-GIVEN := DATE FROM TO EXCHANGE ACCEPT SQL FILE FORMAT OUT TICKER INDEX ARGS TESTS VERSIONS MEASURE \
+GIVEN := DATE HOURS FROM TO EXCHANGE ACCEPT SQL FILE FORMAT OUT TICKER INDEX ARGS TESTS VERSIONS MEASURE \
   LAKE REPOSITORY TAG STACK BUCKET DRY_RUN AIRFLOW MWAA PARAMETERS WITH_DATA
 GIVEN += ARRIVALS STREAM
 unexport $(GIVEN)
@@ -19,11 +19,11 @@ $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
 AIRFLOW_DATE := 2026-08-25
 LOCAL_DATE := 2026-11-20
 
-.PHONY: help setup run inbox visual history rebuild verify status reset diff report query connect notebook ui airflow test test-dags test-compose test-mwaa cost bench lint deploy package images smoke destroy \
+.PHONY: help setup run inbox visual bitcoin history rebuild verify status reset diff report report-bitcoin query connect notebook ui airflow test test-dags test-compose test-mwaa cost bench lint deploy package images smoke destroy \
   doctor structure columns audit constraints clean test-faults faults pictures test-readme
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Make the environments (.venv is the editor's)
 	@$(PYTHON3) -m local.setup
@@ -37,6 +37,9 @@ inbox: setup ## A COTAHIST file of a day, month or year into the lake's inbox/, 
 
 visual: setup ## The visual Glue job for a session of the lake, and the check of its sums: [DATE=YYYY-MM-DD] [EXCHANGE=simulated]
 	@$(PYTHON) -m local.commands.visual --date "$$GIVEN_DATE" --exchange "$$GIVEN_EXCHANGE"
+
+bitcoin: setup ## Bitcoin's minutes of a day in UTC: [DATE=YYYY-MM-DD] [HOURS=24] [EXCHANGE=auto|live|simulated]
+	@$(PYTHON) -m local.commands.bitcoin --date "$$GIVEN_DATE" --hours "$$GIVEN_HOURS" --exchange "$$GIVEN_EXCHANGE"
 
 history: setup ## Whole years from B3's annual files: FROM=2020 [TO=2024] [EXCHANGE=…] [ACCEPT=flood,loss]
 	@$(PYTHON) -m local.commands.history --from "$$GIVEN_FROM" --to "$$GIVEN_TO" --exchange "$$GIVEN_EXCHANGE" --accept "$$GIVEN_ACCEPT"
@@ -58,6 +61,9 @@ diff: setup ## What B3 corrected in a session: DATE=YYYY-MM-DD [FROM=1] [TO=2] [
 
 report: setup ## The page on a session, as a file for the browser: [DATE=YYYY-MM-DD] [EXCHANGE=simulated]
 	@$(PYTHON) -m local.commands.report --date "$$GIVEN_DATE" --exchange "$$GIVEN_EXCHANGE"
+
+report-bitcoin: setup ## The page on a day of Bitcoin, as a file for the browser: [DATE=YYYY-MM-DD] [EXCHANGE=simulated]
+	@$(PYTHON) -m local.commands.report_bitcoin --date "$$GIVEN_DATE" --exchange "$$GIVEN_EXCHANGE"
 
 query: setup ## Ask the local lake: SQL="SELECT …" or FILE=path.sql [DATE=…] [TICKER=…] [INDEX=…] [FORMAT=table|csv|json|parquet] [OUT=path] [EXCHANGE=simulated]
 	@$(PYTHON) -m local.commands.query --sql="$$GIVEN_SQL" --file="$$GIVEN_FILE" --date="$$GIVEN_DATE" \

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from infra.checkout import ROOT
-from local.cost import comparison, estimate, measure, price_list, stream
+from local.cost import bitcoin, comparison, estimate, measure, price_list, stream
 from local.cost.estimate import HOURS_A_MONTH, SESSIONS_A_MONTH, SESSIONS_A_YEAR
 from local.cost.measure import Measured
 from local.cost.price_list import PriceList
@@ -159,6 +159,19 @@ def document(measured: Measured, listed: PriceList) -> str:
         f"mistake: a query that reads {FULL_SCAN_GB} GB costs {_usd(estimate.query(scan, listed))}, each time.",
         "- **By trade date alone**: a partition for each ticker would pay a write, a read and a catalog call for each, "
         "in files of a few kilobytes, and slow every query. index_stocks has few enough constituents to afford it.",
+        "",
+        "## Bitcoin by the minute",
+        "",
+        f"The DAG `btc_minutes`, with {bitcoin.SYMBOLS} markets; see [bitcoin.md](bitcoin.md). MWAA and its network, "
+        "which are paid anyway, are left out. So is a larger worker, which a DAG of each minute would need.",
+        "",
+        *_table(
+            ("choice", "runs a month", "tasks a month", "$ a month"),
+            [(what, f"{runs:,}", f"{tasks:,}", _usd(cost)) for what, runs, tasks, cost in bitcoin.rows(listed)],
+        ),
+        "",
+        f"A run asks S3 for {bitcoin.WRITES} writes, {bitcoin.LISTS} lists and {bitcoin.READS} reads a market, and "
+        f"Athena for {bitcoin.checks()} checks, each billed as 10 MB. It has no crawl and no Glue job.",
         "",
         "## Prices",
         "",

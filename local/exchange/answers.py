@@ -23,6 +23,7 @@ class Answer:
     body: bytes | BinaryIO
     etag: str = ""
     last_modified: dt.datetime | None = None
+    retry_after: int | None = None
 
 
 def page(status: HTTPStatus, title: str, text: str) -> Answer:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import parse_qsl
 
 from local.exchange import proxy_calls
 from local.exchange.answers import HTML, JSON, UTF8_HTML, XLSX, ZIP, Answer, not_found
@@ -52,6 +53,20 @@ class Replay:
     def trading_holidays(self) -> Answer:
         """Return the file `feriados.html`."""
         return self._file("feriados.html", UTF8_HTML)
+
+    def klines(self, query: str) -> Answer:
+        """Return the file `klines.<symbol>.<hour>.json`, as `klines.BTCBRL.2026-10-31T13.json`."""
+        asked = dict(parse_qsl(query))
+        try:
+            begin = dt.datetime.fromtimestamp(int(asked["startTime"]) // 1000, dt.UTC)
+        except (KeyError, ValueError, OverflowError):
+            return not_found()
+        return self._file(f"klines.{asked.get('symbol')}.{begin:%Y-%m-%dT%H}.json", JSON)
+
+    def product_candles(self, product: str, query: str) -> Answer:
+        """Return the file `candles.<product>.<hour>.json`, as `candles.BTC-USD.2026-10-31T13.json`."""
+        begin = dict(parse_qsl(query)).get("start", "")
+        return self._file(f"candles.{product}.{begin[:13]}.json", JSON)
 
     def _file(self, file_name: str, content_type: str) -> Answer:
         if not _FILE_NAME.fullmatch(file_name):

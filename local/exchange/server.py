@@ -26,8 +26,20 @@ _HOLIDAYS = (
 )
 
 
-class Exchange(Protocol):
-    """An exchange that answers for B3. Every response has its `headers`."""
+class Candles(Protocol):
+    """Who answers for the providers of Bitcoin's candles."""
+
+    def klines(self, query: str) -> Answer:
+        """Return Binance's candles of Bitcoin."""
+        ...
+
+    def product_candles(self, product: str, query: str) -> Answer:
+        """Return Coinbase's candles of Bitcoin."""
+        ...
+
+
+class Exchange(Candles, Protocol):
+    """An exchange that answers for B3, and for the providers of candles. Every response has its `headers`."""
 
     headers: ClassVar[Mapping[str, str]]
 
@@ -56,12 +68,24 @@ Route = tuple[re.Pattern[str], Callable[..., Answer]]
 
 
 def routes(exchange: Exchange) -> list[Route]:
-    """Return B3's paths, each with the method that answers it. A pattern's groups are the arguments."""
+    """Return the paths, each with the method that answers it. A pattern's groups are the arguments.
+
+    B3's paths have no query; those of candles end with one.
+    """
     return [
+        *candle_routes(exchange),
         (re.compile(r"/InstDados/SerHist/([^/]+)"), exchange.historical_quotes),
         (re.compile(r"/indexProxy/indexCall/([^/]+)/(.+)"), exchange.index_call),
         (re.compile(_COMPANIES + r"GetDownloadIndustryClassification/(.+)"), exchange.sector_classification),
         (re.compile(_HOLIDAYS), exchange.trading_holidays),
+    ]
+
+
+def candle_routes(candles: Candles) -> list[Route]:
+    """Return the paths of the providers of candles, as `routes`."""
+    return [
+        (re.compile(r"/api/v3/klines\?(.*)"), candles.klines),
+        (re.compile(r"/products/([^/]+)/candles\?(.*)"), candles.product_candles),
     ]
 
 
@@ -86,10 +110,10 @@ class ExchangeHTTPServer(ThreadingHTTPServer):
         """URL of the server, without a slash at the end."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
-    def answer(self, path: str) -> Answer:
+    def answer(self, path: str, query: str = "") -> Answer:
         """Return the answer to a GET of `path`."""
         for pattern, handle in self.routes:
-            match = pattern.fullmatch(path)
+            match = pattern.fullmatch(path) or pattern.fullmatch(f"{path}?{query}")
             if match:
                 return handle(*match.groups())
         return not_found()
@@ -136,7 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(with_body=False)
 
     def _send(self, *, with_body: bool) -> None:
-        answer = self.server.answer(unquote(urlsplit(self.path).path))
+        asked = urlsplit(self.path)
+        answer = self.server.answer(unquote(asked.path), asked.query)
         with io.BytesIO(answer.body) if isinstance(answer.body, bytes) else answer.body as body:
             length = body.seek(0, io.SEEK_END)
             body.seek(0)
@@ -149,6 +174,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header("ETag", answer.etag)
             if answer.last_modified:
                 self.send_header("Last-Modified", _http_date(answer.last_modified))
+            if answer.retry_after is not None:
+                self.send_header("Retry-After", str(answer.retry_after))
             self.end_headers()
             if with_body and not unchanged:
                 shutil.copyfileobj(body, self.wfile)

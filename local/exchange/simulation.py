@@ -18,7 +18,7 @@ from typing import ClassVar
 from b3.calendar import sessions
 from local.exchange import proxy_calls
 from local.exchange.answers import UTF8_HTML, XLSX, ZIP, Answer, not_found, page
-from local.exchange.files import cotahist_file, holiday_page, index_service, sector_workbook
+from local.exchange.files import candle_service, cotahist_file, holiday_page, index_service, sector_workbook
 from local.exchange.market import chance, trading_days
 from local.exchange.proxy_calls import BadCall
 
@@ -53,13 +53,19 @@ def unpublished(date: dt.date) -> Answer:
     return page(HTTPStatus.OK, "B3", "Arquivo não disponível. Tente novamente mais tarde.")
 
 
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
 class Simulation:
-    """The exchange of the simulated market on the day that `today` returns."""
+    """The exchange of the simulated market on the day that `today` returns; its candles go up to `now`."""
 
     headers: ClassVar[Mapping[str, str]] = {"X-B3-Source": "simulated"}
 
-    def __init__(self, today: Callable[[], dt.date]) -> None:
+    def __init__(self, today: Callable[[], dt.date], now: Callable[[], dt.datetime] = _now) -> None:
         self._today = today
+        candles = candle_service.CandleService(now)
+        self.klines, self.product_candles = candles.klines, candles.product_candles
         self._folder = tempfile.TemporaryDirectory(prefix="b3-exchange-")
         # In order of the last request; the file with the oldest is first.
         self._files: dict[tuple[str, dt.date], Path] = {}

@@ -264,8 +264,10 @@ def airflow_environment(running: stack.Stack, database_url: str, b3_host: str, c
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws", "extra": {"region_name": running.region}}),
         "AIRFLOW_CONN_B3_DEFAULT": json.dumps(b3_connection(b3_host, chosen)),
+        "AIRFLOW_CONN_BTC_DEFAULT": json.dumps(btc_connection(b3_host, chosen)),
         "B3_INDEXES": chosen.indexes,
         "B3_REGISTER": os.environ.get("B3_REGISTER") or running.register,
+        **{name: os.environ.get(name, "") for name in ("B3_BTC_SYMBOLS", "B3_BTC_PROVIDER")},
         # On each DAG in the UI.
         "B3_TAGS": "SIMULATED" if chosen.data == SIMULATED else "",
     }  # fmt: skip
@@ -284,6 +286,17 @@ def b3_connection(b3_host: str, chosen: source.Source) -> dict[str, object]:
     if os.environ.get("B3_CA_BUNDLE"):
         extra["ca_bundle"] = os.environ["B3_CA_BUNDLE"]
     return {"conn_type": "http", "host": b3_host, "extra": extra}
+
+
+def btc_connection(exchange: str, chosen: source.Source) -> dict[str, object]:
+    """Return the connection `btc_default`, as Airflow reads it from JSON.
+
+    Args:
+        exchange: URL of the exchange that stands for B3 and for the providers of candles; empty for the real ones.
+        chosen: where B3's files come from.
+    """
+    extra: dict[str, object] = {} if chosen.kind == "live" else {"source": chosen.label}
+    return {"conn_type": "http", "host": exchange, "extra": extra}
 
 
 def migrate(home: Home, folder: Path, environ: dict[str, str]) -> None:

@@ -63,6 +63,10 @@ class TooSlow(TransientError):
     """B3's answer takes longer than an answer may: it is not asked for again at once."""
 
 
+class Refused(SourceError):
+    """The server refuses this client on purpose: asking again does not help, and may make it worse."""
+
+
 class NotPublished(SourceError):
     """B3 has not published the data yet: it answers 404, or zero bytes."""
 

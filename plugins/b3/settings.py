@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from b3.bitcoin import providers
 from b3.calendar.publication import DEADLINE_HOURS, LONGEST_DEADLINE_HOURS, PUBLISHED_AT
 from b3.lake.layout import Lake
 
@@ -20,6 +21,7 @@ NO_INDEX = "none"
 # Who registers partitions in the catalog.
 BY_CRAWLER, BY_TASKS = "crawler", "tasks"
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_BITCOIN_SYMBOL = re.compile(r"BTC[A-Z]{3,5}")
 _INDEX_CODE = re.compile(r"[A-Z0-9]{3,12}")
 
 
@@ -46,6 +48,8 @@ class Settings:
     publication_deadline_hours: float = DEADLINE_HOURS
     register: str = BY_CRAWLER
     arrivals_queue_url: str | None = None
+    btc_symbols: tuple[str, ...] = ("BTCBRL", "BTCUSDT")
+    btc_provider: str = "binance"
 
     @property
     def crawls(self) -> bool:
@@ -69,7 +73,8 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
     Raises:
         MissingSetting: B3_LAKE_BUCKET is not set; all other settings have a default.
         ValueError: B3_INDEXES has something other than index codes, B3_PUBLICATION_DEADLINE_HOURS is no number of
-            hours, or B3_REGISTER names neither crawler nor tasks.
+            hours, B3_REGISTER names neither crawler nor tasks, B3_BTC_SYMBOLS has something other than markets of
+            Bitcoin, or B3_BTC_PROVIDER names no provider.
     """
     setting = _reader(environ)
     bucket = setting("LAKE_BUCKET")
@@ -91,6 +96,8 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         publication_deadline_hours=_hours(setting("PUBLICATION_DEADLINE_HOURS")),
         register=_register(setting("REGISTER") or BY_CRAWLER),
         arrivals_queue_url=setting("ARRIVALS_QUEUE_URL"),
+        btc_symbols=_symbols(setting("BTC_SYMBOLS") or "BTCBRL,BTCUSDT"),
+        btc_provider=_provider(setting("BTC_PROVIDER") or "binance"),
     )
 
 
@@ -143,6 +150,23 @@ def _indexes(text: str) -> tuple[str, ...]:
             f"found {text!r}"
         )
     return codes
+
+
+def _symbols(text: str) -> tuple[str, ...]:
+    symbols = tuple(dict.fromkeys(symbol.strip() for symbol in text.split(",") if symbol.strip()))
+    if not symbols or not all(_BITCOIN_SYMBOL.fullmatch(symbol) for symbol in symbols):
+        raise ValueError(
+            f"expected markets of Bitcoin in B3_BTC_SYMBOLS, separated by commas, as BTCBRL,BTCUSDT; found {text!r}"
+        )
+    return symbols
+
+
+def _provider(text: str) -> str:
+    try:
+        providers.named(text)
+    except ValueError as error:
+        raise ValueError(f"B3_BTC_PROVIDER: {error}") from None
+    return text
 
 
 def _register(text: str) -> str:

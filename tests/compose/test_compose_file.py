@@ -111,6 +111,7 @@ def test_simulated_prices_go_to_the_simulated_bucket_and_say_so():
 
     assert "--simulate" in SERVICES["exchange"]["entrypoint"]
     assert '"source": "simulated"' in environment["AIRFLOW_CONN_B3_DEFAULT"]
+    assert '"source": "simulated"' in environment["AIRFLOW_CONN_BTC_DEFAULT"]
     assert environment["B3_LAKE_BUCKET"] == Home(SIMULATED, ROOT).bucket
 
 

@@ -24,14 +24,14 @@ from tests.places import ROOT, SQL
 
 DAGS = ROOT / "dags"
 LAKE = ROOT / "infra" / "lake.yaml"
-NAMES = ("b3_arrivals", "b3_daily", "b3_doctor", "b3_history", "b3_morning", "b3_verify", "b3_visual")
+NAMES = ("b3_arrivals", "b3_daily", "b3_doctor", "b3_history", "b3_morning", "b3_verify", "b3_visual", "btc_minutes")
 STEPS = ["scrape", "upload", "crawl_raw", "raw_registered", "refine", "crawl_refined", "refined_registered"]
 BESIDE = ["indexes.scrape", "indexes.upload", "indexes.complete", "sectors.scrape", "sectors.upload", "calendar_agrees"]
 # Names of the checks, by the data set that they belong to.
 CHECKS_OF = {
     folder.name: sorted(path.stem for path in folder.iterdir())
     for folder in (SQL / "validate").iterdir()
-    if folder.name != "visual"  # those of b3_visual
+    if folder.name not in ("bitcoin", "visual")  # those of other DAGs
 }
 CHECKS = sorted(check for checks in CHECKS_OF.values() for check in checks)
 VALIDATE = [f"validate.{check}" for check in CHECKS]

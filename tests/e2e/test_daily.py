@@ -17,7 +17,7 @@ from b3.airflow.run_dates import Period
 from b3.quotes import cotahist
 from b3.site import addresses
 from local.aws import calls
-from local.commands import run, visual
+from local.commands import bitcoin, report_bitcoin, run, visual
 from local.exchange.files import cotahist_file
 from local.exchange.market import indexes
 from local.exchange.simulation import Simulation
@@ -83,6 +83,12 @@ def visual_run(lab, again):
 
 
 @pytest.fixture(scope="module")
+def bitcoin_run(lab, again):
+    """The minutes of Bitcoin on DATE, up to the second hour of B3's session."""
+    return Outcome.of(lambda: bitcoin.main(["--date", DATE.isoformat(), "--hours", "15"]))
+
+
+@pytest.fixture(scope="module")
 def quotes():
     return cotahist.read_table(cotahist_file.session_file(DATE))
 
@@ -108,7 +114,7 @@ def test_every_task_succeeds(first):
         (*QUOTES, *BESIDE), "success"
     )
     checks = re.findall(r"^  (\w+) +validate\.", first.outcome.printed, re.MULTILINE)
-    files = [path for path in (SQL / "validate").glob("**/*.sql") if path.parent.name != "visual"]
+    files = [path for path in (SQL / "validate").glob("**/*.sql") if path.parent.name not in ("bitcoin", "visual")]
     assert checks == ["success"] * len(files)
 
 
@@ -212,7 +218,29 @@ def test_the_report_ends_with_the_heaviest_constituents(lab, again):
     assert re.findall(r"^IBOV +\d+ +(\w+)", by_weight, re.MULTILINE) == [row[0] for row in heaviest]
 
 
-def test_all_that_was_called_is_allowed_and_no_role_of_the_template_allows_more(lab, visual_run, recording):
+def test_bitcoin_by_the_minute_is_in_the_same_lake_with_its_page_and_b3s_objects_are_as_they_were(
+    lab, again, bitcoin_run, capsys
+):
+    assert bitcoin_run.status == 0, bitcoin_run.printed
+    assert bitcoin_run.state("validate.minutes_are_unique") == "success"
+    counted = lab.query(
+        "SELECT symbol, count(DISTINCT minute), count(*) FROM btc_minutes GROUP BY symbol ORDER BY symbol"
+    )
+    assert counted == [["BTCBRL", "900", "900"], ["BTCUSDT", "900", "900"]]
+    kept = lab.objects()
+    assert {key: kept[key] for key in again.objects if "/received/" not in key} == {
+        key: etag for key, etag in again.objects.items() if "/received/" not in key
+    }
+    assert report_bitcoin.main([]) == 0
+    page = (lab.lake.home.folder / "reports" / f"bitcoin-{DATE}.html").read_text()
+    assert page.count("BTCBRL") >= 3
+    assert "SIMULATED" in page
+    assert str(lab.lake.home.folder) in capsys.readouterr().out
+
+
+def test_all_that_was_called_is_allowed_and_no_role_of_the_template_allows_more(
+    lab, visual_run, bitcoin_run, recording
+):
     """A session captured with its indexes, and run again, and the visual job."""
     assert permissions.compare(calls.read(recording), permissions.roles(lab.lake.endpoint)) == []
 

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from b3 import settings
 from b3.airflow.run_metrics import FIGURES, NAMESPACE
+from b3.bitcoin import candles
 from b3.indexes import portfolio
 from b3.lake import athena, layout
 from b3.monitoring import run_metrics
@@ -29,10 +30,11 @@ KEPT_FOR_EVER = (
     layout.landing_quotes_key("x"),
     layout.landing_index_key("IBOV", "portfolio_day", DATE),
     layout.landing_sectors_key(DATE),
+    layout.landing_bitcoin_key(DATE, "BTCBRL", 13, "binance", "0"),
     layout.rejected_key("0", "x"),
 )
 CRAWLED = ["RawQuotes", "RawIndexPortfolio", "RawSectors", "Quotes", "Findings", "IndexStocks"]
-TABLES = [*CRAWLED, "VisualIndexStocks", "RunMetrics"]
+TABLES = [*CRAWLED, "VisualIndexStocks", "RunMetrics", "RawBtcMinutes", "BtcMinutes"]
 REFINED_COLUMNS = [
     *(
         (f"unit_{price}", "decimal(19,8)")
@@ -70,6 +72,7 @@ def glue_type(kind: pa.DataType) -> str:
         pa.int16(): "smallint",
         pa.int32(): "int",
         pa.int64(): "bigint",
+        pa.timestamp("ms"): "timestamp",
     }[kind]
 
 
@@ -100,6 +103,13 @@ class TestTables:
         written = [(field.name, glue_type(field.type)) for field in run_metrics.SCHEMA]
 
         assert columns(properties["RunMetrics"]) == written
+
+    @pytest.mark.parametrize("table", ["RawBtcMinutes", "BtcMinutes"])
+    def test_of_minutes_have_the_columns_the_reader_writes_and_their_own_keys(self, properties, table):
+        keys = [(key["Name"], key["Type"]) for key in properties[table]["TableInput"]["PartitionKeys"]]
+
+        assert columns(properties[table]) == [(field.name, glue_type(field.type)) for field in candles.SCHEMA]
+        assert keys == [("trade_date", "date"), ("symbol", "string")]
 
     @pytest.mark.parametrize("table", ["IndexStocks", "VisualIndexStocks"])
     def test_of_constituents_are_partitioned_by_trade_date_and_ticker(self, properties, table):
@@ -143,6 +153,8 @@ class TestTables:
             ("Findings", layout.FINDINGS_TABLE, layout.findings_key(DATE)),
             ("IndexStocks", layout.INDEX_STOCKS_TABLE, layout.refined_index_stocks_prefix(DATE)),
             ("RunMetrics", layout.RUN_METRICS_TABLE, layout.run_metrics_key(DATE, "b3_daily")),
+            ("RawBtcMinutes", layout.RAW_BTC_MINUTES_TABLE, layout.raw_btc_minutes_prefix(DATE, "BTCBRL")),
+            ("BtcMinutes", layout.BTC_MINUTES_TABLE, layout.btc_minutes_key(DATE, "BTCBRL")),
         ],
     )
     def test_lie_where_the_lake_writes_them(self, properties, table, name, key):
@@ -303,7 +315,7 @@ class TestTheBucket:
 
         assert days == {
             "athena/": 1, "landing/received/": 1, "inbox/": 30, "raw/": 30, "refined/": 30, "refined_visual/": 30,
-            "reports/": 30, "code/": 30, "alerts/": 1, "metrics/": 30,
+            "reports/": 30, "code/": 30, "alerts/": 1, "metrics/": 30, "raw_bitcoin/": 30, "refined_bitcoin/": 30,
         }  # fmt: skip
         for key in KEPT_FOR_EVER:
             assert not key.startswith(tuple(days))
@@ -436,7 +448,8 @@ class TestRoles:
             "refined_visual/index_stocks/*",
         }
         assert objects(properties, "ExecutionRole", "s3:PutObject") == {
-            "landing/*", "raw/*", "reports/*", "athena/*", "alerts/*", "metrics/*",
+            "landing/*", "raw/*", "raw_bitcoin/*", "refined_bitcoin/*", "reports/*", "athena/*", "alerts/*",
+            "metrics/*",
         }  # fmt: skip
 
     def test_delete_nothing_but_constituents_arrivals_and_notes_of_alerts_and_no_version_of_anything(self, properties):

@@ -34,7 +34,7 @@ class TestTheEnvironment:
     def test_gives_the_tasks_every_setting_they_read(self, environment):
         options = environment["AirflowConfigurationOptions"]
         special = {"b3.indexes": "IBOV", "b3.publication_deadline_hours": "30", "b3.published_at": "20:15"}
-        special["b3.register"] = "tasks"
+        special |= {"b3.register": "tasks", "b3.btc_symbols": "BTCUSDT", "b3.btc_provider": "coinbase"}
         given = {
             f"AIRFLOW__{name.replace('.', '__').upper()}": special.get(name, f"value of {name}") for name in options
         }
@@ -50,6 +50,7 @@ class TestTheEnvironment:
         assert {name.removeprefix("b3.").upper() for name in options if name.startswith("b3.")} == names
         assert (read.lake_bucket, read.alert_topic_arn) == ("value of b3.lake_bucket", "value of b3.alert_topic_arn")
         assert read.publication_deadline_hours == 30
+        assert (read.btc_symbols, read.btc_provider) == (("BTCUSDT",), "coinbase")
         assert settings.published_at(given) == dt.time(20, 15)
         assert not settings.arrivals_wait(given)
 

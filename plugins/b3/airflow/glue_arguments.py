@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from b3 import settings
-from b3.airflow import aws, run_dates
+from b3.airflow import aws, run_dates, run_hours
 
 ONE_SESSION = {
     "--sessions": "{{ trade_date(dag_run) }}",
@@ -91,3 +91,4 @@ HISTORY_MACROS = {
     "session_before": session_before,
     "last_session": last_session,
 }
+MINUTES_MACROS = {"settings": settings.read, "period": run_hours.period}

@@ -86,6 +86,33 @@ NOTES = {
         "Clear `sectors.scrape`.",
         "for a day or two: the former classification stays in use.",
     ),
+    "bitcoin.scrape": Note(
+        "Downloads the one-minute candles of the run's hours, and those of earlier hours of the last day that lack "
+        "minutes. It keeps the bytes in `landing/bitcoin/`.",
+        "The provider sent no candles, or something else. If it refuses this client (451, 418, 403), no retry follows.",
+        "Read the message. Clear the task, or let the next run ask for the hour again. After a refusal see "
+        "`B3_BTC_PROVIDER`.",
+        "for a few hours: a run of the next 24 hours fills the gap.",
+    ),
+    "bitcoin.upload": Note(
+        "Writes the landed candles as typed Parquet to `raw_bitcoin/`, one object per hour and market.",
+        "A landed file is damaged. Readers see the former minutes.",
+        "Delete the object that the message names, and clear `bitcoin.scrape`.",
+        "never: the hour is missing.",
+    ),
+    "bitcoin.refine": Note(
+        "Merges the hours of a day into one object per market in `refined_bitcoin/`, registers the partitions, and "
+        "tells which minutes are missing.",
+        "An object in `raw_bitcoin/` is none of this DAG. Readers see the former minutes.",
+        "Do what the message says, then clear the task.",
+        "if the next run is green: it writes the same day.",
+    ),
+    "bitcoin.complete": Note(
+        "Fails if the candles of some hours did not land while others did.",
+        "The provider answered for some hours or markets and not for others. Those that landed are published.",
+        "See the message. The next run asks for the hours again.",
+        "if the next run is green.",
+    ),
     "calendar_agrees": Note(
         "Compares B3's page of trading holidays with the calendar that runs use. It is skipped if B3 does not answer.",
         "B3 announces other closed days than the calendar has. The data of this run is right.",

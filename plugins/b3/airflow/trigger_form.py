@@ -8,6 +8,7 @@ from airflow.sdk import Param
 
 from b3.airflow.run_dates import BY_LOGICAL_DATE
 from b3.airflow.run_source import B3, LANDING
+from b3.bitcoin.hours import MOST_HOURS
 from b3.calendar.sessions import FIRST_YEAR, LAST_YEAR
 from b3.quotes.accepted import CONF, NOTHING, Accepted
 
@@ -66,6 +67,27 @@ def daily() -> dict[str, Param]:
 def visual() -> dict[str, Param]:
     """Return the field of b3_visual: trade date."""
     return _trade_date()
+
+
+def minutes() -> dict[str, Param]:
+    """Return the fields of btc_minutes: hour, hours, source."""
+    return {
+        "hour": Param(
+            None,
+            type=["null", "string"],
+            title="Hour",
+            description="The first hour to run, in UTC, as 2026-10-31T13. If empty: the last hour that is over.",
+        ),
+        "hours": Param(
+            1,
+            type="integer",
+            minimum=1,
+            maximum=MOST_HOURS,
+            title="Hours",
+            description="How many hours to run, from that one on: 24 for a day.",
+        ),
+        **_source(),
+    }
 
 
 def history() -> dict[str, Param]:

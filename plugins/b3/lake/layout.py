@@ -4,6 +4,7 @@ inbox/…                                          files that others put there, 
 landing/quotes/COTAHIST_D30042020.ZIP            B3's bytes, as sent; _M042020 for a month, _A2020 for a year
 landing/index/IBOV/portfolio_day/2020-04-30.json  an index's portfolio, all pages, by its session
 landing/sectors/2020-04-30.xlsx                  B3's sector classification, by the session whose run found it new
+landing/bitcoin/trade_date=2020-04-30/symbol=BTCBRL/13.binance.<sha256>.json  an hour's candles
 landing/received/<sha256>/GetPortfolioDay.IBOV.json  answers that B3 serves once, before they are read; for 30 days
 landing/rejected/<sha256>/COTAHIST_D30042020.ZIP  answers and arrivals that failed their checks
 landing/rejected/<sha256>/COTAHIST_D30042020.ZIP.reason.txt  why an arrival failed them
@@ -14,6 +15,8 @@ refined/quotes/trade_date=2020-04-30/quotes.parquet
 refined/findings/trade_date=2020-04-30/findings.parquet  the findings in the session's quotes
 refined/index_stocks/trade_date=2020-04-30/ticker=PETR4/index_stocks.parquet
 refined_visual/index_stocks/trade_date=2020-04-30/ticker=PETR4/index_stocks.parquet  of the visual job
+raw_bitcoin/btc_minutes/trade_date=2020-04-30/symbol=BTCBRL/13.parquet  one object per hour of Bitcoin's minutes
+refined_bitcoin/btc_minutes/trade_date=2020-04-30/symbol=BTCBRL/btc_minutes.parquet  the minutes of the day
 reports/trade_date=2020-04-30/index.html         a page on the session, for a browser
 metrics/run_metrics/trade_date=2020-04-30/b3_daily.parquet  what a run brought, and how long it took
 alerts/…                                         what people were told and what is open: b3.monitoring.journal
@@ -36,6 +39,8 @@ QUOTES_TABLE = "quotes"
 FINDINGS_TABLE = "findings"
 INDEX_STOCKS_TABLE = "index_stocks"
 RUN_METRICS_TABLE = "run_metrics"
+RAW_BTC_MINUTES_TABLE = "raw_btc_minutes"
+BTC_MINUTES_TABLE = "btc_minutes"
 INBOX_PREFIX = "inbox/"
 LANDING_QUOTES_PREFIX = "landing/quotes/"
 LANDING_SECTORS_PREFIX = "landing/sectors/"
@@ -47,6 +52,7 @@ BITCOIN_STREAM_PREFIX = "stream/bitcoin/"
 # Metadata of refined quotes and findings: the ETag of the raw object that they were made from, without quotes.
 RAW_ETAG = "raw-etag"
 _LONGEST_NAME = 800
+_SHORT_SHA256 = 16
 
 
 def daily_quotes_file(trade_date: dt.date) -> str:
@@ -128,6 +134,35 @@ def refined_quotes_key(trade_date: dt.date) -> str:
 def findings_key(trade_date: dt.date) -> str:
     """Return the key of the one object of a session's findings."""
     return _partition("refined", "findings", trade_date) + "/findings.parquet"
+
+
+def landing_bitcoin_prefix(trade_date: dt.date, symbol: str, hour: int) -> str:
+    """Return how the keys of all answers with the candles of an hour begin."""
+    return f"{_partition('landing', 'bitcoin', trade_date)}/symbol={symbol}/{hour:02}."
+
+
+def landing_bitcoin_key(trade_date: dt.date, symbol: str, hour: int, provider: str, sha256: str) -> str:
+    """Return the key of an answer with the candles of an hour, as the provider sent it.
+
+    A later answer may have candles that an earlier one lacks. So each has a key of its own, by its bytes.
+    """
+    return f"{landing_bitcoin_prefix(trade_date, symbol, hour)}{provider}.{sha256[:_SHORT_SHA256]}.json"
+
+
+def raw_btc_minutes_prefix(trade_date: dt.date, symbol: str) -> str:
+    """Return the prefix of a raw partition of Bitcoin's minutes; each hour is an object below it."""
+    # Not below raw/ and refined/: S3 tells the crawlers' queues of those, and no crawler takes these tables.
+    return f"{_partition('raw_bitcoin', 'btc_minutes', trade_date)}/symbol={symbol}/"
+
+
+def raw_btc_minutes_key(trade_date: dt.date, symbol: str, hour: int) -> str:
+    """Return the key of the raw object of an hour of Bitcoin's minutes."""
+    return f"{raw_btc_minutes_prefix(trade_date, symbol)}{hour:02}.parquet"
+
+
+def btc_minutes_key(trade_date: dt.date, symbol: str) -> str:
+    """Return the key of the one object of a refined partition of Bitcoin's minutes."""
+    return f"{_partition('refined_bitcoin', 'btc_minutes', trade_date)}/symbol={symbol}/btc_minutes.parquet"
 
 
 def date_of(key: str) -> dt.date:

@@ -180,7 +180,7 @@ def sector_heat(rows: Sequence[Row], language: Language) -> str:
             },
         ],
     }
-    return _lite(spec)
+    return lite(spec)
 
 
 def breadth(sessions: Sequence[Row], language: Language) -> str:
@@ -227,7 +227,7 @@ def breadth(sessions: Sequence[Row], language: Language) -> str:
             },
         ],
     }
-    return _lite(spec, language)
+    return lite(spec, language)
 
 
 def calls_and_puts(roots: Sequence[Row], language: Language) -> str:
@@ -261,7 +261,7 @@ def calls_and_puts(roots: Sequence[Row], language: Language) -> str:
             },
         },
     }
-    return _lite(spec, language)
+    return lite(spec, language)
 
 
 def sector_weights(members: Sequence[Row], language: Language) -> str:
@@ -297,7 +297,7 @@ def sector_weights(members: Sequence[Row], language: Language) -> str:
             },
         ],
     }
-    return _lite(spec)
+    return lite(spec)
 
 
 def sparkline(text: str | None) -> str:
@@ -321,14 +321,15 @@ def sparkline(text: str | None) -> str:
             "y": {"field": "close", "type": "quantitative", "axis": None, "scale": {"zero": False, "nice": False}},
         },
     }
-    return _lite(spec)
+    return lite(spec)
 
 
 def _opacity(value: str) -> str:
     return f"({value}) === 0 ? 1 : 0.2 + 0.8 * min(abs({value}), {_FULL_COLOUR}) / {_FULL_COLOUR}"
 
 
-def _lite(spec: dict[str, Any], language: Language | None = None) -> str:
+def lite(spec: dict[str, Any], language: Language | None = None) -> str:
+    """Return a Vega-Lite chart as SVG in the style of the pages; its numbers are of `language`, if given."""
     whole = {"$schema": "https://vega.github.io/schema/vega-lite/v5.json", "config": _CONFIG, **spec}
     locale = {"decimal": ",", "thousands": ".", "grouping": [3], "currency": ["", ""]}
     comma = language is not None and language.locale.startswith("pt")

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from jinja2 import Environment
 from markupsafe import Markup
 
 from b3.lake.athena import Row
@@ -63,23 +66,13 @@ def render(figures: Figures, origin: Origin, outcomes: Sequence[Outcome] | None)
         outcomes: of the tasks of the run that makes the page; None outside a run. The page tells those that failed
             alone: a rerun skips what is there already, and the reasons of skips name the day on which it ran.
     """
-    environment = templates.environment(_FOLDER)
-    environment.globals.update(
-        signed=lambda value, decimals: _each("signed", value, decimals),
-        word=lambda name: _each("word", name),
-        # An attribute cannot have spans: it has the words of all languages.
-        label=lambda name: " / ".join(language.word(name) for language in LANGUAGES),
-        number=lambda value, decimals=0: _each("number", value, decimals),
-        percent=lambda value: _each("percent", value),
-        short=lambda value: _each("short", value),
-        price=lambda value: _each("price", value),
-        day=lambda value: _each("day", value),
-        chart=_chart,
+    pages = environment(charts)
+    pages.globals.update(
         sparkline=lambda closes: Markup(charts.sparkline(closes)),
         largest_shifts=largest_shifts,
         put_call=put_call,
     )
-    text = environment.get_template("session.html.j2").render(
+    text = pages.get_template("session.html.j2").render(
         figures=figures,
         origin=origin,
         outcomes=None if outcomes is None else sorted(filter(_is_wrong, outcomes), key=lambda each: each.task),
@@ -90,6 +83,28 @@ def render(figures: Figures, origin: Origin, outcomes: Sequence[Outcome] | None)
         shown=_SHOWN,
     )
     return text.encode()
+
+
+def environment(pictures: ModuleType) -> Environment:
+    """Return the environment of the templates of pages: words, numbers, dates and charts in each language.
+
+    Args:
+        pictures: the module whose functions draw the page's charts.
+    """
+    made = templates.environment(_FOLDER)
+    made.globals.update(
+        signed=lambda value, decimals: _each("signed", value, decimals),
+        word=lambda name: _each("word", name),
+        # An attribute cannot have spans: it has the words of all languages.
+        label=lambda name: " / ".join(language.word(name) for language in LANGUAGES),
+        number=lambda value, decimals=0: _each("number", value, decimals),
+        percent=lambda value: _each("percent", value),
+        short=lambda value: _each("short", value),
+        price=lambda value: _each("price", value),
+        day=lambda value: _each("day", value),
+        chart=partial(_chart, pictures),
+    )
+    return made
 
 
 def largest_shifts(members: Sequence[Row]) -> list[tuple[str, Decimal]]:
@@ -120,12 +135,12 @@ def _each(method: str, *arguments: Any) -> Markup:
     return Markup("").join(spans)
 
 
-def _chart(kind: str, rows: Sequence[Row], name: str) -> Markup:
-    """Return a chart of `b3.report.charts` in each language, named by a word for those who do not see it."""
-    pictures = (
+def _chart(pictures: ModuleType, kind: str, rows: Sequence[Row], name: str) -> Markup:
+    """Return a chart in each language, named by a word for those who do not see it."""
+    drawn = (
         Markup('<div class="chart" role="img" lang="{}" aria-label="{}">{}</div>').format(
-            language.tag, language.word(name), Markup(getattr(charts, kind)(rows, language))
+            language.tag, language.word(name), Markup(getattr(pictures, kind)(rows, language))
         )
         for language in LANGUAGES
     )
-    return Markup("\n").join(pictures)
+    return Markup("\n").join(drawn)

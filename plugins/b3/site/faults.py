@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import requests
 import urllib3
 
-from b3.errors import NotServed, SourceError, TooSlow, TransientError
+from b3.errors import NotServed, Refused, SourceError, TooSlow, TransientError
 from b3.site.urls import without_secrets
 
 if TYPE_CHECKING:
@@ -68,16 +68,21 @@ def too_slow(url: str) -> TooSlow:
     )
 
 
-def check_status(answer: requests.Response, url: str, missing: str) -> None:
+def check_status(
+    answer: requests.Response, url: str, missing: str, *, server: str = "B3", refusals: Mapping[int, str] | None = None
+) -> None:
     """Raise a SourceError unless an answer has status 200.
 
     Args:
         answer: the answer.
         url: the address asked for.
         missing: hint for a 404.
+        server: who answers, in hints.
+        refusals: hints for statuses by which the server refuses this client on purpose.
 
     Raises:
         NotServed: 404.
+        Refused: a status of `refusals`.
         TransientError: a status of failing servers.
         SourceError: any other status.
     """
@@ -90,9 +95,11 @@ def check_status(answer: requests.Response, url: str, missing: str) -> None:
     }
     if answer.status_code == 404:
         raise NotServed(**fields, hint=missing)
+    if refusals and answer.status_code in refusals:
+        raise Refused(**fields, hint=refusals[answer.status_code])
     if answer.status_code in TRANSIENT_STATUS:
         raise TransientError(
-            **fields, hint="B3 is failing: run the task again later.", retry_after=_retry_after(answer)
+            **fields, hint=f"{server} is failing: run the task again later.", retry_after=_retry_after(answer)
         )
     if answer.status_code == 403:
         hint = "B3's firewall refuses some clients with 403: see extra `user_agent` of the connection."

@@ -6,9 +6,9 @@ import datetime as dt
 import hashlib
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
 import tenacity
@@ -64,25 +64,29 @@ class Download:
 
 
 @dataclass(frozen=True)
-class _Wanted:
-    """A kind of file that B3 serves.
+class Wanted:
+    """A kind of file that a server has.
 
     Attributes:
         name: name of the kind in messages.
         empty: hint for an answer of zero bytes.
         missing: hint for a 404.
         limit: the most bytes of such a file.
+        server: who answers, in hints.
+        refusals: hints for statuses by which the server refuses this client on purpose.
     """
 
     name: str
     empty: str
     missing: str
     limit: int
+    server: str = "B3"
+    refusals: Mapping[int, str] = field(default_factory=dict)
 
 
-def _quotes(file_name: str) -> _Wanted:
+def _quotes(file_name: str) -> Wanted:
     """Return what is wanted of a COTAHIST file. A year has 90 MB, a month 10 MB, a session 1 MB."""
-    return _Wanted(
+    return Wanted(
         "a ZIP file",
         empty="B3 answers so on days without a session and before publication: of a session's file from 19:54 to "
         "22:11, of the month's and the year's up to 22:44, São Paulo.",
@@ -92,19 +96,19 @@ def _quotes(file_name: str) -> _Wanted:
 
 
 # An index of 100 rows takes 15 KB, the workbook of all companies 50 KB.
-_INDEX = _Wanted(
+_INDEX = Wanted(
     "a page of JSON",
     empty="B3 answers so for an index it does not know: see the index's code.",
     missing="B3 has no such address: see whether it moved its index pages.",
     limit=4 << 20,
 )
-_WORKBOOK = _Wanted(
+_WORKBOOK = Wanted(
     "an xlsx workbook",
     empty="Run the task again later.",
     missing="B3 has no such address: see whether it moved its sector classification.",
     limit=16 << 20,
 )
-_HOLIDAYS = _Wanted(
+_HOLIDAYS = Wanted(
     "a web page",
     empty="Run the task again later.",
     missing="B3 has no such address: see whether it moved its page of trading holidays.",
@@ -134,6 +138,9 @@ class B3Hook(BaseHook):
 
     default_conn_name = "b3_default"
     conn_type = "http"
+    # Of the quotes, of the listed companies, of the web site.
+    default_hosts: tuple[str, str, str] = (QUOTES_HOST, LISTED_HOST, SITE_HOST)
+    default_source = "b3"
 
     def __init__(self, conn_id: str = default_conn_name, *, connection: Any = None) -> None:
         super().__init__()
@@ -156,7 +163,7 @@ class B3Hook(BaseHook):
         except Exception as error:
             if type(error).__name__ != "AirflowNotFoundException":
                 raise
-            log.info("no connection %s: using %s", self.conn_id, QUOTES_HOST)
+            log.info("no connection %s: using %s", self.conn_id, self.default_hosts[0])
             return None
 
     def _configure(self, connection: Any) -> None:
@@ -171,10 +178,10 @@ class B3Hook(BaseHook):
                 credentials[origin(url)] = given
             return url
 
-        self.base_url = host("host", QUOTES_HOST)
-        self.listed_url = host("listed_host", LISTED_HOST)
-        self.site_url = host("site_host", SITE_HOST)
-        self.source = str(extra.get("source", "b3"))
+        self.base_url = host("host", self.default_hosts[0])
+        self.listed_url = host("listed_host", self.default_hosts[1])
+        self.site_url = host("site_host", self.default_hosts[2])
+        self.source = str(extra.get("source", self.default_source))
         self.timeout = float(extra.get("timeout", 30))
         self.total_timeout = float(extra.get("total_timeout", 900))
         self.attempts = int(extra.get("attempts", 5))
@@ -232,7 +239,7 @@ class B3Hook(BaseHook):
         """
         path = index_path(method, index=index, page=page)
         self.get_conn()
-        return self._fetch_whole(self.listed_url + path, _INDEX)
+        return self.fetch_whole(self.listed_url + path, _INDEX)
 
     def download_sector_workbook(self) -> tuple[bytes, Download]:
         """Return the sector classification of every company, as B3 sends it: an xlsx workbook in Portuguese.
@@ -241,7 +248,7 @@ class B3Hook(BaseHook):
             NotB3Data: more than 16 MiB; others as `download_index`.
         """
         self.get_conn()
-        return self._fetch_whole(self.listed_url + sector_workbook_path(), _WORKBOOK)
+        return self.fetch_whole(self.listed_url + sector_workbook_path(), _WORKBOOK)
 
     def download_holidays(self) -> tuple[bytes, Download]:
         """Return the page on which B3 announces the days without trading: HTML in Portuguese.
@@ -250,14 +257,15 @@ class B3Hook(BaseHook):
             NotB3Data: more than 16 MiB; others as `download_index`.
         """
         self.get_conn()
-        return self._fetch_whole(self.site_url + HOLIDAYS_PATH, _HOLIDAYS)
+        return self.fetch_whole(self.site_url + HOLIDAYS_PATH, _HOLIDAYS)
 
-    def _fetch_whole(self, url: str, wanted: _Wanted) -> tuple[bytes, Download]:
+    def fetch_whole(self, url: str, wanted: Wanted) -> tuple[bytes, Download]:
+        """Return the answer to `url`, as `download_index` does."""
         sink = io.BytesIO()
         download = self._fetch(url, sink, wanted)
         return sink.getvalue(), download
 
-    def _fetch(self, url: str, sink: IO[bytes], wanted: _Wanted) -> Download:
+    def _fetch(self, url: str, sink: IO[bytes], wanted: Wanted) -> Download:
         return self._retrying()(self._download, url, sink, wanted)
 
     def _retrying(self) -> tenacity.Retrying:
@@ -270,7 +278,7 @@ class B3Hook(BaseHook):
         )
 
     @contextmanager
-    def _answer(self, url: str, wanted: _Wanted) -> Iterator[requests.Response]:
+    def _answer(self, url: str, wanted: Wanted) -> Iterator[requests.Response]:
         """Ask for `url`, and give the answer of status 200 to the `with` block."""
         session = self.get_conn()
         hosts = (self.base_url, self.listed_url, self.site_url)
@@ -279,7 +287,7 @@ class B3Hook(BaseHook):
             session.watch.limit(self.total_timeout),
             redirects.get(session, url, hosts, timeout=self.timeout, verify=self.verify) as answer,
         ):
-            faults.check_status(answer, url, wanted.missing)
+            faults.check_status(answer, url, wanted.missing, server=wanted.server, refusals=wanted.refusals)
             yield answer
 
     def _chunks(self, answer: requests.Response, url: str, size: int) -> Iterator[bytes]:
@@ -297,7 +305,7 @@ class B3Hook(BaseHook):
                 return
             yield chunk
 
-    def _begin(self, url: str, size: int, wanted: _Wanted) -> tuple[bytes, bool]:
+    def _begin(self, url: str, size: int, wanted: Wanted) -> tuple[bytes, bool]:
         beginning = b""
         with self._answer(url, wanted) as answer:
             for chunk in self._chunks(answer, url, size):
@@ -307,7 +315,7 @@ class B3Hook(BaseHook):
         _check_not_empty(url, len(beginning), wanted)
         return beginning, True
 
-    def _download(self, url: str, sink: IO[bytes], wanted: _Wanted) -> Download:
+    def _download(self, url: str, sink: IO[bytes], wanted: Wanted) -> Download:
         sink.seek(0)
         sink.truncate()
         digest, size = hashlib.sha256(), 0
@@ -344,7 +352,7 @@ def _base_url(connection: Any) -> str | None:
     return f"{host}:{connection.port}" if connection.port else host
 
 
-def _check_not_empty(url: str, size: int, wanted: _Wanted) -> None:
+def _check_not_empty(url: str, size: int, wanted: Wanted) -> None:
     if not size:
         raise NotPublished(source=url, expected=wanted.name, found="status 200 and not one byte", hint=wanted.empty)
 

@@ -19,6 +19,8 @@ RECEIVED, REJECTED = "received", "rejected"
 _QUOTES_FILE = re.compile(r"COTAHIST_(?:D(?P<day>\d{8})|M(?P<month>\d{6})|A(?P<year>\d{4}))\.ZIP")
 _KEPT_ANSWER = re.compile(rf"landing/({RECEIVED}|{REJECTED})/[0-9a-f]{{64}}/[^/]+")
 _INDEX = re.compile(r"landing/index/([^/]+)/([^/]+)/(.{10})\.json")
+# Bitcoin's minutes are no session's: the checks of their own DAG compare raw with refined.
+_CANDLES = re.compile(r"landing/bitcoin/trade_date=\d{4}-\d\d-\d\d/symbol=[A-Z]+/\d\d\.[a-z]+\.[0-9a-f]{16}\.json")
 _TICKER = re.compile(r"/ticker=([^/]+)/")
 
 # A table of raw/ or refined/, by the key of its object of a session.
@@ -160,7 +162,7 @@ class Inventory:
         elif _KEPT_ANSWER.fullmatch(key):
             if period.is_all:
                 self.kept_answers.append(key)
-        else:
+        elif not _CANDLES.fullmatch(key):
             self.unknown.append(key)
 
 

@@ -42,6 +42,8 @@ TABLES = {
     "index_stocks": "refined/index_stocks/",
     "visual_index_stocks": "refined_visual/index_stocks/",
     "run_metrics": "metrics/run_metrics/",
+    "raw_btc_minutes": "raw_bitcoin/btc_minutes/",
+    "btc_minutes": "refined_bitcoin/btc_minutes/",
 }
 # A share with quote factor 1000.
 PENNY = "ZWQB3"
@@ -83,7 +85,7 @@ class Lab:
 
     def put(self, table: str, rows: Sequence[dict[str, Any]], *values: str) -> int:
         """Write a partition's one object; returns its size. It is seen once it is registered."""
-        keys = ("trade_date", "ticker")
+        keys = ("trade_date", "symbol" if table.endswith("btc_minutes") else "ticker")
         schema = self.schemas[table]
         body = io.BytesIO()
         pq.write_table(pa.Table.from_pylist([{n: row.get(n) for n in schema.names} for row in rows], schema), body)
@@ -176,6 +178,7 @@ def _arrow(glue: str) -> pa.DataType:
         return pa.decimal128(int(precision), int(scale))
     return {
         "string": pa.string(), "date": pa.date32(), "int": pa.int32(), "smallint": pa.int16(), "bigint": pa.int64(),
+        "timestamp": pa.timestamp("ms"),
     }[glue]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ BY_EXCHANGE = {
     "run": [], "history": ["--from", "2024"], "rebuild": ["--from", "2024"], "verify": [], "reset": [], "ui": [],
     "diff": ["--date", "2024-03-14"], "report": [], "query": ["--sql", "SELECT 1"], "airflow": ["--args", "version"],
     "connect": [], "doctor": [], "visual": [],
+    "bitcoin": [], "report_bitcoin": [],
 }  # fmt: skip
 
 
@@ -15,7 +16,7 @@ def refusal(capsys, name, *arguments):
     """Return what a command says as it refuses its arguments."""
     assert importlib.import_module(f"local.commands.{name}").main(list(arguments)) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    return line.removeprefix(f"{name}: ")
+    return line.removeprefix(f"{name.replace('_', '-')}: ")
 
 
 @pytest.mark.parametrize("name", BY_EXCHANGE)
@@ -25,7 +26,7 @@ def test_an_exchange_that_is_none(capsys, name):
     assert said == "expected EXCHANGE=auto, live, simulated or a folder of B3's files, found 'nowhere'"
 
 
-@pytest.mark.parametrize("name", ["run", "diff", "report", "visual"])
+@pytest.mark.parametrize("name", ["run", "diff", "report", "visual", "bitcoin", "report_bitcoin"])
 def test_a_date_that_is_none(capsys, name):
     said = refusal(capsys, name, "--date", "14/03/2024", "--exchange", "simulated")
 

@@ -1,0 +1,147 @@
+"""Tasks that bring Bitcoin's minutes to landing/, to raw_bitcoin/ and to refined_bitcoin/."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from dataclasses import asdict
+from typing import Any
+
+from airflow.sdk import task
+
+from b3 import settings
+from b3.airflow import aws, registering, run_hours, run_source, summaries
+from b3.airflow.failing import for_good
+
+log = logging.getLogger(__name__)
+
+# Minutes that a line names; the XCom has all.
+_NAMED = 10
+
+
+@task
+def scrape(dag_run: Any, ti: Any) -> dict[str, list[str]]:
+    """Bring the candles of the run's hours to landing/, and those of earlier hours that lack minutes.
+
+    Returns:
+        `landed`, the hours that have landed; and `errors`, a text for each that did not.
+    """
+    from b3.bitcoin import land, raw
+    from b3.bitcoin.hook import CandleHook
+    from b3.bitcoin.land import Hour
+    from b3.errors import Refused, SourceError, TransientError
+
+    chosen, run = settings.read(), run_hours.hours_of(dag_run)
+    wanted = [Hour(symbol, begin) for begin in run for symbol in chosen.btc_symbols]
+    if run_source.from_landing(dag_run):
+        summaries.tell(ti, f"{len(wanted)} hours are taken from landing/")
+        return {"landed": [str(hour) for hour in wanted], "errors": []}
+    _wait_for_the_end_of(run[-1])
+    s3, hook = aws.s3_client(), CandleHook(chosen.btc_provider)
+    gaps = [gap for symbol in chosen.btc_symbols for gap in raw.hours_with_gaps(s3, chosen.lake, symbol, run[0])]
+    landed: list[str] = []
+    errors: list[SourceError] = []
+    for hour in [*wanted, *gaps]:
+        try:
+            land.capture_hour(hook, s3, chosen.lake, hour)
+        except (Refused, TransientError) as error:
+            # The next hour would be refused as well.
+            errors.append(error)
+            break
+        except SourceError as error:
+            errors.append(error)
+        else:
+            landed.append(str(hour))
+    for each in errors:
+        log.error("%s", each)
+    if errors and not landed:
+        raise for_good(errors[0]) if isinstance(errors[0], Refused) else errors[0]
+    again = f", of which {len(gaps)} lacked minutes" if gaps else ""
+    summaries.tell(ti, f"{len(landed)} hours landed{again}: {landed[0]} to {landed[-1]}")
+    return {"landed": landed, "errors": [str(each) for each in errors]}
+
+
+@task
+def upload(captured: dict[str, list[str]], ti: Any) -> list[str]:
+    """Write the raw object of each hour that landed, and register the partitions.
+
+    Returns:
+        The hours.
+    """
+    from b3.bitcoin import raw
+    from b3.bitcoin.land import Hour
+    from b3.lake import layout
+
+    s3, lake = aws.s3_client(), settings.read().lake
+    written = [raw.write_hour(s3, lake, Hour.of(hour)) for hour in captured["landed"]]
+    registering.always(layout.RAW_BTC_MINUTES_TABLE, [each.uri for each in written])
+    summaries.tell(ti, f"{sum(each.rows for each in written):,} minutes of {len(written)} hours")
+    return captured["landed"]
+
+
+@task
+def refine(uploaded: list[str], ti: Any) -> list[dict[str, Any]]:
+    """Merge the hours of each day and market into one object, register it, and tell which minutes are missing.
+
+    Returns:
+        The days, see `b3.bitcoin.refined.RefinedDay`, with `symbol` and `trade_date`.
+    """
+    from b3.bitcoin import refined
+    from b3.bitcoin.land import Hour
+    from b3.lake import layout
+
+    s3, lake = aws.s3_client(), settings.read().lake
+    days = dict.fromkeys((hour.symbol, hour.trade_date) for hour in map(Hour.of, uploaded))
+    written = {day: refined.write_day(s3, lake, *day) for day in days}
+    registering.always(layout.BTC_MINUTES_TABLE, [each.uri for each in written.values()])
+    lines = [_line(symbol, date, each.rows, each.missing) for (symbol, date), each in written.items()]
+    summaries.tell(ti, "; ".join(lines))
+    return [
+        {"symbol": symbol, "trade_date": date.isoformat(), **asdict(each)} for (symbol, date), each in written.items()
+    ]
+
+
+@task
+def complete(captured: dict[str, list[str]], ti: Any) -> None:
+    """Fail if the candles of an hour did not land while those of others did."""
+    from b3.errors import SourceError
+
+    errors = captured["errors"]
+    if errors:
+        found = " ".join(f"[{number}] {text}" for number, text in enumerate(errors, 1))
+        raise for_good(
+            SourceError(
+                source="the candles of Bitcoin",
+                expected="every hour landed",
+                found=f"{len(errors)} answers that are missing or bad: {found}",
+                hint="The hours that landed are published. The next run asks for the others again.",
+            )
+        )
+    summaries.tell(ti, f"{len(captured['landed'])} hours are there, and none is missing")
+
+
+def _wait_for_the_end_of(begin: dt.datetime) -> None:
+    """Sleep for the few seconds until an hour's last candle is settled; raise if the hour is not over.
+
+    Raises:
+        AirflowFailException: NotOver.
+    """
+    from b3.bitcoin import hours, land
+    from b3.calendar import publication
+
+    left = (begin + hours.HOUR + land.SETTLED - publication.now()).total_seconds()
+    if 0 < left <= land.SETTLED.total_seconds():
+        time.sleep(left)
+    try:
+        land.check_over(begin, publication.now())
+    except land.NotOver as error:
+        raise for_good(error) from error
+
+
+def _line(symbol: str, trade_date: dt.date, rows: int, missing: list[str]) -> str:
+    line = f"{symbol} {trade_date}: {rows:,} minutes"
+    if not missing:
+        return f"{line}, none missing"
+    rest = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+    return f"{line}, {len(missing)} missing: {', '.join(missing[:_NAMED])}{rest}"
