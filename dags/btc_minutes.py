@@ -2,8 +2,8 @@
 ### Bitcoin by the minute, each minute once
 
 ```text
-scrape ─▶ upload ─▶ refine ─▶ validate
-  └▶ complete
+scrape ─▶ upload ─▶ refine ─┬▶ validate
+  └▶ complete               └▶ compare_stream
 ```
 
 Each hour, this DAG asks a provider for the closed one-minute candles of the hour that is over. It needs nothing of
@@ -15,6 +15,7 @@ B3's, and no DAG of B3's waits for it.
 | `bitcoin.upload` | writes them as typed Parquet, one object per hour and market | table `raw_btc_minutes` |
 | `bitcoin.refine` | merges the day's hours into one object per market; tells missing minutes | table `btc_minutes` |
 | `bitcoin.complete` | fails if some hours did not land while others did | |
+| `bitcoin.compare_stream` | compares the optional stream, if there is one, with the hour before | |
 | `validate.*` | run one Athena query per file of `include/sql/validate/bitcoin/` | |
 
 **Which hour.** A scheduled or backfilled run has the hour of its data interval, in UTC. A manual run takes `hour`
@@ -41,6 +42,8 @@ tables are written again from `landing/bitcoin/`, and no provider is asked.
 * `bitcoin.scrape`, *BadLayout*, *Truncated* or *NotB3Data*: the provider sent something else. The bytes are in
   `landing/rejected/`.
 * `bitcoin.complete`: as `bitcoin.scrape`, for some of the hours or markets. The others are published.
+* `bitcoin.compare_stream`: minutes of the optional stream have other amounts than their candles. `btc_minutes` is
+  right.
 * `validate.*`: treat the trade date as suspect until the check passes.
 
 **Settings**: `B3_LAKE_BUCKET`, `B3_GLUE_DATABASE`, `B3_ATHENA_WORKGROUP`, `B3_BTC_SYMBOLS` (default BTCBRL,BTCUSDT),
@@ -82,6 +85,7 @@ with DAG(
         captured = bitcoin.scrape()
         refined = bitcoin.refine(bitcoin.upload(captured))
         bitcoin.complete(captured)
+        refined >> bitcoin.compare_stream()
     refined >> aws.checks(SQL, "bitcoin", "validate")
 
 task_docs.describe(dag)

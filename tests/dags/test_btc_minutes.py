@@ -29,6 +29,7 @@ def test_is_the_steps_and_then_every_check(dag):
         ("bitcoin.scrape", "bitcoin.upload"),
         ("bitcoin.upload", "bitcoin.refine"),
         ("bitcoin.scrape", "bitcoin.complete"),
+        ("bitcoin.refine", "bitcoin.compare_stream"),
         *(("bitcoin.refine", check) for check in CHECKS),
     }
     assert len(CHECKS) == 5

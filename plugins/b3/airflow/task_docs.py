@@ -107,6 +107,12 @@ NOTES = {
         "Do what the message says, then clear the task.",
         "if the next run is green: it writes the same day.",
     ),
+    "bitcoin.compare_stream": Note(
+        "Compares the optional stream of Bitcoin, if the lake has one, with the candles of the hour before.",
+        "A minute was polled with other amounts than the candle has. `btc_minutes` is right.",
+        "See docs/stream.md, and whether the provider changes its candles late.",
+        "always, where nobody reads the stream.",
+    ),
     "bitcoin.complete": Note(
         "Fails if the candles of some hours did not land while others did.",
         "The provider answered for some hours or markets and not for others. Those that landed are published.",

@@ -7,15 +7,19 @@ polled last. Firehose puts an object below the hour in which its first record ca
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+import pyarrow.parquet as pq
+
+from b3.bitcoin.hours import trade_date
 from b3.errors import BadLayout
 from b3.lake import layout
-from b3.lake.commit import keys_below
+from b3.lake.commit import head, keys_below
 from b3.lake.layout import Lake
 
 # What a record and a candle both have.
@@ -77,6 +81,30 @@ def read(s3: Any, lake: Lake, hours: Iterable[dt.datetime]) -> dict[Minute, Amou
             if of_hour and (minute not in latest or polled_at >= latest[minute][0]):
                 latest[minute] = polled_at, amounts
     return {minute: amounts for minute, (_, amounts) in latest.items()}
+
+
+def compare_hours(s3: Any, lake: Lake, symbols: Iterable[str], hours: Iterable[dt.datetime]) -> Comparison:
+    """Compare the stream's minutes of some hours with those of btc_minutes.
+
+    Args:
+        s3: a boto3 S3 client.
+        lake: the lake.
+        symbols: the markets of btc_minutes.
+        hours: beginnings of hours, with their zone.
+
+    Raises:
+        BadLayout: an object of the stream holds something other than the poller's records.
+    """
+    asked, markets = list(hours), list(symbols)
+    candles: dict[Minute, Amounts] = {}
+    for symbol in markets:
+        for date in sorted({trade_date(hour) for hour in asked}):
+            key = layout.btc_minutes_key(date, symbol)
+            if head(s3, lake, key) is not None:
+                body = s3.get_object(Bucket=lake.bucket, Key=key)["Body"].read()
+                candles |= candles_of(pq.read_table(io.BytesIO(body)).to_pylist(), symbol, asked)
+    streamed = {minute: amounts for minute, amounts in read(s3, lake, asked).items() if minute[0] in markets}
+    return compare(streamed, candles)
 
 
 def compare(streamed: Mapping[Minute, Amounts], candles: Mapping[Minute, Amounts]) -> Comparison:

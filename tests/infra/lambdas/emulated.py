@@ -32,7 +32,14 @@ Resources:
   Topic:
     Type: AWS::SNS::Topic
     Properties: {TopicName: b3-alerts}
+  ExecutionRole:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Version: "2012-10-17"
+        Statement: [{Effect: Allow, Principal: {Service: airflow.amazonaws.com}, Action: sts:AssumeRole}]
 Outputs:
+  ExecutionRoleArn: {Value: !GetAtt ExecutionRole.Arn, Export: {Name: !Sub "${AWS::StackName}-ExecutionRoleArn"}}
   AlertTopicArn: {Value: !Ref Topic, Export: {Name: !Sub "${AWS::StackName}-AlertTopicArn"}}
 """
 

@@ -103,6 +103,37 @@ def refine(uploaded: list[str], ti: Any) -> list[dict[str, Any]]:
 
 
 @task
+def compare_stream(dag_run: Any, ti: Any) -> None:
+    """Compare the stream, if the lake has one, with the candles of the hour before each of the run's hours.
+
+    Of that hour the stream has all that it will have. Minutes that one side lacks are told; amounts that differ fail.
+    """
+    from b3.bitcoin import hours, stream
+    from b3.errors import SourceError
+
+    chosen, s3 = settings.read(), aws.s3_client()
+    if not stream.is_there(s3, chosen.lake):
+        summaries.tell(ti, "the lake has no stream")
+        return
+    compared = [hour - hours.HOUR for hour in run_hours.hours_of(dag_run)]
+    found = stream.compare_hours(s3, chosen.lake, chosen.btc_symbols, compared)
+    if found.differing:
+        raise for_good(
+            SourceError(
+                source=f"the stream of Bitcoin below {chosen.lake.uri('stream/bitcoin/')}",
+                expected="the amounts of btc_minutes",
+                found=f"{len(found.differing)} minutes that differ, as {found.differing[0]}",
+                hint="The provider changed these minutes after they were polled; btc_minutes is right.",
+            )
+        )
+    summaries.tell(
+        ti,
+        f"{found.equal} minutes are equal; the stream lacks {len(found.lacking)}, and has {len(found.beyond)} that "
+        "btc_minutes lacks",
+    )
+
+
+@task
 def complete(captured: dict[str, list[str]], ti: Any) -> None:
     """Fail if the candles of an hour did not land while those of others did."""
     from b3.errors import SourceError

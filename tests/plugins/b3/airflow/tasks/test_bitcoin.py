@@ -289,3 +289,48 @@ class TestTheEndOfTheHour:
 
         with pytest.raises(AirflowFailException, match="NotOver: the candles of 2026-10-26T13, UTC"):
             run(BEGIN)
+
+
+class TestComparingTheStream:
+    """The run of 14:00 compares the hour before, whose minutes the stream has by then."""
+
+    @pytest.fixture
+    def compare(self, run, settled, monkeypatch, table, s3, lake):
+        settled(BEGIN + hours.HOUR * 3)
+        run(BEGIN)
+        monkeypatch.setenv("B3_BTC_SYMBOLS", "BTCBRL")
+        rows = table(DAY.format(BEGIN.date(), "BTCBRL")).to_pylist()
+
+        def go(change=lambda records: records):
+            records = change([_record(row) for row in rows])
+            body = "".join(json.dumps(record) + "\n" for record in records).encode()
+            if body:
+                s3.put_object(Bucket=lake.bucket, Key="stream/bitcoin/2026/10/26/13/1", Body=body)
+            dag_run = SimpleNamespace(run_type="scheduled", data_interval_start=BEGIN + hours.HOUR, conf={})
+            ti = Told()
+            bitcoin.compare_stream.function(dag_run, ti)
+            return ti.pushed["summary"]
+
+        return go
+
+    def test_tells_that_there_is_none(self, compare):
+        assert compare(lambda records: []) == "the lake has no stream"
+
+    def test_finds_it_equal(self, compare):
+        assert compare() == "60 minutes are equal; the stream lacks 0, and has 0 that btc_minutes lacks"
+
+    def test_tells_what_it_lacks(self, compare):
+        assert compare(lambda records: records[2:]).startswith("58 minutes are equal; the stream lacks 2,")
+
+    def test_fails_where_an_amount_differs(self, compare):
+        with pytest.raises(
+            AirflowFailException, match="1 minutes that differ, as BTCBRL 2026-10-26T13:00: expected open"
+        ):
+            compare(lambda records: [{**records[0], "close": "0.01"}, *records[1:]])
+
+
+def _record(row: dict[str, Any]) -> dict[str, str]:
+    """A record of the stream with the amounts of a candle."""
+    amounts = {name: f"{row[name]:f}" for name in ("open", "high", "low", "close", "volume")}
+    minute = f"{row['minute']:%Y-%m-%dT%H:%M:%SZ}"
+    return {"symbol": "BTCBRL", "minute": minute, **amounts, "polled_at": minute}
