@@ -154,7 +154,7 @@ class TestLayers:
 
     @each_chart
     def test_have_no_more_boxes_than_an_eye_takes_in(self, chart):
-        assert len(list(itertools.chain.from_iterable(chart.layers))) <= 19
+        assert len(list(itertools.chain.from_iterable(chart.layers))) <= 18
 
     @each_chart
     def test_name_boxes_that_are_there(self, chart):

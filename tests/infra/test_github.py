@@ -133,11 +133,12 @@ class TestTheDeployRole:
                     assert longest + len(f"-{stack}-{name}-") + 13 <= 64
 
     def test_fits_what_iam_takes(self, role, template):
-        managed = template["Resources"]["DeployFunctions"]["Properties"]["PolicyDocument"]
         inline = [policy["PolicyDocument"] for policy in role["Policies"]]
+        managed = [one for one in template["Resources"].values() if one["Type"] == "AWS::IAM::ManagedPolicy"]
 
         assert characters(inline) < INLINE_POLICIES_LIMIT
-        assert characters(managed) < MANAGED_POLICY_LIMIT
+        assert all(characters(one["Properties"]["PolicyDocument"]) < MANAGED_POLICY_LIMIT for one in managed)
+        assert all(one["Properties"]["Roles"] == [{"Ref": "DeployRole"}] for one in managed)
 
 
 def characters(documents: object) -> int:
