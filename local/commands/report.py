@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
-import sys
 from pathlib import Path
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 
 from b3.errors import SourceError
 from b3.lake import athena, layout
@@ -18,30 +15,20 @@ from b3.lake.layout import Lake
 from b3.report.figures import LAST_SESSION
 from b3.report.publish import write_report
 from infra import checkout
-from local.lake import servers, session_given, source
+from local.commands import lake_and_day
+from local.lake import servers
+from local.lake.home import Home
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the page and say where: 0 if it is there, 1 if the lake has no such session, 2 if the date is none."""
-    parser = argparse.ArgumentParser(prog="make report", description=__doc__)
-    parser.add_argument("--date", default="", help="the session, YYYY-MM-DD, by default the last one")
-    parser.add_argument("--exchange", default="", help="whose lake: simulated, or anything else for the real one")
-    options = parser.parse_args(arguments)
-    try:
-        date = session_given.parse(options.date) if options.date else None
-        lake_home = source.asked_lake(options.exchange)
-    except ValueError as error:
-        print(f"report: {error}", file=sys.stderr)
-        return 2
-    except source.NoLake as error:
-        print(f"report: {error}", file=sys.stderr)
-        return 1
-    try:
-        with servers.lake_as_it_is(lake_home) as lake:
-            path = write(lake, date)
-    except (SourceError, ValueError, RuntimeError, ClientError, BotoCoreError) as error:
-        print(f"report: {error}", file=sys.stderr)
-        return 1
+    day = "the session, YYYY-MM-DD, by default the last one"
+    return lake_and_day.main("report", __doc__, day, _report, arguments)
+
+
+def _report(lake_home: Home, date: dt.date | None) -> int:
+    with servers.lake_as_it_is(lake_home) as lake:
+        path = write(lake, date)
     print(f"report: open {path} in a browser", flush=True)
     return 0
 

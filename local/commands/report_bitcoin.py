@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
-import sys
 from pathlib import Path
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 
 from b3.errors import SourceError
 from b3.lake import athena
 from b3.report import bitcoin_page
 from infra import checkout
-from local.lake import home, servers, session_given, source
+from local.commands import lake_and_day
+from local.lake import home, servers
+from local.lake.home import Home
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the page and say where: 0 if it is there, 1 if the lake has no such day, 2 if the date is none."""
-    parser = argparse.ArgumentParser(prog="make report-bitcoin", description=__doc__)
-    parser.add_argument("--date", default="", help="the day in UTC, YYYY-MM-DD, by default the last one")
-    parser.add_argument("--exchange", default="", help="whose lake: simulated, or anything else for the real one")
-    options = parser.parse_args(arguments)
-    try:
-        date = session_given.parse(options.date) if options.date else None
-        lake_home = source.asked_lake(options.exchange)
-    except ValueError as error:
-        print(f"report-bitcoin: {error}", file=sys.stderr)
-        return 2
-    except source.NoLake as error:
-        print(f"report-bitcoin: {error}", file=sys.stderr)
-        return 1
-    try:
-        with servers.lake_as_it_is(lake_home) as lake:
-            path = write(lake, date)
-    except (SourceError, ValueError, RuntimeError, ClientError, BotoCoreError) as error:
-        print(f"report-bitcoin: {error}", file=sys.stderr)
-        return 1
+    return lake_and_day.main(
+        "report-bitcoin", __doc__, "the day in UTC, YYYY-MM-DD, by default the last one", _report, arguments
+    )
+
+
+def _report(lake_home: Home, date: dt.date | None) -> int:
+    with servers.lake_as_it_is(lake_home) as lake:
+        path = write(lake, date)
     print(f"report-bitcoin: open {path} in a browser", flush=True)
     return 0
 

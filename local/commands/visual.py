@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
-import sys
 
-from local.lake import dag_runs, home, progress, query_client, servers, session_given, source
+from local.commands import lake_and_day
+from local.lake import dag_runs, home, progress, query_client, servers
 from local.lake.home import Home
 from local.lake.source import Source
 from local.processes import readers
@@ -24,27 +23,8 @@ LIMIT 10
 
 def main(arguments: list[str] | None = None) -> int:
     """Run and report: 0 if the job and the check succeeded, 1 if not, 2 if the date is none."""
-    parser = argparse.ArgumentParser(prog="make visual", description=__doc__)
-    parser.add_argument("--date", default="", help="the session, YYYY-MM-DD, by default the last with constituents")
-    parser.add_argument("--exchange", default="", help="whose lake: simulated, or anything else for the real one")
-    options = parser.parse_args(arguments)
-    try:
-        date = session_given.parse(options.date) if options.date else None
-        lake_home = source.asked_lake(options.exchange)
-    except ValueError as error:
-        print(f"visual: {error}", file=sys.stderr)
-        return 2
-    except source.NoLake as error:
-        print(f"visual: {error}", file=sys.stderr)
-        return 1
-    try:
-        return run(lake_home, date)
-    except RuntimeError as error:
-        print(f"visual: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("visual: interrupted; run it again, every task can be repeated", file=sys.stderr)
-        return 130
+    day = "the session, YYYY-MM-DD, by default the last with constituents"
+    return lake_and_day.main("visual", __doc__, day, run, arguments)
 
 
 def run(lake_home: Home, date: dt.date | None) -> int:
