@@ -93,7 +93,7 @@ def test_what_it_wrote_is_on_the_account(ran: Ran):
     keys = {item["Key"] for item in ran.s3.list_objects_v2(Bucket=BUCKET)["Contents"]}
     written = {key.partition("/")[0] for key in keys if f"trade_date={DATE}/" in key}
 
-    assert written == {"raw", "refined", "reports"}
+    assert written == {"metrics", "raw", "refined", "reports"}
     assert [bucket["Name"] for bucket in ran.s3.list_buckets()["Buckets"]] == [BUCKET, f"{BUCKET}-code"]
 
 
