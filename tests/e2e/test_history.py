@@ -13,6 +13,8 @@ YEAR = 1986
 # The calendar has no session on the Saturday, and a key repeats on the second day.
 DAYS = [dt.date(YEAR, 10, day) for day in (9, 10)] + [dt.date(YEAR, 11, day) for day in (21, 22)]
 SATURDAY = DAYS[-1]
+# Reports, and the figures of runs.
+OF_RUNS = ("reports/", "metrics/")
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +29,13 @@ def year(lab):
 
 
 def partitions(year):
-    """The year's objects but for reports, which tell of a run, too."""
+    """The year's objects but for those which tell of a run, too."""
     found = year.objects(of=f"trade_date={YEAR}-")
-    return {key: etag for key, etag in found.items() if not key.startswith("reports/")}
+    return {key: etag for key, etag in found.items() if not key.startswith(OF_RUNS)}
 
 
 def versions_of(year):
-    return {(key, version) for key, version in year.versions(f"trade_date={YEAR}-") if not key.startswith("reports/")}
+    return {(key, version) for key, version in year.versions(f"trade_date={YEAR}-") if not key.startswith(OF_RUNS)}
 
 
 def test_the_last_session_has_a_report(year):

@@ -107,6 +107,7 @@ def published(lab):
     assert outcome.status == 0, outcome.printed
     assert sorted(lab.objects(of=str(DATE)) | lab.objects(of=f"{DATE:%d%m%Y}")) == [
         f"landing/quotes/COTAHIST_D{DATE:%d%m%Y}.ZIP",
+        f"metrics/run_metrics/trade_date={DATE}/b3_daily.parquet",
         f"raw/quotes/trade_date={DATE}/quotes.parquet",
         f"refined/findings/trade_date={DATE}/findings.parquet",
         f"refined/quotes/trade_date={DATE}/quotes.parquet",
