@@ -39,7 +39,8 @@ def versions_of(year):
 
 
 def test_the_last_session_has_a_report(year):
-    assert list(year.objects("reports/")) == [f"reports/trade_date={SATURDAY}/index.html"]
+    found = year.objects("reports/", of=f"trade_date={YEAR}-")
+    assert list(found) == [f"reports/trade_date={SATURDAY}/index.html"]
 
 
 def test_every_session_of_the_year_arrives(year):
