@@ -36,9 +36,16 @@ def s3_client(config: Any = None) -> Any:
     from b3.lake.refusals import naming_objects
 
     if config is not None:
-        former = S3Hook(aws_conn_id=CONNECTION).conn_config.botocore_config
-        config = former.merge(config) if former else config
+        config = over_connection(config)
     return naming_objects(S3Hook(aws_conn_id=CONNECTION, config=config).get_conn())
+
+
+def over_connection(config: Any) -> Any:
+    """Return the connection's botocore Config with another one over it, as a proxy must stay."""
+    from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+
+    former = AwsBaseHook(CONNECTION, client_type="sts").conn_config.botocore_config
+    return former.merge(config) if former else config
 
 
 def glue_client() -> Any:
