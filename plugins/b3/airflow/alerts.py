@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from b3 import settings
-from b3.airflow import alert_routes, run_dates
+from b3.airflow import alert_routes, clients, run_dates
 from b3.calendar import publication
 from b3.calendar.sessions import SAO_PAULO, day_of
 from b3.monitoring.alert import Alert, Severity, cause_of, expected_and_found
@@ -195,9 +195,7 @@ def _publish(alert: Alert) -> bool:
             return True
         from airflow.providers.amazon.aws.hooks.sns import SnsHook
 
-        from b3.airflow import aws  # which imports the defaults of the DAGs, and these import this module
-
-        hook = SnsHook(aws_conn_id=aws.CONNECTION, config=aws.over_connection(_patience()))
+        hook = SnsHook(aws_conn_id=clients.CONNECTION, config=clients.over_connection(_patience()))
         hook.publish_to_target(target_arn=topic, subject=alert.subject, message=alert.message)
     except Exception:  # a failed alert must not hide the failure of the task
         log.exception("could not publish this alert: %s", alert.subject)
@@ -244,10 +242,9 @@ def _patience() -> Any:
 
 
 def _journal() -> Journal:
-    from b3.airflow import aws
     from b3.monitoring.journal import Journal
 
-    s3 = aws.s3_client(_patience())
+    s3 = clients.s3_client(_patience())
     return Journal(s3, settings.read().lake, publication.now())
 
 
