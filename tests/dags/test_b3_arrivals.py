@@ -47,6 +47,7 @@ class Task:
         self.pushed: dict[str, Any] = {}
         self.pulled = pulled or {}
         self.started = started
+        self.states: dict[str, str] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.pushed[key] = json.loads(json.dumps(value))
@@ -56,7 +57,10 @@ class Task:
 
     def get_task_states(self, *, dag_id: str, task_ids: list[str], run_ids: list[str]) -> dict[str, dict[str, str]]:
         """Return the states of the tasks `start`, as Airflow gives them."""
-        assert (dag_id, task_ids, run_ids) == (self.dag_id, ["start"], [self.run_id])
+        assert (dag_id, run_ids) == (self.dag_id, [self.run_id])
+        if task_ids != ["start"]:
+            (name,) = task_ids
+            return {self.run_id: {name: self.states.get(name, "success")}}
         return {self.run_id: {f"start_{number}": state for number, state in enumerate(self.started)}}
 
 
@@ -330,6 +334,18 @@ class TestTheTasks:
             dag.get_task("empty_inbox").python_callable(ti=Task(land.pushed, started=("skipped", "failed", "failed")))
 
         assert inbox() == ["inbox/COTAHIST_M042020.ZIP"]
+
+    @pytest.mark.parametrize("name", ["wait", "land"])
+    def test_do_not_end_green_if_a_task_failed_and_tell_nobody_twice(self, dag, told, name):
+        task = Task({})
+        task.states = {name: "failed"}
+
+        with pytest.raises(AirflowFailException, match=f"found that {name} failed") as error:
+            dag.get_task("empty_inbox").python_callable(ti=task)
+
+        ti = SimpleNamespace(dag_id="b3_arrivals", task_id="empty_inbox", run_id="scheduled__1", try_number=1)
+        alerts.publish({"ti": ti, "exception": error.value})
+        assert told() == []
 
     def test_tell_of_many_rejected_files_in_one_alert(self, dag, told, inbox):
         inbox(a=b"<html>1", b=b"<html>2", c=b"<html>3")

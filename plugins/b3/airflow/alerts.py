@@ -12,38 +12,47 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from b3 import settings
-from b3.airflow import alert_routes, run_dates
+from b3.airflow import alert_routes, clients, run_dates
 from b3.calendar import publication
 from b3.calendar.sessions import SAO_PAULO, day_of
 from b3.monitoring.alert import Alert, Severity, cause_of, expected_and_found
 
 if TYPE_CHECKING:
-    from b3.monitoring.journal import Claim, Journal
+    import datetime as dt
+
+    from b3.monitoring.journal import Claim, Journal, OpenAlert
 
 log = logging.getLogger(__name__)
 
 # Runs of these DAGs are for a session or for years; of the others, the next run that succeeds ends what failed.
 _OF_A_DATE = ("b3_daily", "b3_history")
+
+
+class ToldBefore(Exception):
+    """A task fails because of another one, whose alert people have."""
+
+
 # A callback waits no longer for an answer of S3, and asks twice.
 _SECONDS = 10
 
 
-def publish(context: Mapping[str, Any], *, aws_conn_id: str = "aws_default") -> None:
+def publish(context: Mapping[str, Any]) -> None:
     """Tell people that a task failed.
 
     Args:
         context: the context that Airflow gives to `on_failure_callback`, after the last try.
-        aws_conn_id: connection to publish with.
     """
-    _tell(_of_failure(context), aws_conn_id, failed=_scope(context["ti"].dag_id, context.get("dag_run")))
+    if ToldBefore.__name__ in str(context.get("exception")):
+        return
+    task = context["ti"]
+    _tell(_of_failure(context), failed=(task.dag_id, _scopes(task.dag_id, task.run_id, context.get("dag_run"))))
 
 
-def publish_timeout(context: Mapping[str, Any], *, aws_conn_id: str = "aws_default") -> None:
+def publish_timeout(context: Mapping[str, Any]) -> None:
     """Tell people that its dagrun_timeout ended a run. For other failures a task has told them.
 
     Args:
         context: the context that Airflow gives to a DAG's `on_failure_callback`.
-        aws_conn_id: connection to publish with.
     """
     if context.get("reason") != "timed_out":
         return
@@ -59,19 +68,20 @@ def publish_timeout(context: Mapping[str, Any], *, aws_conn_id: str = "aws_defau
         runbook=alert_routes.A_TASK_FAILED,
         link=_link(dag.dag_id, run_id),
     )
-    _tell(alert, aws_conn_id, failed=_scope(dag.dag_id, context.get("dag_run")))
+    _tell(alert, failed=(dag.dag_id, _scopes(dag.dag_id, run_id, context.get("dag_run"))))
 
 
-def recover(context: Mapping[str, Any], *, aws_conn_id: str = "aws_default") -> None:
+def recover(context: Mapping[str, Any]) -> None:
     """Tell people that a cause has ended: the DAG has succeeded for all that had failed of it.
 
     Args:
         context: the context that Airflow gives to a DAG's `on_success_callback`.
-        aws_conn_id: connection to publish with.
     """
     dag_id, run_id = context["dag"].dag_id, context["run_id"]
     try:
-        ended = _journal(aws_conn_id).close(*_scope(dag_id, context.get("dag_run")))
+        journal = _journal()
+        scopes = _scopes(dag_id, run_id, context.get("dag_run"))
+        ended = [each for scope in scopes for each in journal.ended(dag_id, scope)]
     except Exception:  # the run has succeeded, whatever S3 says of its alerts
         log.exception("could not look whether alerts of %s have ended", dag_id)
         return
@@ -85,18 +95,19 @@ def recover(context: Mapping[str, Any], *, aws_conn_id: str = "aws_default") -> 
             "that failed of this cause is open. Nothing has to be done.",
             link=_link(dag_id, run_id),
         )
-        _tell(alert, aws_conn_id, recovered=each.cause)
+        # A note that is still there is told by the next run that succeeds.
+        if _tell(alert, recovered=each.cause):
+            _forget(journal, each)
 
 
-def inform(subject: str, message: str, *, aws_conn_id: str = "aws_default") -> None:
+def inform(subject: str, message: str) -> None:
     """Tell people news that needs no action.
 
     Args:
         subject: the news in a few words.
         message: the whole text; the same news is told once a day.
-        aws_conn_id: connection to publish with.
     """
-    _tell(Alert(Severity.INFO, f"{subject}\n{message}", subject, message), aws_conn_id)
+    _tell(Alert(Severity.INFO, f"{subject}\n{message}", subject, message))
 
 
 def warn(
@@ -105,7 +116,6 @@ def warn(
     *,
     runbook: str = alert_routes.A_TASK_FAILED,
     cause: str | None = None,
-    aws_conn_id: str = "aws_default",
 ) -> bool:
     """Tell people what they must look at although no task failed. Return False if they could not be told.
 
@@ -114,11 +124,10 @@ def warn(
         message: the whole text: what was expected, what was found, what to do.
         runbook: anchor in docs/runbook.md.
         cause: what warnings have in common of which one a day is enough; by default subject and message.
-        aws_conn_id: connection to publish with.
     """
     expected, found = expected_and_found(message) or ("", "")
     alert = Alert(Severity.WARN, cause or f"{subject}\n{message}", subject, message, expected, found, runbook)
-    return _tell(alert, aws_conn_id)
+    return _tell(alert)
 
 
 def describe(context: Mapping[str, Any]) -> tuple[str, str]:
@@ -135,7 +144,7 @@ def _of_failure(context: Mapping[str, Any]) -> Alert:
     return Alert(
         alert_routes.severity_of(task.task_id),
         # A message that says nothing of the cause is one cause for each task.
-        cause_of(said) if error else f"{task.dag_id} {task.task_id}",
+        cause_of(said, f"{task.dag_id} {task.task_id}") if error else f"{task.dag_id} {task.task_id}",
         f"{task.dag_id} {task.task_id} failed{_of(context)} in {task.run_id}",
         f"{said}\n\n"
         f"DAG {task.dag_id}, task {task.task_id}, run {task.run_id}, try {task.try_number}.\n"
@@ -148,36 +157,36 @@ def _of_failure(context: Mapping[str, Any]) -> Alert:
     )
 
 
-def _tell(
-    alert: Alert, aws_conn_id: str, *, failed: tuple[str, str] | None = None, recovered: str | None = None
-) -> bool:
-    """Tell people of an alert, unless they have been told today. Return False if they could not be told.
+def _tell(alert: Alert, *, failed: tuple[str, list[str]] | None = None, recovered: str | None = None) -> bool:
+    """Tell people of an alert, unless they have been told today. Return False if it is not certain that they are told.
 
     Args:
         alert: the alert.
-        aws_conn_id: connection to publish with.
-        failed: the DAG and the scope that it leaves open until they succeed.
+        failed: the DAG and the scopes that it leaves open until they succeed.
         recovered: key of the cause whose end this is.
     """
     journal, claim = None, None
     try:
-        journal = _journal(aws_conn_id)
+        journal = _journal()
         if failed:
-            journal.open(alert, *failed)
-        today = publication.now().astimezone(SAO_PAULO).date()
-        claim = journal.claim(recovered or alert.key, today, recovery=recovered is not None)
+            for scope in failed[1]:
+                journal.open(alert, failed[0], scope)
+        today, cause = _today(), recovered or alert.key
+        claim = journal.claim(cause, today, recovery=recovered is not None)
         if claim is None:
-            log.info("people have been told today of this cause: %s", alert.subject)
-            return True
+            log.info("people have been told today of this cause, or another task tells them: %s", alert.subject)
+            return journal.was_told(cause, today, recovery=recovered is not None)
     except Exception:  # better told twice than never
         log.exception("could not look whether people have been told, so they are: %s", alert.subject)
-    told = _publish(alert, aws_conn_id)
+    told = _publish(alert)
     if journal and claim:
         _note(journal, claim, told)
+        if told and failed:
+            _expect_end(journal, alert)
     return told
 
 
-def _publish(alert: Alert, aws_conn_id: str) -> bool:
+def _publish(alert: Alert) -> bool:
     """Return False if a topic is set and SNS failed."""
     try:
         topic = settings.read().alert_topic_arn
@@ -186,7 +195,7 @@ def _publish(alert: Alert, aws_conn_id: str) -> bool:
             return True
         from airflow.providers.amazon.aws.hooks.sns import SnsHook
 
-        hook = SnsHook(aws_conn_id=aws_conn_id)
+        hook = SnsHook(aws_conn_id=clients.CONNECTION, config=clients.over_connection(_patience()))
         hook.publish_to_target(target_arn=topic, subject=alert.subject, message=alert.message)
     except Exception:  # a failed alert must not hide the failure of the task
         log.exception("could not publish this alert: %s", alert.subject)
@@ -205,25 +214,53 @@ def _note(journal: Journal, claim: Claim, told: bool) -> None:
         log.exception("could not note in %s whether people were told", claim.key)
 
 
-def _journal(aws_conn_id: str) -> Journal:
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+def _expect_end(journal: Journal, alert: Alert) -> None:
+    """Let people be told of the end of a cause that they were told of after a former end on the same day."""
+    try:
+        journal.forget(alert.key, _today(), recovery=True)
+    except Exception:  # its end is not told today
+        log.exception("could not remove the note of a former end: %s", alert.subject)
+
+
+def _forget(journal: Journal, ended: OpenAlert) -> None:
+    """Close a cause. Should it fail again today, people are told again, and of its end as well."""
+    try:
+        journal.forget(ended.cause, _today())
+        journal.close(ended)
+    except Exception:  # the next run that succeeds closes it
+        log.exception("could not close %s", ended.key)
+
+
+def _today() -> dt.date:
+    return publication.now().astimezone(SAO_PAULO).date()
+
+
+def _patience() -> Any:
     from botocore.config import Config
 
+    return Config(connect_timeout=_SECONDS, read_timeout=_SECONDS, retries={"total_max_attempts": 2})
+
+
+def _journal() -> Journal:
     from b3.monitoring.journal import Journal
 
-    patience = Config(connect_timeout=_SECONDS, read_timeout=_SECONDS, retries={"total_max_attempts": 2})
-    s3 = S3Hook(aws_conn_id=aws_conn_id, config=patience).get_conn()
+    s3 = clients.s3_client(_patience())
     return Journal(s3, settings.read().lake, publication.now())
 
 
-def _scope(dag_id: str, run: Any) -> tuple[str, str]:
-    """Return a DAG, and what its run shares with those that end its failures: the session, the years, or nothing."""
+def _scopes(dag_id: str, run_id: str, run: Any) -> list[str]:
+    """Return what a run shares with those that end its failures: the session, its years, the run, or nothing."""
     if run is None:
-        return dag_id, "any"
-    if dag_id in _OF_A_DATE:
-        return dag_id, of_run(run).removeprefix(" for ") or "any"
+        return ["any"]
+    if run.run_type == "asset_triggered":
+        return [run_id]
     conf = {} if run.run_type in run_dates.BY_LOGICAL_DATE else run.conf or {}
-    return dag_id, " to ".join(conf[name] for name in ("from", "to") if conf.get(name)) or "any"
+    if dag_id in _OF_A_DATE:
+        first, last = str(conf.get("year")), str(conf.get("last_year") or conf.get("year"))
+        if first.isdigit() and last.isdigit() and int(first) <= int(last) <= int(first) + 100:
+            return [str(year) for year in range(int(first), int(last) + 1)]
+        return [of_run(run).removeprefix(" for ") or "any"]
+    return [" to ".join(str(conf[name]) for name in ("from", "to") if conf.get(name)) or "any"]
 
 
 def _link(dag_id: str, run_id: str, task_id: str | None = None, map_index: int = -1) -> str:

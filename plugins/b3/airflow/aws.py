@@ -17,28 +17,13 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import TaskGroup
 
 from b3.airflow import summaries
+from b3.airflow.clients import CONNECTION as CONNECTION
+from b3.airflow.clients import over_connection as over_connection
+from b3.airflow.clients import s3_client as s3_client
 from b3.airflow.dag_defaults import QUERY_TIMEOUT
 from b3.airflow.queries import CheckOperator, QueryOperator, console_links
 from b3.airflow.skipping import skip
 from b3.lake import athena
-
-CONNECTION = "aws_default"
-
-
-def s3_client(config: Any = None) -> Any:
-    """Return a boto3 S3 client whose errors name bucket and key.
-
-    Args:
-        config: a botocore Config that goes over the connection's.
-    """
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-
-    from b3.lake.refusals import naming_objects
-
-    if config is not None:
-        former = S3Hook(aws_conn_id=CONNECTION).conn_config.botocore_config
-        config = former.merge(config) if former else config
-    return naming_objects(S3Hook(aws_conn_id=CONNECTION, config=config).get_conn())
 
 
 def glue_client() -> Any:

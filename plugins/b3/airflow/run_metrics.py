@@ -76,7 +76,7 @@ def to_cloudwatch(data: Sequence[dict[str, Any]]) -> bool:
         from botocore.config import Config
 
         patience = Config(connect_timeout=_SECONDS, read_timeout=_SECONDS, retries={"total_max_attempts": 2})
-        client = AwsBaseHook(aws.CONNECTION, client_type="cloudwatch", config=patience).get_conn()
+        client = AwsBaseHook(aws.CONNECTION, client_type="cloudwatch", config=aws.over_connection(patience)).get_conn()
         of_lake = {"Database": settings.read().glue_database}
         now = dt.datetime.now(dt.UTC)
         client.put_metric_data(

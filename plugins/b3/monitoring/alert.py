@@ -13,11 +13,18 @@ _SENTENCE = re.compile(r"\bexpected (?P<expected>.+?)[;,] found (?P<found>.+)", 
 # What differs between two failures of one cause: addresses, ids, and numbers, which dates and times are made of.
 _VARYING = (
     (re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\"]+", re.IGNORECASE), "<address>"),
+    (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
     (re.compile(r"\w*[0-9a-f]{12,}\w*", re.IGNORECASE), "<id>"),
     (re.compile(r"\d(?:[\d.,:]*\d)?"), "#"),
     (re.compile(r"#(?:-#)+"), "#"),
 )
 _ERROR_CODE = re.compile(r"An error occurred \((?P<code>\w+)\) when calling")
+# Codes of AWS that say the same of every task: rights and limits.
+_OF_ALL_TASKS = re.compile(
+    r"AccessDenied|Unauthorized|ExpiredToken|InvalidClientToken|Throttl|TooManyRequests|SlowDown"
+)
+# It says nothing of what took so long.
+_TIMEOUT = "AirflowTaskTimeout"
 
 
 class Severity(StrEnum):
@@ -73,23 +80,30 @@ class Alert:
 
     @property
     def key(self) -> str:
-        """A short name of the cause, for objects of the lake."""
-        return hashlib.sha256(self.cause.encode("utf-8", "backslashreplace")).hexdigest()[:20]
+        """A short name of the severity and the cause, for objects of the lake. So no warning keeps a page back."""
+        return hashlib.sha256(f"{self.severity}: {self.cause}".encode("utf-8", "backslashreplace")).hexdigest()[:20]
 
 
-def cause_of(message: str) -> str:
+def cause_of(message: str, task: str) -> str:
     """Return what failures of one cause share: the first line of a message, without what differs between them.
 
     Addresses, ids, numbers and dates are left out. Of an error of AWS only its code counts: forty tasks whose role
-    lacks a right fail in calls of many kinds.
+    lacks a right fail in calls of many kinds. Of other codes than those of rights and limits, and of timeouts, each
+    task is a cause of its own.
+
+    Args:
+        message: the error's name and text.
+        task: DAG and task that failed.
     """
     first = message.partition("\n")[0]
     refused = _ERROR_CODE.search(first)
     if refused:
-        return f"AWS: {refused['code']}"
+        shared = _OF_ALL_TASKS.search(refused["code"])
+        return f"AWS: {refused['code']}" if shared else f"AWS: {refused['code']} in {task}"
     for pattern, instead in _VARYING:
         first = pattern.sub(instead, first)
-    return " ".join(first.split())
+    said = " ".join(first.split())
+    return f"{said} in {task}" if _TIMEOUT in said else said
 
 
 def expected_and_found(message: str) -> tuple[str, str] | None:

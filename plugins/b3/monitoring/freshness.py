@@ -29,14 +29,17 @@ def has_begun(s3: Any, lake: Lake) -> bool:
 
 
 def sessions_behind(s3: Any, lake: Lake, last: dt.date) -> tuple[int, dt.date | None]:
-    """Return how many sessions up to `last` have followed the last good one, and that one.
+    """Return how many sessions up to `last` are not good, and the newest good one.
 
-    A session is good once a run has brought it and its checks have passed. After MOST sessions the search ends, and
-    the second is None.
+    A session is good once a run has brought it and its checks have passed. Of the last MOST sessions, those after the
+    oldest good one count: a gap behind a good session is not forgotten. With no good one, all count.
     """
-    session = last
-    for behind in range(MOST):
+    session, looked_at, good = last, [], []
+    for _ in range(MOST):
+        looked_at.append(session)
         if run_metrics.has_passed(s3, lake, session):
-            return behind, session
+            good.append(session)
         session = previous_session(session)
-    return MOST, None
+    if not good:
+        return MOST, None
+    return looked_at.index(good[-1]) + 1 - len(good), good[0]

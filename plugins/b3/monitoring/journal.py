@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator
+import uuid
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
 
 from b3.lake import layout
-from b3.lake.commit import Overtaken, on_condition
+from b3.lake.commit import Overtaken, keys_below, on_condition
 from b3.lake.layout import Lake
 from b3.monitoring.alert import Alert
 
@@ -32,6 +33,7 @@ class Claim:
     """The right to tell people of one cause on one day."""
 
     key: str
+    token: str
     etag: str
 
 
@@ -86,18 +88,32 @@ class Journal:
             recovery: tell its end.
         """
         key = layout.told_alert_key(day, cause, recovery=recovery)
+        token = uuid.uuid4().hex
         try:
-            return Claim(key, self._put(key, self._note(sent=False), IfNoneMatch="*"))
+            return Claim(key, token, self._put(key, self._note(token), IfNoneMatch="*"))
         except Overtaken:
-            return self._take_over(key)
+            return self._take_over(key, token)
+
+    def was_told(self, cause: str, day: dt.date, *, recovery: bool = False) -> bool:
+        """Return whether people were told of a cause on a day; a claim alone is not enough."""
+        found = self._get(layout.told_alert_key(day, cause, recovery=recovery))
+        return found is not None and bool(found[0]["sent"])
 
     def confirm(self, claim: Claim) -> None:
         """Note that people were told: from now on nobody takes the claim over."""
-        self._put(claim.key, self._note(sent=True), IfMatch=claim.etag)
+        self._put(claim.key, self._note(claim.token, sent=True), IfMatch=claim.etag)
 
     def give_back(self, claim: Claim) -> None:
-        """Remove a claim whose message could not be sent: the next failure of the cause tries again."""
-        self._s3.delete_object(Bucket=self._lake.bucket, Key=claim.key)
+        """End the lease of a claim whose message could not be sent: the next failure of the cause tries again.
+
+        Raises:
+            Overtaken: another worker has taken it over.
+        """
+        self._put(claim.key, self._note(claim.token, at=self._now - LEASE), IfMatch=claim.etag)
+
+    def forget(self, cause: str, day: dt.date, *, recovery: bool = False) -> None:
+        """Remove the note that people were told of a cause on a day: should it happen again, they are told again."""
+        self._remove(layout.told_alert_key(day, cause, recovery=recovery))
 
     def open(self, alert: Alert, dag_id: str, scope: str) -> None:
         """Note that a cause has failed; a note that is there keeps its time."""
@@ -110,44 +126,56 @@ class Journal:
 
     def all_open(self) -> Iterator[OpenAlert]:
         """Yield all causes that are open, in order of DAG and scope."""
-        return self._open(layout.OPEN_ALERTS_PREFIX)
+        for key in keys_below(self._s3, self._lake, layout.OPEN_ALERTS_PREFIX):
+            note = self._get(key)
+            if note:
+                yield OpenAlert(**note[0])
 
-    def close(self, dag_id: str, scope: str) -> list[OpenAlert]:
-        """Close the causes of a DAG's scope, and return those that are open nowhere else.
+    def ended(self, dag_id: str, scope: str) -> list[OpenAlert]:
+        """Return the causes of a DAG's scope that are open in no other scope of the DAG, and close the others.
 
-        Of several workers that close the last notes of a cause at once, each may get it: `claim` chooses one.
+        Those returned stay open until `close`, so that a worker that dies before it tells people loses nothing. Of
+        several workers that close the last notes of a cause at once, each may get it: `claim` chooses one.
         """
-        prefix = layout.open_alert_key(quote(dag_id, ""), quote(scope, ""), "").removesuffix(".json")
-        closed = list(self._open(prefix))
-        for each in closed:
-            self._s3.delete_object(Bucket=self._lake.bucket, Key=each.key)
-        if not closed:
-            return []
-        still = {each.cause for each in self.all_open()}
-        return [each for each in closed if each.cause not in still]
+        own = keys_below(self._s3, self._lake, _prefix(dag_id, scope))
+        notes = {key: self._get(key) for key in own}
+        elsewhere = self._causes(dag_id, own) if own else set()
+        for key in own:
+            if _cause(key) in elsewhere:
+                self._remove(key)
+        # Another worker may have closed the others meanwhile: whoever looks last finds none.
+        still = self._causes(dag_id, own) if elsewhere else set()
+        return [OpenAlert(**note[0]) for key, note in notes.items() if note and _cause(key) not in still]
 
-    def _open(self, prefix: str) -> Iterator[OpenAlert]:
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._lake.bucket, Prefix=prefix)
-        for page in pages:
-            for entry in page.get("Contents", []):
-                note = self._get(entry["Key"])
-                if note:
-                    yield OpenAlert(**note[0])
+    def close(self, note: OpenAlert) -> None:
+        """Note that a cause has ended in a scope."""
+        self._remove(note.key)
 
-    def _take_over(self, key: str) -> Claim | None:
+    def _causes(self, dag_id: str, without: Collection[str]) -> set[str]:
+        found = keys_below(self._s3, self._lake, _prefix(dag_id))
+        return {_cause(key) for key in found if key not in without}
+
+    def _remove(self, key: str) -> None:
+        self._s3.delete_object(Bucket=self._lake.bucket, Key=key)
+
+    def _take_over(self, key: str, token: str) -> Claim | None:
         found = self._get(key)
         if found is None:
             return None
         note, etag = found
+        # botocore sends a PUT again whose answer was lost: S3 then refuses it because of the first.
+        if note.get("token") == token:
+            return Claim(key, token, etag)
         if note["sent"] or self._now - dt.datetime.fromisoformat(note["at"]) < LEASE:
             return None
         try:
-            return Claim(key, self._put(key, self._note(sent=False), IfMatch=etag))
+            return Claim(key, token, self._put(key, self._note(token), IfMatch=etag))
         except Overtaken:
-            return None
+            after = self._get(key)
+            return Claim(key, token, after[1]) if after and after[0]["token"] == token else None
 
-    def _note(self, *, sent: bool) -> dict[str, Any]:
-        return {"sent": sent, "at": self._now.isoformat(timespec="seconds")}
+    def _note(self, token: str, *, sent: bool = False, at: dt.datetime | None = None) -> dict[str, Any]:
+        return {"token": token, "sent": sent, "at": (at or self._now).isoformat(timespec="seconds")}
 
     def _get(self, key: str) -> tuple[dict[str, Any], str] | None:
         """Return a note and its ETag, None if somebody removed it."""
@@ -166,3 +194,14 @@ class Journal:
                 Bucket=self._lake.bucket, Key=key, Body=body, ContentType="application/json", **condition
             )
         return str(answer["ETag"])
+
+
+def _prefix(dag_id: str, scope: str | None = None) -> str:
+    """Return the beginning of the keys of a DAG's notes, or of those of a scope."""
+    parts = [dag_id] if scope is None else [dag_id, scope]
+    return layout.OPEN_ALERTS_PREFIX + "".join(f"{quote(part, '')}/" for part in parts)
+
+
+def _cause(key: str) -> str:
+    """Return the cause that a note's key ends with."""
+    return key.rpartition("/")[2].removesuffix(".json")

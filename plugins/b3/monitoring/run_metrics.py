@@ -3,7 +3,7 @@
 metrics/run_metrics/trade_date=2020-04-30/b3_daily.parquet
 
 The row is that of the run that brought the session's data. A rerun that brings the same leaves the object as it is; a
-run that brings other rows, bytes or findings, as after a correction, replaces it.
+run that brings other rows or findings, as after a correction, replaces it.
 """
 
 from __future__ import annotations
@@ -75,8 +75,11 @@ class RunMetrics:
 
     @property
     def brought(self) -> dict[str, str]:
-        """The figures of the data, which a rerun does not change, as metadata."""
-        return {name: str(getattr(self, name)) for name in ("sessions", "rows", "bytes", "findings")}
+        """The figures of the data, which a rerun does not change, as metadata.
+
+        The bytes are of a file: a year's file brings the same session in more of them.
+        """
+        return {name: str(getattr(self, name)) for name in ("sessions", "rows", "findings")}
 
 
 def measure(

@@ -106,7 +106,8 @@ def empty_inbox(ti: Any) -> None:
     A run that was there before is skipped, which is fine.
 
     Raises:
-        AirflowFailException: a file did not land, or a run could not be started. It is the one alert about them.
+        AirflowFailException: a file did not land, or a run could not be started. It is the one alert about them. Or
+            `wait` or `land` failed, so that the run does not end green; their own alerts tell people.
     """
     from b3.arrivals import inbox
 
@@ -122,8 +123,21 @@ def empty_inbox(ti: Any) -> None:
     problems = list(failed)
     if not_started:
         problems.append(f"{not_started} runs could not be started: see whether b3_daily and b3_history import")
+    if not problems and (broken := _failed(ti)):
+        raise failing.for_good(alerts.ToldBefore(f"expected wait and land to succeed, found that {broken} failed"))
     if problems:
         raise failing.for_good(RuntimeError("files stay in inbox/ until the next run: " + "; ".join(problems)))
+
+
+def _failed(ti: Any) -> str:
+    """Return which of `wait` and `land` failed in this run, in words; empty for none."""
+    failed = []
+    for name in ("wait", "land"):
+        states = ti.get_task_states(dag_id=ti.dag_id, task_ids=[name], run_ids=[ti.run_id])
+        found = [str(getattr(state, "value", state)) for tasks in states.values() for state in tasks.values()]
+        if {"failed", "upstream_failed"} & set(found):
+            failed.append(name)
+    return " and ".join(failed)
 
 
 def _not_started(ti: Any) -> int:

@@ -32,6 +32,8 @@ def session_is_there(ti: Any) -> int:
     run_metrics.to_cloudwatch([{"MetricName": "sessions_behind", "Value": behind, "Unit": "Count", "Dimensions": {}}])
     if behind:
         newest = f"that {good} is the last such session" if good else f"none of the last {freshness.MOST} sessions"
+        if good == last:
+            newest = f"it, but {behind} of the {freshness.MOST} sessions up to it missing; run_metrics has the others"
         error = freshness.SessionMissing(
             f"expected session {last} in the lake with its checks passed, found {newest}. See the run of b3_daily for "
             f"{last}."

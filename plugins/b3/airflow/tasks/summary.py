@@ -43,6 +43,7 @@ def summary(dag_run: Any, ti: Any, templates_dict: dict[str, str], outlet_events
     if rules:
         alerts.inform(words.subject(what, rules), text)
     findings = sum(each.findings for each in rules)
-    run_metrics.record(dag_run, pulled["upload"]["partitions"], findings)
+    # First the events: the tables are written, whatever becomes of the run's own row.
     assets.announce(outlet_events, pulled, findings)
+    run_metrics.record(dag_run, pulled["upload"]["partitions"], findings)
     return {"summary": text, "findings": {each.rule: each.findings for each in rules}}

@@ -1,13 +1,18 @@
 import datetime as dt
 import json
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import boto3
 import pytest
+from airflow.providers.amazon.aws.hooks.sns import SnsHook
+from botocore.exceptions import ClientError
 
 from b3.airflow import alert_routes, alerts, task_docs
 from b3.calendar import publication
+from b3.monitoring.alert import Alert, Severity
+from b3.monitoring.journal import LEASE, Journal
 from tests.places import ROOT
 
 
@@ -210,6 +215,32 @@ class TestAStorm:
 
         assert len(topic.received()) == 2
 
+    def test_of_warnings_keeps_no_page_back(self, topic):
+        refused = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "PutObject")
+        for task in ("views.x", "upload", "refine"):
+            alerts.publish(failed_for("2024-03-14", task, refused))
+
+        assert sorted(subject.partition(" failed")[0] for subject in subjects(topic)) == [
+            "page: b3_daily upload", "warn: b3_daily views.x",
+        ]  # fmt: skip
+
+    def test_of_a_run_whose_conf_is_no_text_is_told(self, topic):
+        run = SimpleNamespace(run_type="manual", conf={"from": 20240314, "to": 20240315}, logical_date=None)
+
+        alerts.publish(failed(dag_id="b3_verify", task_id="compare") | {"dag_run": run})
+
+        assert len(topic.received()) == 1
+
+    def test_waits_for_no_service_longer_than_for_a_lease(self, topic, monkeypatch):
+        configs = []
+        monkeypatch.setattr(SnsHook, "publish_to_target", lambda hook, **_: configs.append(hook.get_conn().meta.config))
+
+        alerts.publish(failed())
+
+        (config,) = configs
+        longest = (config.connect_timeout + config.read_timeout) * config.retries["total_max_attempts"]
+        assert longest < LEASE.total_seconds() / 2
+
 
 class TestRecover:
     def test_of_a_run_for_which_nothing_had_failed_is_silent(self, topic):
@@ -243,6 +274,49 @@ class TestRecover:
 
         assert "could not look whether alerts of b3_daily have ended" in caplog.text
 
+    def test_lets_the_same_cause_be_told_again_on_the_same_day(self, topic):
+        told = []
+        for _ in range(2):
+            alerts.publish(failed_for("2024-03-14"))
+            alerts.recover(succeeded("2024-03-14"))
+            told += sorted(subject.partition(":")[0] for subject in subjects(topic))
+
+        assert told == ["info", "page"] * 2
+
+    def test_of_a_worker_that_died_before_it_told_comes_with_the_next_success(self, topic, monkeypatch):
+        alerts.publish(failed_for("2024-03-14"))
+        topic.received()
+        with monkeypatch.context() as patched:
+            patched.setattr(alerts, "_publish", lambda _: sys.exit("killed"))
+            with pytest.raises(SystemExit):
+                alerts.recover(succeeded("2024-03-14"))
+
+        later = publication.now() + dt.timedelta(minutes=6)
+        monkeypatch.setattr(publication, "now", lambda: later)
+        alerts.recover(succeeded("2024-03-14"))
+
+        assert len(topic.received()) == 1
+
+    def test_of_years_is_of_each_year(self, topic):
+        def of(context, **conf):
+            return context | {"dag_run": SimpleNamespace(run_type="manual", conf=conf, logical_date=None)}
+
+        alerts.publish(of(failed(dag_id="b3_history"), year=2019, last_year=2020))
+        topic.received()
+        alerts.recover(of(succeeded("-", "b3_history"), year=2020))
+        assert topic.received() == []
+        alerts.recover(of(succeeded("-", "b3_history"), year=2019))
+        assert len(topic.received()) == 1
+
+    def test_of_a_run_of_b3_visual_is_of_that_run_alone(self, topic):
+        run = {"dag_run": SimpleNamespace(run_type="asset_triggered", conf=None, logical_date=None)}
+        alerts.publish(failed(dag_id="b3_visual", run_id="asset_triggered__1") | run)
+        topic.received()
+
+        for run_id, told in (("asset_triggered__2", 0), ("asset_triggered__1", 1)):
+            alerts.recover(succeeded("-", "b3_visual") | run | {"run_id": run_id})
+            assert len(topic.received()) == told
+
 
 class TestNews:
     def test_says_in_its_subject_that_nothing_has_to_be_done(self, topic):
@@ -264,6 +338,12 @@ class TestNews:
         (message,) = topic.received()
         assert message["Subject"] == "warn: inbox/X is rejected"
         assert "\nRunbook: docs/runbook.md#a-file-in-inbox" in message["Message"]
+
+    def test_that_another_task_may_be_telling_says_so(self, topic, lake, s3):
+        warning = Alert(Severity.WARN, "x", "a file is rejected", "text")
+        Journal(s3, lake, publication.now()).claim(warning.key, alerts._today())
+
+        assert alerts.warn("a file is rejected", "text", cause="x") is False
 
     def test_that_nobody_could_be_told_says_so(self, topic, monkeypatch):
         monkeypatch.setenv("B3_ALERT_TOPIC_ARN", topic.arn + "-gone")

@@ -42,15 +42,27 @@ class TestTheCause:
             ("no answer from https://b3.example/a?day=1", "no answer from https://b3.example/b?day=2"),
             ("AWS Glue job jr_0a1b2c3d4e5f6a7b failed", "AWS Glue job jr_ffffffffffffffff failed"),
             (
+                "AirflowException: query 0e6a1b2c-1111-4abc-8def-0123456789ab failed",
+                "AirflowException: query ffffffff-2222-4abc-9def-abcdefabcdef failed",
+            ),
+            (
                 "ClientError: An error occurred (AccessDenied) when calling the PutObject operation: no",
                 "ClientError: An error occurred (AccessDenied) when calling the GetTable operation: not that",
             ),
             ("it broke\nin line 1", "it broke\nelsewhere"),
         ],
-        ids=["file names", "dates and numbers", "addresses", "ids", "calls of AWS", "what follows the first line"],
+        ids=[
+            "file names",
+            "dates and numbers",
+            "addresses",
+            "ids",
+            "UUIDs",
+            "calls of AWS",
+            "what follows the first line",
+        ],
     )
     def test_is_the_same_whatever_the_session(self, one, another):
-        assert cause_of(one) == cause_of(another)
+        assert cause_of(one, "a") == cause_of(another, "b")
 
     @pytest.mark.parametrize(
         ("one", "another"),
@@ -62,8 +74,23 @@ class TestTheCause:
         ids=["sentences", "codes of AWS", "errors"],
     )
     def test_is_another_for_another_failure(self, one, another):
-        assert cause_of(one) != cause_of(another)
-        assert alert(cause=cause_of(one)).key != alert(cause=cause_of(another)).key
+        assert cause_of(one, "a") != cause_of(another, "a")
+        assert alert(cause=cause_of(one, "a")).key != alert(cause=cause_of(another, "a")).key
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            "An error occurred (NoSuchKey) when calling the GetObject operation: none",
+            "An error occurred (InvalidRequestException) when calling the StartQueryExecution operation: no",
+            "AirflowTaskTimeout: Timeout, PID: 123",
+        ],
+    )
+    def test_of_a_message_that_says_little_is_another_for_each_task(self, said):
+        assert cause_of(said, "b3_daily upload") != cause_of(said, "b3_daily refine")
+        assert cause_of(said, "b3_daily upload") == cause_of(said.replace("123", "77"), "b3_daily upload")
+
+    def test_of_a_warning_keeps_no_page_back(self):
+        assert alert(severity=Severity.WARN).key != alert(severity=Severity.PAGE).key
 
 
 def test_the_sentence_gives_what_was_expected_and_found():

@@ -49,6 +49,11 @@ class TestSessionsBehind:
         assert freshness.sessions_behind(s3, lake, WEDNESDAY) == (1, FRIDAY)
         assert freshness.sessions_behind(s3, lake, THURSDAY) == (2, FRIDAY)
 
+    def test_count_a_gap_behind_a_good_session(self, s3, lake, passed):
+        passed(FRIDAY, THURSDAY)
+
+        assert freshness.sessions_behind(s3, lake, THURSDAY) == (1, THURSDAY)
+
     def test_are_not_looked_for_without_end(self, s3, lake, passed):
         passed(dt.date(2023, 12, 1))
 

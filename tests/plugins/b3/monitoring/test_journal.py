@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from b3.lake.commit import Overtaken
 from b3.monitoring.alert import Alert, Severity
 from b3.monitoring.journal import LEASE, Journal
 
@@ -51,6 +52,35 @@ class TestAClaim:
             claims = list(workers.map(lambda _: journal(LEASE).claim(FAILED.key, DAY), range(8)))
         assert len([claim for claim in claims if claim]) == 1
 
+    def test_is_ones_own_if_s3_refuses_the_put_that_came_again_after_a_lost_answer(self, journal, s3, lake):
+        """As botocore does it: the first PUT is stored, its answer lost, and the second is refused."""
+
+        def lose_the_answer(params, **_):
+            s3.meta.events.unregister("before-parameter-build.s3.PutObject", lose_the_answer)
+            s3.put_object(**params)
+
+        s3.meta.events.register("before-parameter-build.s3.PutObject", lose_the_answer)
+
+        claim = journal().claim(FAILED.key, DAY)
+
+        journal().confirm(claim)
+        assert journal().was_told(FAILED.key, DAY)
+
+    def test_that_another_has_taken_over_is_not_given_back(self, journal):
+        former = journal().claim(FAILED.key, DAY)
+        journal(LEASE).confirm(journal(LEASE).claim(FAILED.key, DAY))
+
+        with pytest.raises(Overtaken):
+            journal(LEASE).give_back(former)
+        assert journal().was_told(FAILED.key, DAY)
+
+    def test_alone_does_not_say_that_people_were_told(self, journal):
+        claim = journal().claim(FAILED.key, DAY)
+
+        assert not journal().was_told(FAILED.key, DAY)
+        journal().confirm(claim)
+        assert journal().was_told(FAILED.key, DAY)
+
     def test_that_was_told_is_not_taken_over(self, journal):
         journal().confirm(journal().claim(FAILED.key, DAY))
 
@@ -66,20 +96,36 @@ class TestAnOpenCause:
         assert (found.subject, found.since) == ("page: b3_daily scrape failed", "2026-11-27T23:00:00+00:00")
         assert (found.runbook, found.link) == ("a-task-failed", "http://ui")
 
-    def test_ends_with_the_last_session_that_had_failed_of_it(self, journal, keys):
+    def test_ends_with_the_last_scope_of_its_dag_that_had_failed_of_it(self, journal, keys):
         journal().open(FAILED, "b3_daily", "2026-11-26")
         journal().open(FAILED, "b3_daily", "2026-11-27")
-        journal().open(FAILED, "b3_history", "1986 to 1993")
+        journal().open(FAILED, "b3_history", "1986")
 
-        assert journal().close("b3_daily", "2026-11-26") == []
-        assert journal().close("b3_daily", "2026-11-26") == []
-        assert journal().close("b3_daily", "2026-11-27") == []
-        (ended,) = journal().close("b3_history", "1986 to 1993")
-        assert ended.cause == FAILED.key
-        assert keys() == []
+        assert journal().ended("b3_daily", "2026-11-26") == []
+        (ended,) = journal().ended("b3_daily", "2026-11-27")
+        assert (ended.cause, ended.subject) == (FAILED.key, FAILED.subject)
+        journal().close(ended)
+        assert journal().ended("b3_daily", "2026-11-27") == []
+        assert [key.split("/")[2] for key in keys()] == ["b3_history"]
+
+    def test_whose_end_nobody_was_told_ends_again(self, journal):
+        """A worker that dies between `ended` and the message loses nothing."""
+        journal().open(FAILED, "b3_daily", "2026-11-27")
+
+        assert journal().ended("b3_daily", "2026-11-27") == journal().ended("b3_daily", "2026-11-27") != []
+
+    def test_is_looked_for_by_keys_alone(self, journal, s3):
+        for day in range(10, 30):
+            journal().open(FAILED, "b3_daily", f"2026-11-{day}")
+        asked: list[str] = []
+        s3.meta.events.register("before-call.s3.GetObject", lambda **_: asked.append("GET"))
+
+        journal().ended("b3_daily", "2026-11-27")
+
+        assert len(asked) == 1
 
     def test_is_not_ended_by_a_scope_whose_name_begins_like_it(self, journal):
         journal().open(FAILED, "b3_history", "1986 to 1993")
 
-        assert journal().close("b3_history", "1986") == []
+        assert journal().ended("b3_history", "1986") == []
         assert len(list(journal().all_open())) == 1
