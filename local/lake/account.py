@@ -9,15 +9,33 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOTokenLoadError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
 
 from infra.deploy import smoke, stacks
 from infra.deploy.account import Account
 from local.lake import home, stack
 from local.lake.home import SIMULATED, Home
 
+# The credentials are not there, not whole, or no longer good.
+_NO_CREDENTIALS = (
+    NoCredentialsError, PartialCredentialsError, ProfileNotFound, CredentialRetrievalError, SSOTokenLoadError,
+    TokenRetrievalError, UnauthorizedSSOTokenError,
+)  # fmt: skip
+# A test has a local AWS in the account's place, and says so.
+STAND_IN = "TEST_AWS_STAND_IN"
 _HOW = "export AWS_PROFILE=…, or run `aws configure` or `aws sso login` first"
 # Answers of AWS about the credentials themselves.
 _REFUSED = {
@@ -94,8 +112,8 @@ def find(name: str, data: str) -> AccountLake:
     """
     try:
         return _find(name, data)
-    except (NoCredentialsError, ProfileNotFound) as error:
-        raise RuntimeError(f"expected AWS credentials, found none ({error}): {_HOW}") from error
+    except _NO_CREDENTIALS as error:
+        raise RuntimeError(f"expected AWS credentials, found none that are good ({error}): {_HOW}") from error
     except ClientError as error:
         if error.response["Error"]["Code"] in _REFUSED:
             raise RuntimeError(f"expected credentials that AWS accepts, found {error}: {_HOW}") from error
@@ -114,6 +132,7 @@ def _find(name: str, data: str) -> AccountLake:
     session = boto3.Session(region_name=region)
     number = session.client("sts").get_caller_identity()["Account"]
     account = Account(session)
+    _check_endpoints(account)
     found = stacks.describe(account.cloudformation, name)
     _check_stack(found, name, number, region)
     assert found
@@ -126,14 +145,29 @@ def _find(name: str, data: str) -> AccountLake:
             f"expected stack {name} to be a lake's, found one without output {error}: name the stack of infra/lake.yaml"
         ) from error
     _check_data(outputs["LakeBucket"], data)
-    for missing in smoke.missing_code(account, outputs["GlueJob"]):
+    # Whoever runs DAGs need not be allowed to read the job's code.
+    for missing in smoke.missing_code(account, outputs["GlueJob"], unseen=True):
         raise RuntimeError(f"{missing}, `make deploy STACK={name} …`")
     if stacks.describe(account.cloudformation, f"{name}-mwaa"):
         print(f"!! Stack {name}-mwaa has an Airflow of its own on this lake: pause its DAGs while this one works.")
     # Queries of this process are asked there too.
     os.environ["AWS_DEFAULT_REGION"] = region
     boto3.setup_default_session()
-    return AccountLake(name, data, number, region, outputs, parameters.get("Register", ""))
+    lake = AccountLake(name, data, number, region, outputs, parameters.get("Register", ""))
+    # Before anything is written: a wrong profile is seen here.
+    print(f"the lake is {lake}, bucket {outputs['LakeBucket']}", flush=True)
+    return lake
+
+
+def _check_endpoints(account: Account) -> None:
+    """Raise RuntimeError if a variable or the profile names a server of this machine in AWS's place."""
+    for client in (account.cloudformation, account.s3, account.glue, account.athena):
+        endpoint = client.meta.endpoint_url
+        if urlsplit(endpoint).hostname in ("127.0.0.1", "localhost", "::1") and STAND_IN not in os.environ:
+            raise RuntimeError(
+                f"expected AWS, found {endpoint}, a server of this machine: unset AWS_ENDPOINT_URL and the keys beside "
+                'it, as `eval "$(make -s connect)"` sets them, or open another shell'
+            )
 
 
 def _check_stack(found: dict[str, Any] | None, name: str, number: str, region: str) -> None:

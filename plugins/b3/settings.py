@@ -48,8 +48,6 @@ class Settings:
     publication_deadline_hours: float = DEADLINE_HOURS
     register: str = BY_CRAWLER
     arrivals_queue_url: str | None = None
-    btc_symbols: tuple[str, ...] = ("BTCBRL", "BTCUSDT")
-    btc_provider: str = "binance"
 
     @property
     def crawls(self) -> bool:
@@ -73,8 +71,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
     Raises:
         MissingSetting: B3_LAKE_BUCKET is not set; all other settings have a default.
         ValueError: B3_INDEXES has something other than index codes, B3_PUBLICATION_DEADLINE_HOURS is no number of
-            hours, B3_REGISTER names neither crawler nor tasks, B3_BTC_SYMBOLS has something other than markets of
-            Bitcoin, or B3_BTC_PROVIDER names no provider.
+            hours, or B3_REGISTER names neither crawler nor tasks.
     """
     setting = _reader(environ)
     bucket = setting("LAKE_BUCKET")
@@ -96,8 +93,32 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         publication_deadline_hours=_hours(setting("PUBLICATION_DEADLINE_HOURS")),
         register=_register(setting("REGISTER") or BY_CRAWLER),
         arrivals_queue_url=setting("ARRIVALS_QUEUE_URL"),
-        btc_symbols=_symbols(setting("BTC_SYMBOLS") or "BTCBRL,BTCUSDT"),
-        btc_provider=_provider(setting("BTC_PROVIDER") or "binance"),
+    )
+
+
+@dataclass(frozen=True)
+class BitcoinSettings:
+    """The settings of btc_minutes alone: no other DAG fails for them.
+
+    Attributes:
+        symbols: the markets.
+        provider: name of who is asked for their candles.
+    """
+
+    symbols: tuple[str, ...]
+    provider: str
+
+
+def bitcoin(environ: Mapping[str, str] | None = None) -> BitcoinSettings:
+    """Return the settings of btc_minutes in `environ`, by default the environment of the process.
+
+    Raises:
+        ValueError: B3_BTC_SYMBOLS has something other than markets of Bitcoin, or B3_BTC_PROVIDER names no provider.
+    """
+    setting = _reader(environ)
+    return BitcoinSettings(
+        symbols=_symbols(setting("BTC_SYMBOLS") or "BTCBRL,BTCUSDT"),
+        provider=_provider(setting("BTC_PROVIDER") or "binance"),
     )
 
 

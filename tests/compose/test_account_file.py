@@ -15,6 +15,7 @@ import yaml
 from infra.checkout import ROOT
 from local.aws import launch
 from local.lake import provision, stack
+from local.lake.account import STAND_IN
 
 BASE, ON_AWS = ROOT / "docker-compose.yaml", ROOT / "docker-compose.aws.yaml"
 AIRFLOW = ("api-server", "scheduler", "triggerer", "dag-processor")
@@ -138,6 +139,7 @@ class TestStart:
         entry.write_text('#!/bin/sh\necho "started $*"\nexec env\n')
         entry.chmod(0o755)
         environ |= {"PATH": f"{entry.parent}:{os.environ['PATH']}", "B3_STACK": provision.STACK, "B3_REGISTER": ""}
+        environ[STAND_IN] = "1"
         return subprocess.run(
             [sys.executable, str(tmp_path / "b3" / "docker" / "on_account.py"), "scheduler"],
             env=environ, cwd=tmp_path, capture_output=True, text=True, check=False,

@@ -95,8 +95,11 @@ class TestTheHoursOfARun:
         with pytest.raises(ValueError, match=said):
             run_hours.hours_of(run(conf=conf))
 
-    def test_are_checked_with_the_day_before_whose_gaps_they_may_have_filled(self):
-        assert run_hours.period(run("scheduled")).sql == ("trade_date BETWEEN date '2026-10-30' AND date '2026-10-31'")
+    def test_are_checked_with_the_days_before_whose_gaps_they_may_have_filled(self):
+        assert run_hours.period(run("scheduled")).sql == ("trade_date BETWEEN date '2026-10-27' AND date '2026-10-31'")
+
+    def test_of_which_nothing_was_uploaded_are_compared_with_nothing(self):
+        assert run_hours.uploaded_sql([], "hour") == run_hours.uploaded_sql(None, "hour") == "false"
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -104,9 +107,12 @@ def test_a_check_reads_the_partitions_of_its_run(dag, check, monkeypatch):
     monkeypatch.setenv("B3_LAKE_BUCKET", "b3-lake")
     task = copy.copy(dag.get_task(check))
 
-    task.render_template_fields({"dag_run": run("scheduled"), "ti": None}, dag.get_template_env())
+    ti = SimpleNamespace(xcom_pull=lambda task_ids: ["BTCBRL 2026-10-31T13"] if task_ids == "bitcoin.upload" else None)
 
-    assert task.query.count("WHERE trade_date BETWEEN date '2026-10-30' AND date '2026-10-31'") in (1, 2)
+    task.render_template_fields({"dag_run": run("scheduled"), "ti": ti}, dag.get_template_env())
+
+    assert task.query.count("WHERE trade_date BETWEEN date '2026-10-27' AND date '2026-10-31'") in (1, 2)
+    assert task.query.count(" IN ('BTCBRL 2026-10-31T13')") == (2 if check.endswith("minutes_agree") else 0)
     assert "{" not in task.query
 
 

@@ -19,6 +19,7 @@ from infra.deploy.deploying import Deployment
 from local.aws import launch
 from local.commands import run
 from local.lake import home, servers
+from local.lake.account import STAND_IN
 from tests.e2e.conftest import Outcome
 
 DATE = dt.date(2024, 3, 14)
@@ -67,6 +68,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
         environment.setenv("AWS_SHARED_CREDENTIALS_FILE", str(caller / "credentials"))
         environment.setenv("AWS_CONFIG_FILE", str(caller / "config"))
         environment.setenv("AWS_ENDPOINT_URL", server.endpoint)
+        environment.setenv(STAND_IN, "1")
         environment.setenv("B3_LOCAL_HOME", str(base))
         boto3.setup_default_session()
         deployment = Deployment(Account(), Options(STACK, BUCKET, mwaa=False), lambda line: None)

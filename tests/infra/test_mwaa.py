@@ -50,7 +50,8 @@ class TestTheEnvironment:
         assert {name.removeprefix("b3.").upper() for name in options if name.startswith("b3.")} == names
         assert (read.lake_bucket, read.alert_topic_arn) == ("value of b3.lake_bucket", "value of b3.alert_topic_arn")
         assert read.publication_deadline_hours == 30
-        assert (read.btc_symbols, read.btc_provider) == (("BTCUSDT",), "coinbase")
+        bitcoin = settings.bitcoin(given)
+        assert (bitcoin.symbols, bitcoin.provider) == (("BTCUSDT",), "coinbase")
         assert settings.published_at(given) == dt.time(20, 15)
         assert not settings.arrivals_wait(given)
 

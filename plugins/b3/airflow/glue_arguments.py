@@ -91,4 +91,8 @@ HISTORY_MACROS = {
     "session_before": session_before,
     "last_session": last_session,
 }
-MINUTES_MACROS = {"settings": settings.read, "period": run_hours.period}
+MINUTES_MACROS = {
+    "settings": settings.read,
+    "period": run_hours.period,
+    "uploaded_sql": run_hours.uploaded_sql,
+}

@@ -7,7 +7,7 @@ from typing import Any
 
 from b3.airflow.run_dates import BY_LOGICAL_DATE, Period
 from b3.bitcoin import hours
-from b3.bitcoin.hours import ASKED_AGAIN, MOST_HOURS
+from b3.bitcoin.hours import HOURS_ASKED_AGAIN, MOST_HOURS
 
 
 def hours_of(dag_run: Any) -> list[dt.datetime]:
@@ -41,4 +41,17 @@ def hours_of(dag_run: Any) -> list[dt.datetime]:
 def period(dag_run: Any, ti: Any = None) -> Period:
     """Return the trade dates that a run may have written: those of its hours, and of gaps before. `ti` is unused."""
     run = hours_of(dag_run)
-    return Period(hours.trade_date(run[0] - ASKED_AGAIN), hours.trade_date(run[-1]))
+    return Period(hours.trade_date(run[0] - HOURS_ASKED_AGAIN), hours.trade_date(run[-1]))
+
+
+def uploaded_sql(uploaded: list[str] | None, hour: str) -> str:
+    """Return the SQL condition that an hour is one which the run has uploaded.
+
+    Another run may have uploaded an hour of the same day that it has yet to refine: of that nothing is to be said.
+
+    Args:
+        uploaded: what the task `upload` returned, see `b3.bitcoin.land.Hour`.
+        hour: SQL of the market, a blank, and the beginning of the hour, as `BTCBRL 2026-10-31T13`.
+    """
+    listed = ", ".join(f"'{each}'" for each in uploaded or [])
+    return f"{hour} IN ({listed})" if listed else "false"

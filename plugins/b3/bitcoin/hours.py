@@ -13,7 +13,9 @@ MINUTES = 60
 # The most that one manual run takes: a week.
 MOST_HOURS = 168
 # A minute that a provider did not send at first is asked for again during this time.
-ASKED_AGAIN = dt.timedelta(hours=24)
+MINUTES_ASKED_AGAIN = dt.timedelta(hours=24)
+# An hour that is missing whole is asked for during this one: longer than a weekend, and than a provider bans.
+HOURS_ASKED_AGAIN = dt.timedelta(hours=96)
 _FORMAT = "%Y-%m-%dT%H"
 
 

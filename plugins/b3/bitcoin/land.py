@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from b3.bitcoin import candles, hours
 from b3.errors import SourceError, reading
 from b3.lake import layout
+from b3.lake.commit import keys_below
 from b3.lake.landed import LandedFile, keep, keeping_received, receive, rejecting
 from b3.lake.layout import Lake
 
@@ -70,6 +71,11 @@ def check_over(begin: dt.datetime, now: dt.datetime) -> None:
             found=f"that it ends at {begin + hours.HOUR:%H:%M}, and now is {now:%Y-%m-%d %H:%M:%S}",
             hint=f"Ask for it {SETTLED.seconds} seconds after its end.",
         )
+
+
+def has_landed(s3: Any, lake: Lake, hour: Hour) -> bool:
+    """Return whether landing/ has an answer with the candles of an hour."""
+    return bool(keys_below(s3, lake, layout.landing_bitcoin_prefix(hour.trade_date, hour.symbol, hour.begin.hour)))
 
 
 def capture_hour(hook: CandleHook, s3: Any, lake: Lake, hour: Hour) -> LandedFile:

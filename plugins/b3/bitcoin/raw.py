@@ -49,10 +49,11 @@ def write_hour(s3: Any, lake: Lake, hour: Hour) -> RawHour:
 
 
 def hours_with_gaps(s3: Any, lake: Lake, symbol: str, until: dt.datetime) -> list[Hour]:
-    """Return the hours of the last day that lack minutes, in order.
+    """Return the hours before `until` that are to be asked for again, in order.
 
-    The first hour that raw_bitcoin/ has of that time is where the lake begins: hours before it were never asked for.
-    From there on, an hour that lacks minutes, or is missing whole since its run failed, is returned.
+    They are those of the last `hours.MINUTES_ASKED_AGAIN` that lack minutes, and those of the last
+    `hours.HOURS_ASKED_AGAIN` that are missing whole: their runs failed, or there was none. A lake that is younger
+    begins at its first hour.
 
     Args:
         s3: a boto3 S3 client.
@@ -60,14 +61,23 @@ def hours_with_gaps(s3: Any, lake: Lake, symbol: str, until: dt.datetime) -> lis
         symbol: the market.
         until: the hour after the last one to look at.
     """
-    first = until - hours.ASKED_AGAIN
-    looked_at = [Hour(symbol, first + number * hours.HOUR) for number in range(hours.ASKED_AGAIN // hours.HOUR)]
+    count = hours.HOURS_ASKED_AGAIN // hours.HOUR
+    looked_at = [Hour(symbol, until - number * hours.HOUR) for number in range(count, 0, -1)]
     keys = {layout.raw_btc_minutes_key(each.trade_date, symbol, each.begin.hour): each for each in looked_at}
     dates = sorted({each.trade_date for each in looked_at})
     present = {key for date in dates for key in keys_below(s3, lake, layout.raw_btc_minutes_prefix(date, symbol))}
-    rows = {key: int(answer["Metadata"]["rows"]) for key, answer in heads(s3, lake, present & keys.keys()).items()}
-    begun = min((keys[key].begin for key in rows), default=until)
-    return [each for key, each in keys.items() if each.begin >= begun and rows.get(key, 0) < hours.MINUTES]
+    recent = {key for key in present & keys.keys() if keys[key].begin >= until - hours.MINUTES_ASKED_AGAIN}
+    short = {key for key, answer in heads(s3, lake, recent).items() if int(answer["Metadata"]["rows"]) < hours.MINUTES}
+    if not _begun_before(s3, lake, dates[0]):
+        begun = min((each.begin for key, each in keys.items() if key in present), default=until)
+        keys = {key: each for key, each in keys.items() if each.begin >= begun}
+    return [each for key, each in keys.items() if key not in present or key in short]
+
+
+def _begun_before(s3: Any, lake: Lake, date: dt.date) -> bool:
+    """Return whether the lake has minutes of a trade date before `date`, of any market."""
+    first = s3.list_objects_v2(Bucket=lake.bucket, Prefix=layout.RAW_BTC_MINUTES_PREFIX, MaxKeys=1).get("Contents", [])
+    return bool(first) and first[0]["Key"] < layout.raw_btc_minutes_prefix(date, "")
 
 
 def _merged(s3: Any, lake: Lake, hour: Hour) -> tuple[pa.Table, dict[str, str]]:

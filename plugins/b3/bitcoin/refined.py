@@ -29,7 +29,8 @@ class RefinedDay:
     Attributes:
         uri: of the object.
         rows: its minutes.
-        missing: the minutes that it lacks of the hours that raw_bitcoin/ has, as `13:07`.
+        missing: the minutes that it lacks up to the last hour that raw_bitcoin/ has, as `13:07`; a market that has
+            nothing of the day before begins at its first hour.
     """
 
     uri: str
@@ -53,9 +54,11 @@ def write_day(s3: Any, lake: Lake, symbol: str, trade_date: dt.date) -> RefinedD
         # Before the listing: what is put after it must fail the condition.
         former = head(s3, lake, key)
         table, sources, begins = _day(s3, lake, symbol, trade_date)
+        day_before = layout.raw_btc_minutes_prefix(trade_date - dt.timedelta(days=1), symbol)
+        begun = begins[0] if not keys_below(s3, lake, day_before) else hours.of_day(trade_date)[0]
         metadata = {"source": "+".join(sorted(sources)), "rows": str(table.num_rows)}
         put_if_changed(s3, lake, key, parquet.encode(table), metadata, former)
-        return RefinedDay(lake.uri(key), table.num_rows, _missing(table, begins))
+        return RefinedDay(lake.uri(key), table.num_rows, _missing(table, begun, begins[-1]))
 
     return until_committed(write, lake.uri(key))
 
@@ -100,6 +103,8 @@ def _check(table: pa.Table, symbol: str, trade_date: dt.date, source: str) -> No
     )
 
 
-def _missing(table: pa.Table, begins: list[dt.datetime]) -> list[str]:
+def _missing(table: pa.Table, first: dt.datetime, last: dt.datetime) -> list[str]:
+    """Return the minutes from the hour `first` to the hour `last` that a table lacks, as `13:07`."""
     present = set(table["minute"].to_pylist())
+    begins = [begin for begin in hours.of_day(first.date()) if first <= begin <= last]
     return [f"{minute:%H:%M}" for begin in begins for minute in hours.minutes_of(begin) if minute not in present]

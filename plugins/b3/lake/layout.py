@@ -47,6 +47,7 @@ LANDING_SECTORS_PREFIX = "landing/sectors/"
 RAW_QUOTES_PREFIX = "raw/quotes/"
 RUN_METRICS_PREFIX = "metrics/run_metrics/"
 OPEN_ALERTS_PREFIX = "alerts/open/"
+RAW_BTC_MINUTES_PREFIX = "raw_bitcoin/btc_minutes/"
 # Firehose fills it, see infra/stream.yaml.
 BITCOIN_STREAM_PREFIX = "stream/bitcoin/"
 # Metadata of refined quotes and findings: the ETag of the raw object that they were made from, without quotes.

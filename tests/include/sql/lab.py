@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from b3.airflow import run_hours
 from b3.airflow.run_dates import Period
 from b3.calendar import sessions
 from b3.indexes.sector_labels import split_label
@@ -154,21 +155,29 @@ class Lab:
         ]
         return sum(sizes)
 
-    def check(self, name: str, day: dt.date, last: dt.date | None = None, **rows: int) -> Answer:
+    def check(
+        self, name: str, day: dt.date, last: dt.date | None = None, *, uploaded: Sequence[str] = (), **rows: int
+    ) -> Answer:
         """Run a file of validate/, as the task of b3_daily renders it, or with `last` that of b3_history.
 
-        Its `rows` are what the tasks said that they wrote.
+        Its `rows` are what the tasks said that they wrote, and `uploaded` the hours of btc_minutes.
         """
 
         class TaskInstance:
-            def xcom_pull(self, task_ids: str) -> dict[str, int]:
+            def xcom_pull(self, task_ids: str) -> Any:
+                if task_ids == "bitcoin.upload":
+                    return list(uploaded)
                 return {"rows": rows[task_ids.partition(".")[0]]}
 
         environment = jinja2.Environment(undefined=jinja2.StrictUndefined, loader=jinja2.FileSystemLoader(SQL))
         (path,) = (SQL / "validate").glob(f"*/{name}.sql")
         template = environment.get_template(str(path.relative_to(SQL)))
         period = Period(day, last or day)
-        given = {"trade_date": lambda run: day, "period": lambda run, of: period}
+        given = {
+            "trade_date": lambda run: day,
+            "period": lambda run, of: period,
+            "uploaded_sql": run_hours.uploaded_sql,
+        }
         return self.ask(template.render(**given, dag_run=None, ti=TaskInstance(), triggering_asset_events=None))
 
 

@@ -1,11 +1,14 @@
 """What is missing for a lake on AWS is said before anything starts. A local AWS with an enforced key is the account."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
+from infra.deploy.account import Account
 from local.aws import launch
 from local.commands import run, ui
 from local.lake import account, home, provision
@@ -52,6 +55,7 @@ def student(server: launch.Server, tmp_path, monkeypatch) -> Callable[..., None]
         boto3.DEFAULT_SESSION = None
 
     monkeypatch.setenv("B3_LOCAL_HOME", str(tmp_path / "lakes"))
+    monkeypatch.setenv(account.STAND_IN, "1")
     export()
     return export
 
@@ -120,6 +124,52 @@ def test_what_is_missing_is_said_before_anything_starts(student, capsys, monkeyp
 def test_a_stack_that_is_not_the_lake_asked_for(name, data, said):
     with pytest.raises(RuntimeError, match=said):
         account.find(name, data)
+
+
+def test_a_server_of_this_machine_is_no_account(monkeypatch):
+    """As a shell has it in which `make connect` was evaluated."""
+    monkeypatch.delenv(account.STAND_IN)
+
+    with pytest.raises(
+        RuntimeError, match=r"expected AWS, found http://127.0.0.1:\d+, a server of this machine: unset"
+    ):
+        account.find(provision.STACK, home.REAL)
+
+
+def test_the_lake_is_said_before_anything_is_written(capsys):
+    account.find(provision.STACK, home.REAL)
+
+    said = capsys.readouterr().out
+    assert re.fullmatch(rf"the lake is stack {provision.STACK} in account \d+, us-east-1, bucket {BUCKET}\n", said)
+
+
+def test_who_may_not_read_the_jobs_code_may_run_dags(monkeypatch):
+    def refuse(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, "HeadObject")
+
+    monkeypatch.setattr(account, "Account", lambda session: with_s3(session, refuse))
+
+    assert account.find(provision.STACK, home.REAL).outputs["LakeBucket"] == BUCKET
+
+
+def with_s3(session: boto3.Session, head_object: Callable[..., None]) -> Account:
+    """An account whose S3 answers HEAD of an object as given."""
+    made = Account(session)
+    made.s3.head_object = head_object
+    return made
+
+
+def test_a_job_that_is_gone(monkeypatch):
+    glue = boto3.client("glue")
+    job = glue.get_job(JobName="b3-refine")["Job"]
+    glue.delete_job(JobName="b3-refine")
+
+    with pytest.raises(RuntimeError, match="expected job b3-refine in Glue, found none: deploy again, `make deploy"):
+        account.find(provision.STACK, home.REAL)
+
+    glue.create_job(
+        **{name: job[name] for name in ("Name", "Role", "Command", "DefaultArguments", "ExecutionProperty")}
+    )
 
 
 def test_a_script_that_is_gone():

@@ -162,20 +162,25 @@ class TestWhoRegisters:
 
 
 def test_bitcoin_has_two_markets_of_binance_unless_others_are_named():
-    by_default = settings.read({"B3_LAKE_BUCKET": "lake"})
-    given = {"B3_LAKE_BUCKET": "lake", "B3_BTC_SYMBOLS": " BTCUSDT, BTCEUR,BTCUSDT", "B3_BTC_PROVIDER": "coinbase"}
-    named = settings.read(given)
+    by_default = settings.bitcoin({})
+    named = settings.bitcoin({"B3_BTC_SYMBOLS": " BTCUSDT, BTCEUR,BTCUSDT", "B3_BTC_PROVIDER": "coinbase"})
 
-    assert (by_default.btc_symbols, by_default.btc_provider) == (("BTCBRL", "BTCUSDT"), "binance")
-    assert (named.btc_symbols, named.btc_provider) == (("BTCUSDT", "BTCEUR"), "coinbase")
+    assert (by_default.symbols, by_default.provider) == (("BTCBRL", "BTCUSDT"), "binance")
+    assert (named.symbols, named.provider) == (("BTCUSDT", "BTCEUR"), "coinbase")
 
 
 @pytest.mark.parametrize("symbols", ["ETHBRL", "BTC-USD", "btcbrl", "BTCBRL;BTCUSDT", ","])
 def test_what_is_no_market_of_bitcoin_is_refused(symbols):
     with pytest.raises(ValueError, match="expected markets of Bitcoin in B3_BTC_SYMBOLS"):
-        settings.read({"B3_LAKE_BUCKET": "lake", "B3_BTC_SYMBOLS": symbols})
+        settings.bitcoin({"B3_BTC_SYMBOLS": symbols})
 
 
 def test_a_provider_that_is_none_is_refused():
     with pytest.raises(ValueError, match=r"B3_BTC_PROVIDER: expected .* binance or coinbase; found 'kraken'"):
-        settings.read({"B3_LAKE_BUCKET": "lake", "B3_BTC_PROVIDER": "kraken"})
+        settings.bitcoin({"B3_BTC_PROVIDER": "kraken"})
+
+
+def test_no_other_dag_fails_for_what_bitcoin_refuses():
+    given = {"B3_LAKE_BUCKET": "lake", "B3_BTC_SYMBOLS": "ETHBRL", "B3_BTC_PROVIDER": "kraken"}
+
+    assert settings.read(given) == settings.read({"B3_LAKE_BUCKET": "lake"})

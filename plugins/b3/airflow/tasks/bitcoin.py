@@ -32,22 +32,25 @@ def scrape(dag_run: Any, ti: Any) -> dict[str, list[str]]:
     from b3.bitcoin.land import Hour
     from b3.errors import Refused, SourceError, TransientError
 
-    chosen, run = settings.read(), run_hours.hours_of(dag_run)
-    wanted = [Hour(symbol, begin) for begin in run for symbol in chosen.btc_symbols]
+    chosen, lake, run = settings.bitcoin(), settings.read().lake, run_hours.hours_of(dag_run)
+    wanted = [Hour(symbol, begin) for begin in run for symbol in chosen.symbols]
+    s3 = aws.s3_client()
     if run_source.from_landing(dag_run):
-        summaries.tell(ti, f"{len(wanted)} hours are taken from landing/")
-        return {"landed": [str(hour) for hour in wanted], "errors": []}
+        return _from_landing(s3, lake, wanted, ti)
     _wait_for_the_end_of(run[-1])
-    s3, hook = aws.s3_client(), CandleHook(chosen.btc_provider)
-    gaps = [gap for symbol in chosen.btc_symbols for gap in raw.hours_with_gaps(s3, chosen.lake, symbol, run[0])]
+    hook = CandleHook(chosen.provider)
+    gaps = [gap for symbol in chosen.symbols for gap in raw.hours_with_gaps(s3, lake, symbol, run[0])]
+    asked = [*wanted, *gaps]
     landed: list[str] = []
     errors: list[SourceError] = []
-    for hour in [*wanted, *gaps]:
+    unasked: list[Hour] = []
+    for number, hour in enumerate(asked, 1):
         try:
-            land.capture_hour(hook, s3, chosen.lake, hour)
+            land.capture_hour(hook, s3, lake, hour)
         except (Refused, TransientError) as error:
             # The next hour would be refused as well.
             errors.append(error)
+            unasked = asked[number:]
             break
         except SourceError as error:
             errors.append(error)
@@ -59,7 +62,10 @@ def scrape(dag_run: Any, ti: Any) -> dict[str, list[str]]:
         raise for_good(errors[0]) if isinstance(errors[0], Refused) else errors[0]
     again = f", of which {len(gaps)} lacked minutes" if gaps else ""
     summaries.tell(ti, f"{len(landed)} hours landed{again}: {landed[0]} to {landed[-1]}")
-    return {"landed": landed, "errors": [str(each) for each in errors]}
+    texts = [str(each) for each in errors]
+    if unasked:
+        texts.append(f"after that, {len(unasked)} hours were not asked for: {unasked[0]} to {unasked[-1]}")
+    return {"landed": landed, "errors": texts}
 
 
 @task
@@ -111,16 +117,16 @@ def compare_stream(dag_run: Any, ti: Any) -> None:
     from b3.bitcoin import hours, stream
     from b3.errors import SourceError
 
-    chosen, s3 = settings.read(), aws.s3_client()
-    if not stream.is_there(s3, chosen.lake):
+    lake, s3 = settings.read().lake, aws.s3_client()
+    if not stream.is_there(s3, lake):
         summaries.tell(ti, "the lake has no stream")
         return
     compared = [hour - hours.HOUR for hour in run_hours.hours_of(dag_run)]
-    found = stream.compare_hours(s3, chosen.lake, chosen.btc_symbols, compared)
+    found = stream.compare_hours(s3, lake, settings.bitcoin().symbols, compared)
     if found.differing:
         raise for_good(
             SourceError(
-                source=f"the stream of Bitcoin below {chosen.lake.uri('stream/bitcoin/')}",
+                source=f"the stream of Bitcoin below {lake.uri('stream/bitcoin/')}",
                 expected="the amounts of btc_minutes",
                 found=f"{len(found.differing)} minutes that differ, as {found.differing[0]}",
                 hint="The provider changed these minutes after they were polled; btc_minutes is right.",
@@ -145,11 +151,37 @@ def complete(captured: dict[str, list[str]], ti: Any) -> None:
             SourceError(
                 source="the candles of Bitcoin",
                 expected="every hour landed",
-                found=f"{len(errors)} answers that are missing or bad: {found}",
-                hint="The hours that landed are published. The next run asks for the others again.",
+                found=f"some that did not: {found}",
+                hint="The hours that landed are published. Runs of the next four days ask for hours that are missing; "
+                "trigger older ones with hour and hours.",
             )
         )
     summaries.tell(ti, f"{len(captured['landed'])} hours are there, and none is missing")
+
+
+def _from_landing(s3: Any, lake: Any, wanted: list[Any], ti: Any) -> dict[str, list[str]]:
+    """Return the hours that landing/ has as landed, and a text for the others as error.
+
+    Raises:
+        AirflowFailException: NotPublished: it has none of them.
+    """
+    from b3.bitcoin import land
+    from b3.errors import NotPublished
+
+    landed = [hour for hour in wanted if land.has_landed(s3, lake, hour)]
+    missing = [hour for hour in wanted if hour not in landed]
+    if not landed:
+        raise for_good(
+            NotPublished(
+                source=lake.uri("landing/bitcoin/"),
+                expected=f"answers with the candles of {wanted[0]} to {wanted[-1]}",
+                found="none",
+                hint="Trigger the run without `source: landing`, which asks the provider.",
+            )
+        )
+    summaries.tell(ti, f"{len(landed)} hours are taken from landing/, which lacks {len(missing)}")
+    errors = [f"landing/ lacks {len(missing)} hours: {missing[0]} to {missing[-1]}"] if missing else []
+    return {"landed": [str(hour) for hour in landed], "errors": errors}
 
 
 def _wait_for_the_end_of(begin: dt.datetime) -> None:

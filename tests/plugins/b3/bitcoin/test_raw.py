@@ -151,11 +151,21 @@ class TestHoursWithGaps:
 
         assert gaps() == [Hour("BTCBRL", BEGIN - dt.timedelta(hours=2))]
 
-    def test_gaps_older_than_a_day_stay(self, has, gaps):
+    def test_minutes_that_are_older_than_a_day_stay_missing_and_whole_hours_do_not(self, has, gaps):
         has(25, 59)
         has(24)
 
         assert gaps() == [Hour("BTCBRL", BEGIN - dt.timedelta(hours=number)) for number in range(23, 0, -1)]
+
+    def test_after_an_outage_every_hour_of_four_days_is_one(self, has, gaps):
+        has(24 * 30)
+
+        assert gaps() == [Hour("BTCBRL", BEGIN - dt.timedelta(hours=number)) for number in range(96, 0, -1)]
+
+    def test_an_outage_since_the_first_hour_of_the_lake_is_one(self, has, gaps):
+        has(90)
+
+        assert len(gaps()) == 89
 
     def test_another_market_is_another_matter(self, has, s3, lake):
         has(1, 59)

@@ -40,7 +40,7 @@ def test_the_hours_of_a_day_become_one_object_in_order(upload, refine, minutes, 
 
     written = refine()
 
-    assert written == refined.RefinedDay(lake.uri(KEY), 120, [])
+    assert (written.uri, written.rows) == (lake.uri(KEY), 120)
     assert minutes() == sorted(minutes())
     assert [minutes()[0].hour, minutes()[-1].hour] == [9, 14]
     assert table(KEY).column_names == table(lake.key(raw.write_hour(s3, lake, HOURS[9]).uri)).column_names
@@ -57,6 +57,15 @@ def test_the_object_depends_on_the_hours_and_not_on_the_order_they_came_in(uploa
 
     assert body(KEY) == first
     assert len(versions()[KEY]) == 1
+
+
+def test_hours_that_are_missing_whole_are_told_from_the_first_one_of_the_market_on(upload, refine):
+    upload(9)
+    upload(14)
+
+    missing = refine().missing
+
+    assert (len(missing), missing[0], missing[-1]) == (4 * 60, "10:00", "13:59")
 
 
 def test_minutes_that_are_missing_are_told(upload, refine, candle_server):
