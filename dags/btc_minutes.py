@@ -23,8 +23,9 @@ B3's, and no DAG of B3's waits for it.
 the UTC day: it has 1,440 minutes on every date.
 
 **Gaps.** A minute that the provider does not send is missing, and `bitcoin.refine` says so in its log and in its XCom
-`summary`. Runs of the next 24 hours ask again for the hours that lack minutes, and those of the next four days for hours
-that are missing whole. So a candle that came late, and the hours of an outage, are filled by the next run. On Coinbase a minute without a trade has no candle, and stays missing.
+`summary`. Runs of the next 24 hours ask again for the hours that lack minutes, and those of the next four days for
+hours that are missing whole. So a candle that came late, and the hours of an outage, are filled by the next run. On
+Coinbase a minute without a trade has no candle, and stays missing.
 
 **Backfills.** `airflow backfill create --dag-id btc_minutes --from-date 2026-10-01 --to-date 2026-10-31T23:00` makes
 744 runs, both ends included. Runs may be side by side (`--max-active-runs 4`): the day's object is written on the

@@ -113,7 +113,7 @@ def find(name: str, data: str) -> AccountLake:
     try:
         return _find(name, data)
     except _NO_CREDENTIALS as error:
-        raise RuntimeError(f"expected AWS credentials, found none that are good ({error}): {_HOW}") from error
+        raise RuntimeError(f"expected AWS credentials, found none ({error}) that are good: {_HOW}") from error
     except ClientError as error:
         if error.response["Error"]["Code"] in _REFUSED:
             raise RuntimeError(f"expected credentials that AWS accepts, found {error}: {_HOW}") from error

@@ -151,7 +151,8 @@ class TestStart:
         done = self.started(tmp_path, B3_LAKE_BUCKET="b3-lake-simulated", **server.environment())
 
         assert done.returncode == 0, done.stderr
-        first, *lines = done.stdout.splitlines()
+        lake, first, *lines = done.stdout.splitlines()
+        assert lake.startswith(f"the lake is stack {provision.STACK} in account")
         given = dict(line.partition("=")[::2] for line in lines)
         assert first == "started /entrypoint scheduler"
         assert stack.settings(outputs).items() <= given.items()
