@@ -84,6 +84,8 @@ class TestTheTask:
         assert "\nRunbook: docs/runbook.md#a-session-is-missing" in message
         assert self.behind(lake) == [1]
 
-    def test_of_a_new_lake_is_skipped(self, morning):
-        with pytest.raises(AirflowSkipException, match="no run has brought a session"):
+    def test_of_a_new_lake_is_skipped_and_raises_no_alarm(self, morning, lake):
+        with pytest.raises(AirflowSkipException, match="no run of b3_daily has brought a session"):
             morning()
+
+        assert self.behind(lake) == [0]

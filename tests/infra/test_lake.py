@@ -764,17 +764,6 @@ def describe(client: Any) -> dict[str, str]:
 class TestMetrics:
     """What CloudWatch is told, where it is looked at."""
 
-    def test_a_session_that_is_missing_raises_an_alarm_and_so_does_silence(self, properties):
-        alarm = properties["LateSession"]
-
-        assert (alarm["Namespace"], alarm["MetricName"]) == (NAMESPACE, "sessions_behind")
-        assert alarm["Dimensions"] == [{"Name": "Database", "Value": {"Ref": "Database"}}]
-        assert (alarm["Statistic"], alarm["Threshold"], alarm["TreatMissingData"]) == ("Minimum", 1, "breaching")
-        # It comes once a day: one period of two is empty, and no alarm may follow from that.
-        assert alarm["Period"] * (alarm["DatapointsToAlarm"] - 1) >= 24 * 60 * 60
-        assert alarm["Period"] * alarm["EvaluationPeriods"] <= 7 * 24 * 60 * 60
-        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlertTopic"}]
-
     def test_the_dashboard_shows_each_of_them(self, properties):
         widgets = json.loads(properties["Dashboard"]["DashboardBody"]["Fn::Sub"])["widgets"]
         shown = [metric for widget in widgets for metric in widget["properties"].get("metrics", [])]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from b3 import settings
+from b3.airflow.run_metrics import NAMESPACE
 from b3.calendar import publication
 from tests.infra.templates import INFRA, LAKE, MWAA, load, strings
 
@@ -152,6 +153,26 @@ class TestTheEnvironment:
 
 
 class TestItsAlarms:
+    def test_a_session_that_is_missing_raises_an_alarm_and_so_does_silence(self, template):
+        alarm, topic, database = (
+            template["Resources"]["LateSession"]["Properties"],
+            *({"Fn::ImportValue": {"Fn::Sub": f"${{LakeStack}}-{name}"}} for name in ("AlertTopicArn", "GlueDatabase")),
+        )
+
+        assert (alarm["Namespace"], alarm["MetricName"]) == (NAMESPACE, "sessions_behind")
+        assert alarm["Dimensions"] == [
+            {"Name": "Database", "Value": {"Fn::ImportValue": {"Fn::Sub": "${LakeStack}-GlueDatabase"}}}
+        ]
+        assert (alarm["Statistic"], alarm["Threshold"], alarm["TreatMissingData"]) == ("Minimum", 1, "breaching")
+        # It comes once a day: one period of two is empty, and no alarm may follow from that.
+        assert alarm["Period"] * (alarm["DatapointsToAlarm"] - 1) >= 24 * 60 * 60
+        assert alarm["Period"] * alarm["EvaluationPeriods"] <= 7 * 24 * 60 * 60
+        assert (
+            alarm["AlarmActions"]
+            == alarm["OKActions"]
+            == [{"Fn::ImportValue": {"Fn::Sub": "${LakeStack}-AlertTopicArn"}}]
+        )
+
     def test_go_to_the_lakes_topic(self, template):
         alarms = [
             resource["Properties"]
@@ -159,7 +180,7 @@ class TestItsAlarms:
             if resource["Type"] == "AWS::CloudWatch::Alarm"
         ]
 
-        assert len(alarms) == 2
+        assert len(alarms) == 3
         for alarm in alarms:
             assert alarm["AlarmActions"] == [{"Fn::ImportValue": {"Fn::Sub": "${LakeStack}-AlertTopicArn"}}]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from b3.calendar.sessions import SAO_PAULO, previous_session
 from b3.lake import layout
+from b3.lake.commit import keys_below
 from b3.lake.layout import Lake
 from b3.monitoring import run_metrics
 
@@ -24,8 +25,8 @@ def due(now: dt.datetime) -> dt.date:
 
 
 def has_begun(s3: Any, lake: Lake) -> bool:
-    """Return whether any run has ever brought a session to the lake."""
-    return bool(s3.list_objects_v2(Bucket=lake.bucket, Prefix=layout.RUN_METRICS_PREFIX, MaxKeys=1).get("Contents"))
+    """Return whether a run of b3_daily has ever brought a session: years of b3_history alone are never late."""
+    return any(key.endswith("/b3_daily.parquet") for key in keys_below(s3, lake, layout.RUN_METRICS_PREFIX))
 
 
 def sessions_behind(s3: Any, lake: Lake, last: dt.date) -> tuple[int, dt.date | None]:

@@ -26,10 +26,12 @@ def session_is_there(ti: Any) -> int:
 
     lake, s3, now = settings.read().lake, aws.s3_client(), publication.now()
     if not freshness.has_begun(s3, lake):
-        raise skip("no run has brought a session to this lake yet", ti)
+        # Its absence would be an alarm.
+        _put(0)
+        raise skip("no run of b3_daily has brought a session to this lake yet", ti)
     last = freshness.due(now)
     behind, good = freshness.sessions_behind(s3, lake, last)
-    run_metrics.to_cloudwatch([{"MetricName": "sessions_behind", "Value": behind, "Unit": "Count", "Dimensions": {}}])
+    _put(behind)
     if behind:
         newest = f"that {good} is the last such session" if good else f"none of the last {freshness.MOST} sessions"
         if good == last:
@@ -41,3 +43,7 @@ def session_is_there(ti: Any) -> int:
         raise for_good(error) from error
     summaries.tell(ti, f"{last}, the session before today, is there and its checks have passed")
     return behind
+
+
+def _put(behind: int) -> None:
+    run_metrics.to_cloudwatch([{"MetricName": "sessions_behind", "Value": behind, "Unit": "Count", "Dimensions": {}}])
