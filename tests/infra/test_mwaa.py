@@ -160,18 +160,12 @@ class TestItsAlarms:
         )
 
         assert (alarm["Namespace"], alarm["MetricName"]) == (NAMESPACE, "sessions_behind")
-        assert alarm["Dimensions"] == [
-            {"Name": "Database", "Value": {"Fn::ImportValue": {"Fn::Sub": "${LakeStack}-GlueDatabase"}}}
-        ]
+        assert alarm["Dimensions"] == [{"Name": "Database", "Value": database}]
         assert (alarm["Statistic"], alarm["Threshold"], alarm["TreatMissingData"]) == ("Minimum", 1, "breaching")
         # It comes once a day: one period of two is empty, and no alarm may follow from that.
         assert alarm["Period"] * (alarm["DatapointsToAlarm"] - 1) >= 24 * 60 * 60
         assert alarm["Period"] * alarm["EvaluationPeriods"] <= 7 * 24 * 60 * 60
-        assert (
-            alarm["AlarmActions"]
-            == alarm["OKActions"]
-            == [{"Fn::ImportValue": {"Fn::Sub": "${LakeStack}-AlertTopicArn"}}]
-        )
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [topic]
 
     def test_go_to_the_lakes_topic(self, template):
         alarms = [
