@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,7 @@ def argument(s3: Any, bucket: str, stack: str, text: str) -> dict[str, str]:
     """
     if len(text.encode()) <= INLINE_LIMIT:
         return {"TemplateBody": text}
-    key = f"{FOLDER}{stack}.json"
+    # Of its content, so that a deploy at the same time sends no other one's.
+    key = f"{FOLDER}{stack}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
     s3.put_object(Bucket=bucket, Key=key, Body=text.encode(), ContentType="application/json")
     return {"TemplateURL": f"{s3.meta.endpoint_url}/{bucket}/{key}"}

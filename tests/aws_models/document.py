@@ -30,11 +30,12 @@ _HEAD = """# What is asked of AWS
 Made by `python -m tests.aws_models.document RECORDING…` from what whole runs and deploys asked of the local AWS. Do not
 edit it.
 
-Each request and each answer was held against the model of AWS's API that botocore brings: operations, members, what is
-required, types, enums, patterns, lengths, and the codes of errors. The tests that make the recordings do so each time,
-and fail at whatever is not in this document. What the models do not say is not seen: which combinations of values AWS
-takes, what it allows to whom ([aws.md](aws.md)), how long it takes, and limits of rate and number. Nor is what AWS's
-services ask of each other: here crawlers and queries ask the emulator directly.
+Each kind of request and of answer was held against the model of AWS's API that botocore brings: operations, members,
+what is required, types, enums, patterns, lengths, and the codes of errors. Of calls with the same members the first is
+held, and no body of more than a megabyte. The tests that make the recordings do so each time, and fail at whatever is
+not in this document. What the models do not say is not seen: which combinations of values AWS takes, what it allows to
+whom ([aws.md](aws.md)), how long it takes, and limits of rate and number. Nor is what AWS's services ask of each
+other: here crawlers and queries ask the emulator directly.
 
 ## Operations
 
