@@ -11,6 +11,7 @@ import json
 import os
 import re
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterable, Iterator
@@ -31,6 +32,10 @@ PROVIDER = "binance"
 # How often records that Firehose did not take are put again, and the first pause before that.
 _PUTS = 4
 _PAUSE_SECONDS = 0.2
+# The most records that Firehose takes in one call.
+_LOT = 500
+# Too many requests (429), a block for going on (418), and a region that is not served: of every symbol alike.
+_REFUSALS = (418, 429, 451)
 
 
 class BadAnswer(Exception):
@@ -49,11 +54,15 @@ def handler(event: Event, context: object) -> dict[str, int]:
     """
     now = dt.datetime.fromisoformat(event["time"])
     records, missing = [], []
-    for symbol in os.environ["B3_BTC_SYMBOLS"].split(","):
+    symbols = os.environ["B3_BTC_SYMBOLS"].split(",")
+    for number, symbol in enumerate(symbols, 1):
         try:
             records += list(closed(ask(symbol, now), symbol, now))
         except Exception as error:
             missing.append(f"{symbol}: {type(error).__name__}: {error}")
+            if isinstance(error, urllib.error.HTTPError) and error.code in _REFUSALS:
+                missing += [f"{unasked}: not asked after that" for unasked in symbols[number:]]
+                break
     missing += put(records)
     messages.log(f"{len(records)} records until {now.isoformat()}")
     if missing:
@@ -102,8 +111,23 @@ def closed(candles: Iterable[Any], symbol: str, now: dt.datetime) -> Iterator[di
 
 
 def put(records: list[dict[str, str]]) -> list[str]:
-    """Put records into the stream, again where Firehose did not take them; return a sentence for those never taken."""
+    """Put records into the stream, again where Firehose did not take them.
+
+    Return a sentence for each lot of which records were never taken.
+    """
     entries = [{"Data": (json.dumps(record, separators=(",", ":")) + "\n").encode()} for record in records]
+    missing = []
+    for first in range(0, len(entries), _LOT):
+        lot = entries[first : first + _LOT]
+        try:
+            missing += _put_lot(lot)
+        except Exception as error:
+            # Raised, it would hide which symbols are missing.
+            missing.append(f"{len(lot)} records that Firehose did not take ({type(error).__name__}: {error})")
+    return missing
+
+
+def _put_lot(entries: list[dict[str, bytes]]) -> list[str]:
     why = ""
     for attempt in range(_PUTS):
         if not entries:

@@ -32,12 +32,18 @@ def handler(event: Event, context: object) -> dict[str, Any]:
         except BadMessage as error:
             messages.log(f"{item.key}: {error}")
             failed.append(item.message)
+    full = False
     for session, items in sorted(sessions.items()):
+        if full:
+            messages.log(f"{session}: waits for a run to end")
+            failed += [item.message for item in items]
+            continue
         try:
             run = start(session)
             messages.log(f"{session}: {run or 'no raw quotes yet'}")
         except Exception as error:
-            # Such as too many runs at once: the messages come again.
+            # The messages come again. Glue refuses every session alike while it runs as many as it may.
+            full = _code(error) == "ConcurrentRunsExceededException"
             messages.log(f"{session}: {type(error).__name__}: {error}")
             failed += [item.message for item in items]
     return messages.failures(failed)
@@ -137,6 +143,10 @@ def _years() -> Mapping[int, Year]:
         changes = words.index("closed")
         found[int(number)] = Year(tuple(days[:changes]), frozenset(days[changes:]))
     return found
+
+
+def _code(error: Exception) -> str:
+    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
 
 
 def _is_there(bucket: str, key: str) -> bool:

@@ -316,6 +316,7 @@ class TestTheBucket:
         assert days == {
             "athena/": 1, "landing/received/": 1, "inbox/": 30, "raw/": 30, "refined/": 30, "refined_visual/": 30,
             "reports/": 30, "code/": 30, "alerts/": 1, "metrics/": 30, "raw_bitcoin/": 30, "refined_bitcoin/": 30,
+            "stream/": 30, "backup/": 30,
         }  # fmt: skip
         for key in KEPT_FOR_EVER:
             assert not key.startswith(tuple(days))

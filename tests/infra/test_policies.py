@@ -10,7 +10,7 @@ WITHOUT_RESOURCE = {
     "lakeformation:DescribeLakeFormationIdentityCenterConfiguration", "lakeformation:DescribeResource",
     "lakeformation:ListResources", "sns:GetSubscriptionAttributes", "sns:SetSubscriptionAttributes", "sns:Unsubscribe",
     # Of logs:Describe*, those that CloudFormation's handlers need: DescribeIndexPolicies, DescribeResourcePolicies.
-    "logs:Describe*", "ec2:DescribeAvailabilityZones",
+    "logs:Describe*", "ec2:DescribeAvailabilityZones", "lambda:CreateEventSourceMapping",
 }  # fmt: skip
 READS = ("Get*", "List*", "Describe*")
 # Of MWAA's own sample policy: https://docs.aws.amazon.com/mwaa/latest/userguide/mwaa-create-role.html

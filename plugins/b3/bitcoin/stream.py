@@ -25,8 +25,9 @@ from b3.lake.layout import Lake
 # What a record and a candle both have.
 AMOUNTS = ("open", "high", "low", "close", "volume")
 _HOUR = dt.timedelta(hours=1)
-# The last minutes of an hour come in the next one.
-_LATER = 1
+# Objects with an hour's minutes lie below three hours, counted from it. An object that was begun in the hour before
+# takes the first minutes of this one, and the last minutes come in the next hour.
+_CAME = (-1, 0, 1)
 # A symbol, and the beginning of its minute in UTC, without a time zone as in btc_minutes.
 Minute = tuple[str, dt.datetime]
 Amounts = tuple[Decimal, ...]
@@ -67,7 +68,7 @@ def read(s3: Any, lake: Lake, hours: Iterable[dt.datetime]) -> dict[Minute, Amou
         BadLayout: an object holds something other than the poller's records.
     """
     wanted = {hour.astimezone(dt.UTC).replace(tzinfo=None) for hour in hours}
-    came = {hour + number * _HOUR for hour in wanted for number in range(_LATER + 1)}
+    came = {hour + number * _HOUR for hour in wanted for number in _CAME}
     keys = [
         key
         for hour in sorted(came)

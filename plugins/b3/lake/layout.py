@@ -22,6 +22,7 @@ metrics/run_metrics/trade_date=2020-04-30/b3_daily.parquet  what a run brought, 
 alerts/…                                         what people were told and what is open: b3.monitoring.journal
 stream/bitcoin/2026/11/27/13/…                   JSON lines of Bitcoin's minutes, by the hour in which they came
 backup/stream/bitcoin/2026/11/27/13/…            a copy of each of these objects
+stream_errors/…                                  records that Firehose could not put
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 import datetime as dt
 import io
 import json
+import urllib.error
 import urllib.request
 
 import pytest
@@ -24,7 +25,11 @@ class Firehose:
     def __init__(self, *refused: int) -> None:
         self.refused, self.put = list(refused), []
 
+    broken = False
+
     def put_record_batch(self, *, DeliveryStreamName: str, Records: list[dict[str, bytes]]) -> dict[str, object]:  # noqa: N803
+        if self.broken:
+            raise RuntimeError("no such stream")
         count = self.refused.pop(0) if self.refused else 0
         self.put.append([record["Data"] for record in Records])
         answers = [{"ErrorCode": "ServiceUnavailableException"}] * count
@@ -114,3 +119,57 @@ class TestPut:
     def test_asks_nothing_of_firehose_without_a_record(self, firehose):
         assert poll.put([]) == []
         assert firehose.put == []
+
+    def test_puts_no_more_at_once_than_firehose_takes(self, firehose):
+        assert poll.put([{"minute": str(number)} for number in range(1_001)]) == []
+        assert [len(batch) for batch in firehose.put] == [500, 500, 1]
+
+    def test_tells_that_firehose_refuses_a_call(self, firehose):
+        firehose.broken = True
+
+        assert poll.put(list(self.RECORDS)) == ["2 records that Firehose did not take (RuntimeError: no such stream)"]
+
+
+class TestAPoll:
+    @pytest.fixture
+    def refuse(self, firehose, monkeypatch):
+        """Poll three symbols, of which the second is refused with a status; return those asked and the failure."""
+        monkeypatch.setenv("B3_BTC_SYMBOLS", "BTCBRL,BTCUSDT,BTCEUR")
+        asked: list[str] = []
+
+        def run(status: int) -> tuple[list[str], str]:
+            def ask(symbol: str, now: dt.datetime) -> list[object]:
+                asked.append(symbol)
+                if symbol == "BTCUSDT":
+                    raise urllib.error.HTTPError("https://provider", status, "refused", {}, None)
+                return [candle()]
+
+            monkeypatch.setattr(poll, "ask", ask)
+            with pytest.raises(poll.NotPolled) as raised:
+                poll.handler({"time": "2026-11-27T13:00:00Z"}, None)
+            return asked, str(raised.value)
+
+        return run
+
+    @pytest.mark.parametrize("status", [418, 429, 451])
+    def test_asks_for_no_other_symbol_once_the_provider_refuses_all(self, refuse, firehose, status):
+        asked, told = refuse(status)
+
+        assert asked == ["BTCBRL", "BTCUSDT"]
+        assert "BTCEUR: not asked" in told
+        assert [len(batch) for batch in firehose.put] == [1]
+
+    def test_asks_for_the_others_after_any_other_failure(self, refuse, firehose):
+        asked, told = refuse(400)
+
+        assert asked == ["BTCBRL", "BTCUSDT", "BTCEUR"]
+        assert "BTCUSDT: HTTPError" in told
+        assert [len(batch) for batch in firehose.put] == [2]
+
+    def test_tells_the_missing_symbols_too_where_firehose_refuses(self, refuse, firehose):
+        firehose.broken = True
+
+        _, told = refuse(400)
+
+        assert "BTCUSDT: HTTPError" in told
+        assert "no such stream" in told

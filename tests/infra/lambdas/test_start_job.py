@@ -1,6 +1,8 @@
 import datetime as dt
+import json
 
 import pytest
+from botocore.exceptions import ClientError
 
 from b3.airflow import glue_arguments
 from b3.calendar import sessions
@@ -83,3 +85,45 @@ class TestTheSession:
     def test_is_none_of_another_bucket(self):
         with pytest.raises(BadMessage):
             start_job.session_of(arrived("raw/quotes/trade_date=2026-02-18/quotes.parquet", "other"))
+
+
+class TestABatchOfSessions:
+    @pytest.fixture
+    def call(self, monkeypatch):
+        monkeypatch.setenv("BUCKET", "lake")
+
+        def run(refusals: dict[str, str]) -> tuple[list[str], list[str]]:
+            asked: list[str] = []
+
+            def start(session: dt.date) -> str:
+                asked.append(str(session))
+                if code := refusals.get(str(session)):
+                    raise ClientError({"Error": {"Code": code}}, "StartJobRun")
+                return "jr_1"
+
+            monkeypatch.setattr(start_job, "start", start)
+            answer = start_job.handler({"Records": [told(day) for day in (18, 19, 20)]}, None)
+            return asked, [one["itemIdentifier"] for one in answer["batchItemFailures"]]
+
+        return run
+
+    def test_starts_a_run_for_each(self, call):
+        assert call({}) == (["2026-02-18", "2026-02-19", "2026-02-20"], [])
+
+    def test_ends_where_glue_runs_as_many_as_it_may_and_keeps_the_messages_of_the_others(self, call):
+        asked, kept = call({"2026-02-19": "ConcurrentRunsExceededException"})
+
+        assert (asked, kept) == (["2026-02-18", "2026-02-19"], ["m19", "m20"])
+
+    def test_goes_on_after_any_other_failure(self, call):
+        asked, kept = call({"2026-02-18": "InternalServiceException"})
+
+        assert (asked, kept) == (["2026-02-18", "2026-02-19", "2026-02-20"], ["m18"])
+
+
+def told(day: int) -> dict[str, str]:
+    """Return a message on raw quotes of a day of February 2026."""
+    key = f"raw/quotes/trade_date=2026-02-{day}/quotes.parquet"
+    detail = {"bucket": {"name": "lake"}, "object": {"key": key}}
+    body = {"id": "e", "source": "aws.s3", "detail-type": "Object Created", "detail": detail}
+    return {"messageId": f"m{day}", "body": json.dumps(body)}

@@ -46,6 +46,11 @@ class TestReading:
             ("BTCBRL", MINUTE), ("BTCBRL", MINUTE + dt.timedelta(minutes=1)),
         }  # fmt: skip
 
+    def test_finds_the_minutes_in_an_object_that_was_begun_in_the_hour_before(self, s3, lake, put):
+        put("1", record(minute="2026-11-27T12:05:00Z"), hour=HOUR - dt.timedelta(hours=1))
+
+        assert stream.read(s3, lake, [HOUR]).keys() == {("BTCBRL", MINUTE.replace(minute=5))}
+
     @pytest.mark.parametrize("line", ["{}", "no json", record(open=1.1), record(open="x"), record(minute="yesterday")])
     def test_refuses_what_the_poller_does_not_write(self, s3, lake, put, line):
         put("1", record(), line)
