@@ -30,7 +30,7 @@ def scrape(dag_run: Any, ti: Any) -> dict[str, list[str]]:
     from b3.bitcoin import land, raw
     from b3.bitcoin.hook import CandleHook
     from b3.bitcoin.land import Hour
-    from b3.errors import Refused, SourceError, TransientError
+    from b3.errors import NotServed, Refused, SourceError, TransientError
 
     chosen, lake, run = settings.bitcoin(), settings.read().lake, run_hours.hours_of(dag_run)
     wanted = [Hour(symbol, begin) for begin in run for symbol in chosen.symbols]
@@ -44,7 +44,10 @@ def scrape(dag_run: Any, ti: Any) -> dict[str, list[str]]:
     landed: list[str] = []
     errors: list[SourceError] = []
     unasked: list[Hour] = []
+    not_served: set[str] = set()
     for number, hour in enumerate(asked, 1):
+        if hour.symbol in not_served:
+            continue
         try:
             land.capture_hour(hook, s3, lake, hour)
         except (Refused, TransientError) as error:
@@ -52,6 +55,10 @@ def scrape(dag_run: Any, ti: Any) -> dict[str, list[str]]:
             errors.append(error)
             unasked = asked[number:]
             break
+        except NotServed as error:
+            # The provider has no such market.
+            not_served.add(hour.symbol)
+            errors.append(error)
         except SourceError as error:
             errors.append(error)
         else:

@@ -251,6 +251,17 @@ def test_a_bad_answer_of_one_market_lets_the_others_land_and_fails_the_run_at_it
     assert [key.split("/")[3] for key in tables()] == ["symbol=BTCBRL", "symbol=BTCBRL"]
 
 
+def test_a_market_that_the_provider_does_not_have_is_asked_for_once(run, tables, server):
+    server.spoil = lambda answer: Answer(404, b"{}") if "BTCEUR" in server.requests[-1].path else answer
+
+    with pytest.raises(AirflowFailException, match=r"found some that did not: \[1\] http.*BTCEUR"):
+        run(BEGIN, 3, symbols="BTCBRL,BTCEUR")
+
+    assert len([request for request in server.requests if "BTCEUR" in request.path]) == 1
+    raw = [key.rpartition("/")[2] for key in tables() if key.startswith("raw")]
+    assert raw == ["13.parquet", "14.parquet", "15.parquet"]
+
+
 def test_if_nothing_lands_the_error_is_the_providers(run, server):
     server.spoil = lambda answer: Answer(200, b"{}")
 
