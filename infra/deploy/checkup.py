@@ -6,7 +6,7 @@ deploy, such as iam:SimulatePrincipalPolicy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -47,8 +47,18 @@ def _rights(account: Account, options: Options, lake: Resources) -> Iterator[str
     template = templates.parse(body) if isinstance(body, str) else body
     partition = account.s3.meta.partition
     yield from wrong(
-        account.iam, lake.by_logical_id("AWS::IAM::Role"), template, f"arn:{partition}:s3:::{options.bucket}"
+        account.iam,
+        lake.by_logical_id("AWS::IAM::Role"),
+        template,
+        f"arn:{partition}:s3:::{options.bucket}",
+        others=_policies(template) | _policies(templates.read(options.template("mwaa"))[0]),
     )
+
+
+def _policies(template: Mapping[str, Any]) -> set[str]:
+    """Return the names of the policies that a template gives to roles beside what stands in the roles themselves."""
+    found = [one["Properties"] for one in template["Resources"].values() if one["Type"] == "AWS::IAM::Policy"]
+    return {str(properties["PolicyName"]) for properties in found}
 
 
 def _crawls(account: Account, options: Options, lake: Resources) -> Iterator[str]:

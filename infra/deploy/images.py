@@ -65,9 +65,13 @@ def main(arguments: list[str] | None = None) -> int:
         _have_builder()
         for image in IMAGES:
             reference = f"{options.repository}:{image.name}-{tag}"
+            # A registry may let no tag be pushed twice, and another build of one commit has other bytes.
+            if (there := _inspect(reference)) is not None and not [*faults(reference, there)]:
+                print(f"images: {reference} is there", flush=True)
+                continue
             print(f"images: {reference}", flush=True)
             _docker(*build(image, reference, os.environ), shown=True)
-            for fault in faults(reference, _inspect(reference)):
+            for fault in faults(reference, _inspect(reference) or {}):
                 raise DeployError(fault)
     except DeployError as error:
         print(f"images: failed: {error}", file=sys.stderr)
@@ -132,10 +136,12 @@ def _have_builder() -> None:
         _docker("buildx", "create", "--name", BUILDER, "--driver", "docker-container")
 
 
-def _inspect(reference: str) -> dict[str, Any]:
+def _inspect(reference: str) -> dict[str, Any] | None:
+    """Return what a registry has of an image; None where it has none, or does not tell."""
     form = '{"image": {{json .Image}}, "sbom": {{json .SBOM}}}'
-    found: dict[str, Any] = json.loads(_docker("buildx", "imagetools", "inspect", reference, "--format", form))
-    return found
+    words = ["docker", "buildx", "imagetools", "inspect", reference, "--format", form]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    return None if done.returncode else json.loads(done.stdout)
 
 
 def _docker(*words: str, shown: bool = False) -> str:

@@ -6,7 +6,7 @@ organisation, or by a boundary. IAM tells, without a call being made.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 # What nobody's mistake may be able to do.
@@ -15,14 +15,20 @@ _DENIED = (("s3:DeleteObjectVersion", "{s3}/landing/quotes/x"), ("iam:PassRole",
 _ONE_OF = {"s3:GetObject*": "s3:GetObject", "s3:GetBucket*": "s3:GetBucketLocation", "s3:List*": "s3:ListBucket"}
 
 
-def wrong(iam: Any, roles: Mapping[str, str], template: Mapping[str, Any], bucket: str) -> Iterator[str]:
-    """Yield a sentence for each right that a role should have and has not, and for each that none may have.
+def wrong(
+    iam: Any, roles: Mapping[str, str], template: Mapping[str, Any], bucket: str, *, others: Collection[str] = ()
+) -> Iterator[str]:
+    """Yield a sentence for each right that a role should have and has not, and for what it has beside the template.
+
+    Rights are compared by their actions, statement by statement; who widens the resources of a statement by hand is not
+    seen.
 
     Args:
         iam: boto3's IAM client.
         roles: names of the lake's roles, by logical id.
         template: the template of the lake's stack.
         bucket: ARN of the lake's bucket.
+        others: names of policies that another stack gives to roles of this one.
     """
     for logical, policy, actions in _statements(template):
         if logical not in roles:
@@ -33,6 +39,7 @@ def wrong(iam: Any, roles: Mapping[str, str], template: Mapping[str, Any], bucke
                 "none that does: put it back as infra/lake.yaml has it. It was changed by hand, which no deploy sees"
             )
     for logical, name in roles.items():
+        yield from _beside(iam, logical, name, template, others)
         arn = iam.get_role(RoleName=name)["Role"]["Arn"]
         for statements in _documents(iam, name).values():
             for statement in statements:
@@ -43,6 +50,24 @@ def wrong(iam: Any, roles: Mapping[str, str], template: Mapping[str, Any], bucke
                 yield (
                     f"expected {logical} to be denied {action} on {found}, found allowed: remove what was added by hand"
                 )
+
+
+def _beside(iam: Any, logical: str, role: str, template: Mapping[str, Any], others: Collection[str]) -> Iterator[str]:
+    """Yield a sentence for each policy and each number of statements that a role has and its template has not."""
+    declared = {
+        policy["PolicyName"]: len(policy["PolicyDocument"]["Statement"])
+        for policy in template["Resources"].get(logical, {}).get("Properties", {}).get("Policies", [])
+    }
+    for policy, statements in _documents(iam, role).items():
+        if policy not in declared and policy not in others:
+            yield f"expected no policy {policy} of {logical}, found one that no template has: remove it"
+        elif policy in declared and len(statements) > declared[policy]:
+            yield (
+                f"expected {declared[policy]} statements in policy {policy} of {logical}, found {len(statements)}: "
+                "remove what was added by hand"
+            )
+    for attached in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+        yield f"expected no policy attached to {logical}, found {attached['PolicyArn']}: detach it"
 
 
 def _statements(template: Mapping[str, Any]) -> Iterator[tuple[str, str, frozenset[str]]]:
@@ -57,8 +82,12 @@ def _statements(template: Mapping[str, Any]) -> Iterator[tuple[str, str, frozens
 
 def _documents(iam: Any, role: str) -> dict[str, list[Mapping[str, Any]]]:
     """Return the statements of a role's own policies, by the name of the policy."""
-    names = iam.list_role_policies(RoleName=role)["PolicyNames"]
-    return {name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]["Statement"] for name in names}
+    found = {}
+    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        statements = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]["Statement"]
+        # One by itself needs no list.
+        found[name] = [statements] if isinstance(statements, Mapping) else statements
+    return found
 
 
 def _actions(statement: Mapping[str, Any]) -> frozenset[str]:

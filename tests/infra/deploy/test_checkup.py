@@ -53,9 +53,35 @@ class TestALakeThatIsMade:
 
         account.iam.delete_role_policy(RoleName=role, PolicyName="less")
         lines = said[0].splitlines()[1:]
-        assert len(lines) == 2
-        assert all("ExecutionRole to be allowed glue:StartJobRun on arn" in line for line in lines)
-        assert all("found explicitDeny: ask who runs the organisation" in line for line in lines)
+        added, *refused = lines
+        assert "expected no policy less of ExecutionRole, found one that no template has" in added
+        assert len(refused) == 2
+        assert all("ExecutionRole to be allowed glue:StartJobRun on arn" in line for line in refused)
+        assert all("found explicitDeny: ask who runs the organisation" in line for line in refused)
+
+    def test_whose_policy_got_a_statement_by_hand_is_told(self, account, made):
+        role = Resources(account.cloudformation, made.stack).by_logical_id("AWS::IAM::Role")["RefineRole"]
+        policy = account.iam.get_role_policy(RoleName=role, PolicyName="refine")["PolicyDocument"]
+        more = {"Effect": "Allow", "Action": "s3:DeleteObject", "Resource": "*"}
+        document = {**policy, "Statement": [*policy["Statement"], more]}
+        account.iam.put_role_policy(RoleName=role, PolicyName="refine", PolicyDocument=json.dumps(document))
+        said: list[str] = []
+
+        assert not checkup.test(account, made, said.append)
+
+        account.iam.put_role_policy(RoleName=role, PolicyName="refine", PolicyDocument=json.dumps(policy))
+        assert "statements in policy refine of RefineRole, found" in said[0]
+
+    def test_that_has_a_policy_of_one_statement_without_a_list_is_told(self, account, made):
+        role = Resources(account.cloudformation, made.stack).by_logical_id("AWS::IAM::Role")["CrawlerRole"]
+        document = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}}
+        account.iam.put_role_policy(RoleName=role, PolicyName="one", PolicyDocument=json.dumps(document))
+        said: list[str] = []
+
+        assert not checkup.test(account, made, said.append)
+
+        account.iam.delete_role_policy(RoleName=role, PolicyName="one")
+        assert "expected no policy one of CrawlerRole" in said[0]
 
     def test_whose_role_was_given_more_by_hand_is_told(self, account, made):
         role = Resources(account.cloudformation, made.stack).by_logical_id("AWS::IAM::Role")["ExecutionRole"]

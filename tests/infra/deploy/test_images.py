@@ -16,8 +16,8 @@ echo "$@" >> {folder}/asked
 case "$1 $2" in
   "buildx inspect") test -e {folder}/builder ;;
   "buildx create") touch {folder}/builder ;;
-  "buildx build") test ! -e {folder}/refuses ;;
-  "buildx imagetools") cat {folder}/found ;;
+  "buildx build") test ! -e {folder}/refuses && echo "$@" >> {folder}/pushed ;;
+  "buildx imagetools") grep --quiet -e "$4 " {folder}/pushed 2>/dev/null && cat {folder}/found ;;
 esac
 """
 IN_ORDER = {"image": {"config": {"User": "airflow"}}, "sbom": {"SPDX": {"spdxVersion": "SPDX-2.3"}}}
@@ -49,8 +49,17 @@ def test_each_image_is_built_with_an_sbom_and_pushed_and_looked_at(docker, capfd
     for line in builds:
         assert {"--sbom=true", "--provenance=mode=max", "--push"} <= set(line.split())
         assert "--builder b3-lake --platform linux/amd64" in line
-    looks = [line for line in asked(docker) if line.startswith("buildx imagetools inspect")]
-    assert [line.split()[3] for line in looks] == [f"{REPOSITORY}:{name}-1" for name in ("airflow", "lake", "aws")]
+    looks = [line.split()[3] for line in asked(docker) if line.startswith("buildx imagetools inspect")]
+    # Before and after.
+    assert looks[::2] == looks[1::2] == [f"{REPOSITORY}:{name}-1" for name in ("airflow", "lake", "aws")]
+
+
+def test_what_is_there_and_in_order_is_pushed_no_second_time(docker, capsys):
+    for _ in range(2):
+        assert images.main(["--repository", REPOSITORY, "--tag", "1"]) == 0
+
+    assert len([line for line in asked(docker) if line.startswith("buildx build")]) == 3
+    assert f"{REPOSITORY}:lake-1 is there" in capsys.readouterr().out
 
 
 def test_a_builder_that_keeps_attestations_is_made_once(docker):
