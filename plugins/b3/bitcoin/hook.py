@@ -6,7 +6,8 @@ import datetime as dt
 from typing import Any
 
 from b3.bitcoin import providers
-from b3.site.hook import B3Hook, Download, Wanted
+from b3.errors import TransientError
+from b3.site.hook import LONGEST_WAIT, B3Hook, Download, Wanted
 
 _BANNED = (
     "The provider refuses this address for a while, after too many requests. Wait for some hours before the task is "
@@ -51,6 +52,12 @@ class CandleHook(B3Hook):
             server=provider,
             refusals={403: _FORBIDDEN, 418: _BANNED, 451: _ELSEWHERE},
         )
+
+    def helps_to_retry(self, error: BaseException) -> bool:
+        """Return whether the same request may succeed a little later: a provider bans who asks earlier than it says."""
+        if isinstance(error, TransientError) and (error.retry_after or 0) > LONGEST_WAIT:
+            return False
+        return super().helps_to_retry(error)
 
     def download_candles(self, symbol: str, hour: dt.datetime) -> tuple[bytes, Download]:
         """Return the one-minute candles of an hour, as the provider sends them.

@@ -270,7 +270,7 @@ class B3Hook(BaseHook):
 
     def _retrying(self) -> tenacity.Retrying:
         return tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_helps_to_retry),
+            retry=tenacity.retry_if_exception(self.helps_to_retry),
             stop=tenacity.stop_after_attempt(self.attempts),
             wait=_wait,
             before_sleep=_log_retry,
@@ -304,6 +304,10 @@ class B3Hook(BaseHook):
             if chunk is None:
                 return
             yield chunk
+
+    def helps_to_retry(self, error: BaseException) -> bool:
+        """Return whether the same request may succeed a little later. A longer Retry-After than LONGEST_WAIT is cut."""
+        return isinstance(error, TransientError) and not isinstance(error, TooSlow)
 
     def _begin(self, url: str, size: int, wanted: Wanted) -> tuple[bytes, bool]:
         beginning = b""
@@ -357,18 +361,14 @@ def _check_not_empty(url: str, size: int, wanted: Wanted) -> None:
         raise NotPublished(source=url, expected=wanted.name, found="status 200 and not one byte", hint=wanted.empty)
 
 
-def _helps_to_retry(error: BaseException) -> bool:
-    return isinstance(error, TransientError) and not isinstance(error, TooSlow)
-
-
 _BACKOFF = tenacity.wait_exponential_jitter(initial=1, max=60)
-_LONGEST_WAIT = 300.0
+LONGEST_WAIT = 300.0
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after if isinstance(error, TransientError) else None
-    return _BACKOFF(state) if asked is None else min(asked, _LONGEST_WAIT)
+    return _BACKOFF(state) if asked is None else min(asked, LONGEST_WAIT)
 
 
 def _log_retry(state: tenacity.RetryCallState) -> None:

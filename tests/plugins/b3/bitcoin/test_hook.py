@@ -53,6 +53,14 @@ def test_too_many_requests_are_waited_for_as_long_as_the_provider_says(refusing,
     assert waits == [7]
 
 
+def test_a_provider_that_wants_to_be_left_alone_for_long_is_not_asked_earlier(refusing, waits, exchange):
+    with pytest.raises(TransientError, match="status 429"):
+        refusing(Answer(429, headers={"Retry-After": "600"})).download_candles("BTCBRL", HOUR)
+
+    assert len(exchange.requests) == 1
+    assert waits == []
+
+
 def test_too_many_requests_for_too_long_fail_in_a_way_that_may_pass(refusing, waits, exchange):
     with pytest.raises(TransientError, match=r"status 429.* binance is failing"):
         refusing(Answer(429)).download_candles("BTCBRL", HOUR)
