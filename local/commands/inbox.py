@@ -79,7 +79,8 @@ def run(chosen: source.Source, path: Path) -> int:
         if not arrivals.waiting:
             print("nothing to run: these bytes have landed before, and their runs were started then")
             return 0
-        for number, waiting in enumerate(arrivals.waiting, 1):
+        # Here no scheduler starts mapped tasks in their order, so the database has the runs in any.
+        for number, waiting in enumerate(sorted(arrivals.waiting, key=_first_day), 1):
             if not _start(where, environ, waiting, f"{number} of {len(arrivals.waiting)}"):
                 return 1
         dates = [f"date '{each.conf['trade_date']}'" for each in arrivals.waiting if "trade_date" in each.conf]
@@ -91,9 +92,13 @@ def run(chosen: source.Source, path: Path) -> int:
 
 def _start(where: Home, environ: dict[str, str], waiting: WaitingRun, place: str) -> bool:
     """Run what waits; return whether it succeeded."""
-    of = str(waiting.conf.get("trade_date") or waiting.conf["year"])
-    date = dt.date.fromisoformat(of if "trade_date" in waiting.conf else f"{of}-01-01")
-    return _run(where, environ, f"{waiting.dag} {of} ({place})", date, waiting).succeeded
+    of = waiting.conf.get("trade_date") or waiting.conf["year"]
+    return _run(where, environ, f"{waiting.dag} {of} ({place})", _first_day(waiting), waiting).succeeded
+
+
+def _first_day(waiting: WaitingRun) -> dt.date:
+    """Return the trade date of a run, or the first day of its year."""
+    return dt.date.fromisoformat(waiting.conf.get("trade_date") or f"{waiting.conf['year']}-01-01")
 
 
 def _run(
