@@ -13,7 +13,7 @@ from local.cost.price_list import PriceList
 SYMBOLS = 2
 # Requests of a run for one symbol, at noon and with the day before in the lake; tests/plugins/b3/airflow/tasks counts.
 WRITES = 4
-LISTS = 9
+LISTS = 10
 READS = 42
 # Of a run, with those by which Athena finds tables and partitions.
 CATALOG_CALLS = 19

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from b3.bitcoin import candles, hours
 from b3.errors import SourceError, reading
 from b3.lake import layout
-from b3.lake.commit import keys_below
-from b3.lake.landed import LandedFile, keep, keeping_received, receive, rejecting
+from b3.lake.commit import heads, keys_below, put
+from b3.lake.landed import FETCHED_AT, LandedFile, keep, keeping_received, receive, rejecting, with_fetch_time
 from b3.lake.layout import Lake
 
 if TYPE_CHECKING:
     from b3.bitcoin.hook import CandleHook
+    from b3.site.hook import Download
 
 # Clocks differ: a candle is asked for once it has been closed for this long.
 SETTLED = dt.timedelta(seconds=5)
@@ -81,8 +82,8 @@ def has_landed(s3: Any, lake: Lake, hour: Hour) -> bool:
 def capture_hour(hook: CandleHook, s3: Any, lake: Lake, hour: Hour) -> LandedFile:
     """Bring the candles of an hour to landing/bitcoin/.
 
-    An answer that the lake has already is put no second time. Another answer for the same hour is put beside the former
-    ones: nothing that a provider once sent is lost.
+    An answer that the lake has already is put no second time, unless another one came since: then it is again the last
+    fetched. Another answer for the same hour is put beside the former ones: nothing that a provider once sent is lost.
 
     Args:
         hook: the hook to the provider.
@@ -101,4 +102,18 @@ def capture_hour(hook: CandleHook, s3: Any, lake: Lake, hour: Hour) -> LandedFil
     with rejecting(s3, lake, name, io.BytesIO(body), download):
         candles.read_table(body, provider=hook.provider, hour=hour.begin, source=download.url)
     key = layout.landing_bitcoin_key(hour.trade_date, hour.symbol, hour.begin.hour, hook.provider, download.sha256)
-    return keep(s3, lake, key, io.BytesIO(body), download)
+    kept = keep(s3, lake, key, io.BytesIO(body), download)
+    _renew(s3, lake, key, body, layout.landing_bitcoin_prefix(hour.trade_date, hour.symbol, hour.begin.hour), download)
+    return kept
+
+
+def _renew(s3: Any, lake: Lake, key: str, body: bytes, prefix: str, download: Download) -> None:
+    """Let an answer that came again be the one fetched last, if another one has been since."""
+    keys = keys_below(s3, lake, prefix)
+    if len(keys) < 2:
+        return
+    found = heads(s3, lake, keys)
+    fetched_at = {each: with_fetch_time(answer)[FETCHED_AT] for each, answer in found.items()}
+    if max(fetched_at, key=lambda each: (fetched_at[each], each)) != key:
+        metadata = found[key]["Metadata"] | {FETCHED_AT: download.fetched_at.isoformat(timespec="seconds")}
+        put(s3, lake, key, body, metadata, found[key])

@@ -1,4 +1,5 @@
 import datetime as dt
+import time
 from dataclasses import replace
 
 import pytest
@@ -44,6 +45,19 @@ def test_an_answer_with_more_candles_lies_beside_the_former_one(hook, s3, lake, 
     second = land.capture_hour(hook(), s3, lake, HOUR)
 
     assert {lake.uri(key) for key in landed()} == {first.uri, second.uri}
+
+
+def test_an_answer_that_comes_back_after_another_one_wins_again(hook, s3, lake, landed, versions, candle_server):
+    """Times are kept to the second."""
+    written = []
+    for spoil in (None, lambda answer: Answer(200, b"[]"), None, None):
+        candle_server.spoil = spoil
+        written.append(land.capture_hour(hook(), s3, lake, HOUR).uri)
+        time.sleep(1.1)
+
+    times = {key: s3.head_object(Bucket=lake.bucket, Key=key)["Metadata"]["fetched-at"] for key in landed()}
+    assert lake.uri(max(times, key=times.__getitem__)) == written[0] == written[3] != written[1]
+    assert sorted(len(found) for key, found in versions().items() if key in times) == [1, 2]
 
 
 @pytest.mark.parametrize(("spoilt", "kind"), [(lambda body: body[:-5], Truncated), (lambda body: b"{}", BadLayout)])
