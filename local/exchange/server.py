@@ -113,7 +113,9 @@ class ExchangeHTTPServer(ThreadingHTTPServer):
     def answer(self, path: str, query: str = "") -> Answer:
         """Return the answer to a GET of `path`."""
         for pattern, handle in self.routes:
-            match = pattern.fullmatch(path) or pattern.fullmatch(f"{path}?{query}")
+            match = pattern.fullmatch(path)
+            if match is None and query:
+                match = pattern.fullmatch(f"{path}?{query}")
             if match:
                 return handle(*match.groups())
         return not_found()
