@@ -32,10 +32,6 @@ class ToldBefore(Exception):
     """A task fails because of another one, whose alert people have."""
 
 
-# A callback waits no longer for an answer of S3, and asks twice.
-_SECONDS = 10
-
-
 def publish(context: Mapping[str, Any]) -> None:
     """Tell people that a task failed.
 
@@ -195,7 +191,7 @@ def _publish(alert: Alert) -> bool:
             return True
         from airflow.providers.amazon.aws.hooks.sns import SnsHook
 
-        hook = SnsHook(aws_conn_id=clients.CONNECTION, config=clients.over_connection(_patience()))
+        hook = SnsHook(aws_conn_id=clients.CONNECTION, config=clients.over_connection(clients.brief()))
         hook.publish_to_target(target_arn=topic, subject=alert.subject, message=alert.message)
     except Exception:  # a failed alert must not hide the failure of the task
         log.exception("could not publish this alert: %s", alert.subject)
@@ -235,16 +231,10 @@ def _today() -> dt.date:
     return publication.now().astimezone(SAO_PAULO).date()
 
 
-def _patience() -> Any:
-    from botocore.config import Config
-
-    return Config(connect_timeout=_SECONDS, read_timeout=_SECONDS, retries={"total_max_attempts": 2})
-
-
 def _journal() -> Journal:
     from b3.monitoring.journal import Journal
 
-    s3 = clients.s3_client(_patience())
+    s3 = clients.s3_client(clients.brief())
     return Journal(s3, settings.read().lake, publication.now())
 
 

@@ -18,7 +18,6 @@ from airflow.sdk import TaskGroup
 
 from b3.airflow import summaries
 from b3.airflow.clients import CONNECTION as CONNECTION
-from b3.airflow.clients import over_connection as over_connection
 from b3.airflow.clients import s3_client as s3_client
 from b3.airflow.dag_defaults import QUERY_TIMEOUT
 from b3.airflow.queries import CheckOperator, QueryOperator, console_links

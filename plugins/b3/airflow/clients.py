@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 CONNECTION = "aws_default"
+# What a task does beside its work waits no longer for an answer of AWS, and asks twice.
+_BRIEF_SECONDS = 10
 
 
 def s3_client(config: Any = None) -> Any:
@@ -28,3 +30,11 @@ def over_connection(config: Any) -> Any:
 
     former = AwsBaseHook(CONNECTION, client_type="sts").conn_config.botocore_config
     return former.merge(config) if former else config
+
+
+def brief() -> Any:
+    """Return a botocore Config for alerts and metrics, which no task may wait for."""
+    from botocore.config import Config
+
+    seconds = _BRIEF_SECONDS
+    return Config(connect_timeout=seconds, read_timeout=seconds, retries={"total_max_attempts": 2})

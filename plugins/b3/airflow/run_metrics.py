@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from b3 import settings
-from b3.airflow import aws
+from b3.airflow import aws, clients
 from b3.calendar import publication
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ log = logging.getLogger(__name__)
 NAMESPACE = "B3Lake"
 # The metrics of a run, by column of run_metrics, and the unit that CloudWatch shows.
 FIGURES = {"rows": "Count", "bytes": "Bytes", "findings": "Count", "seconds": "Seconds", "lag_seconds": "Seconds"}
-_SECONDS = 10
 
 
 def record(dag_run: Any, partitions: Sequence[Mapping[str, Any]], findings: int) -> None:
@@ -73,10 +72,9 @@ def to_cloudwatch(data: Sequence[dict[str, Any]]) -> bool:
     """
     try:
         from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-        from botocore.config import Config
 
-        patience = Config(connect_timeout=_SECONDS, read_timeout=_SECONDS, retries={"total_max_attempts": 2})
-        client = AwsBaseHook(aws.CONNECTION, client_type="cloudwatch", config=aws.over_connection(patience)).get_conn()
+        config = clients.over_connection(clients.brief())
+        client = AwsBaseHook(clients.CONNECTION, client_type="cloudwatch", config=config).get_conn()
         of_lake = {"Database": settings.read().glue_database}
         now = dt.datetime.now(dt.UTC)
         client.put_metric_data(
