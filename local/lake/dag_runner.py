@@ -70,12 +70,15 @@ def main(dag_id: str, date: str, log: str, conf: str, instead_of: str = "") -> i
     # Airflow reads its configuration, and starts to log, when it is imported.
     from airflow.dag_processing.dagbag import DagBag
     from airflow.listeners import hookimpl
+    from airflow.sdk.lineage import get_hook_lineage_collector
     from airflow.sdk.listener import get_listener_manager
 
     class Listener:
         @hookimpl
         def on_task_instance_running(self, previous_state: Any, task_instance: Any) -> None:
             reporter.begin_task(_shown(task_instance))
+            # Elsewhere each task has a process, and so a collector of its lineage, of its own.
+            get_hook_lineage_collector.cache_clear()
 
         @hookimpl
         def on_task_instance_success(self, previous_state: Any, task_instance: Any) -> None:

@@ -23,6 +23,7 @@ from local.exchange.market import indexes
 from local.exchange.simulation import Simulation
 from local.lake import home, query_client, servers
 from tests.aws_models import document
+from tests.e2e import lineage_collector
 from tests.e2e.conftest import Lab, Outcome
 from tests.infra import permissions
 from tests.places import SQL
@@ -48,6 +49,13 @@ def recording(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def collector():
+    """What takes the lineage that the runs report."""
+    with lineage_collector.collecting() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="module")
 def lab(lakes, recording):
     """The lake of simulated data, with nothing in it."""
     with pytest.MonkeyPatch.context() as environment:
@@ -63,29 +71,32 @@ def run_daily(lab):
 
 
 @pytest.fixture(scope="module")
-def first(lab):
-    """The first run for DATE."""
-    ran = run_daily(lab)
+def first(lab, collector):
+    """The first run for DATE, which reports its lineage."""
+    with collector.told():
+        ran = run_daily(lab)
     assert ran.outcome.status == 0, ran.outcome.printed
     return ran
 
 
 @pytest.fixture(scope="module")
 def again(lab, first):
-    """Another run for DATE."""
+    """Another run for DATE, which reports to nobody."""
     return run_daily(lab)
 
 
 @pytest.fixture(scope="module")
-def visual_run(lab, again):
+def visual_run(lab, again, collector):
     """A run of the visual job for DATE."""
-    return Outcome.of(lambda: visual.main(["--date", DATE.isoformat()]))
+    with collector.told():
+        return Outcome.of(lambda: visual.main(["--date", DATE.isoformat()]))
 
 
 @pytest.fixture(scope="module")
-def bitcoin_run(lab, again):
+def bitcoin_run(lab, again, collector):
     """The minutes of Bitcoin on DATE, up to the second hour of B3's session."""
-    return Outcome.of(lambda: bitcoin.main(["--date", DATE.isoformat(), "--hours", "15"]))
+    with collector.told():
+        return Outcome.of(lambda: bitcoin.main(["--date", DATE.isoformat(), "--hours", "15"]))
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +217,50 @@ def test_the_visual_job_makes_the_same_sums_which_its_check_finds(lab, visual_ru
         f"SELECT max_by(ticker, total_financial_volume) FROM visual_index_stocks WHERE trade_date = date '{DATE}'"
     )
     assert re.search(rf"^IBOV +{heaviest[0]} ", visual_run.printed, re.MULTILINE)
+
+
+def test_lineage_leads_from_b3s_files_over_the_tables_to_checks_views_and_report(lab, visual_run, collector):
+    lake = f"s3://{lab.lake.home.bucket}/"
+    flows = {
+        "b3_daily.scrape": ([], ["landing/quotes"]),
+        "b3_daily.upload": (["landing/quotes"], ["raw/quotes"]),
+        "b3_daily.sectors.upload": (["landing/sectors"], ["raw/sectors"]),
+        "b3_daily.refine": (
+            ["raw/index_portfolio", "raw/quotes"],
+            ["refined/findings", "refined/index_stocks", "refined/quotes"],
+        ),
+        "b3_daily.validate.raw_and_refined_agree": (["raw/quotes", "refined/quotes"], []),
+        "b3_daily.summary": (["refined/findings"], ["metrics/run_metrics"]),
+        "b3_visual.transform": (["raw/index_portfolio", "raw/quotes"], ["refined_visual/index_stocks"]),
+    }
+    found = {job: collector.flow(job) for job in flows}
+    assert found == {job: tuple([lake + name for name in names] for names in flow) for job, flow in flows.items()}
+
+    read, written = collector.flow("b3_daily.indexes.upload")
+    assert read == [f"{lake}landing/index/IBOV/{name}" for name in ("portfolio_day", "preview", "theoretical")]
+    assert written == [f"{lake}raw/index_portfolio"]
+    read, written = collector.flow("b3_daily.report")
+    assert f"{lake}refined/quotes" in read and written == [f"{lake}reports"]
+    read, (view,) = collector.flow("b3_daily.views.sector_summary")
+    assert read == [f"{lake}refined/index_stocks"]
+    assert view.startswith("awsathena://") and view.endswith("AwsDataCatalog.b3.sector_summary")
+
+
+def test_lineage_of_a_check_has_the_columns_of_its_tables(first, collector):
+    (quotes,) = collector.end_of("b3_daily.validate.unit_prices_are_exact")["inputs"]
+    types = {field["name"]: field["type"] for field in quotes["facets"]["schema"]["fields"]}
+    assert types["unit_close"] == "decimal(19,8)" and types["trade_date"] == "date"
+    (symlink,) = quotes["facets"]["symlinks"]["identifiers"]
+    assert symlink["name"] == "AwsDataCatalog.b3.quotes"
+
+
+def test_bitcoins_lineage_is_recorded_as_well(lab, bitcoin_run, collector):
+    lake = f"s3://{lab.lake.home.bucket}/"
+    flows = [collector.flow(f"btc_minutes.bitcoin.{task}") for task in ("scrape", "upload", "refine")]
+    folders = [
+        f"{lake}{folder}" for folder in ("landing/bitcoin", "raw_bitcoin/btc_minutes", "refined_bitcoin/btc_minutes")
+    ]
+    assert flows == [([], folders[:1]), (folders[:1], folders[1:2]), (folders[1:2], folders[2:])]
 
 
 def test_the_report_ends_with_the_heaviest_constituents(lab, again):

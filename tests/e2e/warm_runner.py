@@ -100,10 +100,18 @@ def run(client: socket.socket) -> None:
         from local.lake import dag_runner
 
         status = dag_runner.main(*wanted["arguments"])
+        stop_listeners()
     finally:
         with contextlib.suppress(OSError):
             client.sendall(bytes([status]))
         os._exit(status)
+
+
+def stop_listeners() -> None:
+    """Let plugins end what they started, as at the end of a process: OpenLineage has a pool that keeps output open."""
+    from airflow.listeners.listener import get_listener_manager
+
+    get_listener_manager().hook.before_stopping(component=object())
 
 
 def end_with(client: socket.socket) -> None:

@@ -16,20 +16,18 @@ from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerOpera
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import TaskGroup
 
-from b3.airflow import summaries
+from b3.airflow import lineage, summaries
 from b3.airflow.clients import CONNECTION as CONNECTION
+from b3.airflow.clients import glue_client as glue_client
 from b3.airflow.clients import s3_client as s3_client
 from b3.airflow.dag_defaults import QUERY_TIMEOUT
 from b3.airflow.queries import CheckOperator, QueryOperator, console_links
 from b3.airflow.skipping import skip
 from b3.lake import athena
 
-
-def glue_client() -> Any:
-    """Return a boto3 Glue client."""
-    from airflow.providers.amazon.aws.hooks.glue_catalog import GlueCatalogHook
-
-    return GlueCatalogHook(aws_conn_id=CONNECTION).get_conn()
+# Arguments of the Glue job that say where it reads, and where it writes.
+_READ = ("--source", "--portfolio")
+_WRITTEN = ("--target", "--findings", "--index_target")
 
 
 def ask(sql: str) -> list[dict[str, Any]]:
@@ -87,10 +85,19 @@ def _tell_crawl(context: Any, result: Any) -> None:
 
 
 def _tell_refine(context: Any, result: Any) -> None:
+    arguments = context["task"].script_args
+    read, written = ([arguments[name] for name in names if name in arguments] for names in (_READ, _WRITTEN))
+    lineage.record(context["ti"], read=read, written=written)
     _tell_job(context, f"refined, in {context['task'].script_args['--target']}", result)
 
 
 def _tell_transform(context: Any, result: Any) -> None:
+    from b3 import settings
+    from b3.lake import layout
+
+    lake = settings.read().lake
+    read = [lake.all_raw_quotes, lake.uri(layout.sessions_prefix(layout.raw_index_portfolio_key))]
+    lineage.record(context["ti"], read=read, written=[lake.uri(layout.VISUAL_INDEX_STOCKS_PREFIX)])
     _tell_job(context, "summed up by the visual job", result)
 
 

@@ -1,4 +1,4 @@
-"""Clients of S3 by the connection of Airflow. Alerts use them as well, so nothing of the DAGs is imported here."""
+"""Clients of S3 and Glue by the connection of Airflow. Alerts use them: so nothing of the DAGs is imported here."""
 
 from __future__ import annotations
 
@@ -22,6 +22,13 @@ def s3_client(config: Any = None) -> Any:
     if config is not None:
         config = over_connection(config)
     return naming_objects(S3Hook(aws_conn_id=CONNECTION, config=config).get_conn())
+
+
+def glue_client() -> Any:
+    """Return a boto3 Glue client."""
+    from airflow.providers.amazon.aws.hooks.glue_catalog import GlueCatalogHook
+
+    return GlueCatalogHook(aws_conn_id=CONNECTION).get_conn()
 
 
 def over_connection(config: Any) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from b3 import settings
-from b3.airflow import run_dates, run_source, summaries
+from b3.airflow import lineage, run_dates, run_source, summaries
 from b3.airflow.failing import for_good
 from b3.airflow.skipping import skip
 from b3.calendar import publication
@@ -98,6 +98,7 @@ class CaptureQuotesOperator(BaseOperator):
                 raise for_good(error) from error
             self._defer_or_fail(error, context["ti"], trade_date, until, at)
             raise
+        lineage.record(context["ti"], written=[landed.uri])
         summaries.tell(context["ti"], summaries.of_files([landed.uri]))
         return asdict(landed)
 

@@ -10,7 +10,7 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.athena import AthenaHook
 from airflow.providers.amazon.aws.operators.athena import AthenaOperator
 
-from b3.airflow import summaries
+from b3.airflow import lineage, summaries
 from b3.airflow.failing import for_good
 
 # What Athena says if a check casts its sentence to an integer, which is how a check fails.
@@ -32,10 +32,18 @@ def console_links(operator: type) -> tuple[Any, ...]:
     return () if is_local() else operator.operator_extra_links  # type: ignore[attr-defined]
 
 
-class QueryOperator(AthenaOperator):
-    """Run a statement of include/sql in Athena."""
+class _StatementOperator(AthenaOperator):
+    """Run a statement of include/sql in Athena; what it reads has the name under which others wrote it."""
 
     operator_extra_links = console_links(AthenaOperator)
+
+    def get_openlineage_dataset(self, database: str, table: str) -> Any:
+        """Return a table as OpenLineage's data set: its folder, with its columns. A view has its name in Athena."""
+        return lineage.of_table(self.hook, self.catalog, database, table)
+
+
+class QueryOperator(_StatementOperator):
+    """Run a statement of include/sql in Athena."""
 
     def execute(self, context: Any) -> str | None:
         """Run the statement, and tell its comment."""
@@ -44,10 +52,8 @@ class QueryOperator(AthenaOperator):
         return query_id
 
 
-class CheckOperator(AthenaOperator):
+class CheckOperator(_StatementOperator):
     """Run a check of include/sql/validate. A violated check fails with its sentence, and is not tried again."""
-
-    operator_extra_links = console_links(AthenaOperator)
 
     def execute(self, context: Any) -> str | None:
         """Run the check, and tell what holds.

@@ -24,7 +24,7 @@ NAMESPACE = "B3Lake"
 FIGURES = {"rows": "Count", "bytes": "Bytes", "findings": "Count", "seconds": "Seconds", "lag_seconds": "Seconds"}
 
 
-def record(dag_run: Any, partitions: Sequence[Mapping[str, Any]], findings: int) -> None:
+def record(dag_run: Any, partitions: Sequence[Mapping[str, Any]], findings: int) -> list[str]:
     """Write a run's row of run_metrics, register its partition, and send its metrics.
 
     Args:
@@ -32,11 +32,14 @@ def record(dag_run: Any, partitions: Sequence[Mapping[str, Any]], findings: int)
         partitions: the XCom of its `upload`.
         findings: number of findings.
 
+    Returns:
+        The URI of the row's object; none if the run wrote no partition.
+
     Raises:
         ClientError: S3 or Glue refused the row. Metrics that cannot be sent are only logged.
     """
     if not partitions:
-        return
+        return []
     from b3.lake import layout
     from b3.lake import partitions as catalog
     from b3.monitoring import run_metrics
@@ -47,6 +50,7 @@ def record(dag_run: Any, partitions: Sequence[Mapping[str, Any]], findings: int)
     # No crawler looks here: a crawl costs more than the call.
     catalog.register(aws.glue_client(), chosen.glue_database, chosen.lake, layout.RUN_METRICS_TABLE, [key])
     send(metrics)
+    return [chosen.lake.uri(key)]
 
 
 def send(metrics: RunMetrics) -> None:

@@ -47,6 +47,8 @@ LANDING_QUOTES_PREFIX = "landing/quotes/"
 LANDING_SECTORS_PREFIX = "landing/sectors/"
 RAW_QUOTES_PREFIX = "raw/quotes/"
 RUN_METRICS_PREFIX = "metrics/run_metrics/"
+# The visual job fills it, see include/glue/visual/index_portfolio.json.
+VISUAL_INDEX_STOCKS_PREFIX = "refined_visual/index_stocks/"
 OPEN_ALERTS_PREFIX = "alerts/open/"
 RAW_BTC_MINUTES_PREFIX = "raw_bitcoin/btc_minutes/"
 # Firehose fills it, see infra/stream.yaml.
@@ -181,6 +183,13 @@ def sessions_prefix(key_of: Callable[[dt.date], str], year: int | None = None) -
     """
     before, partition, _ = key_of(dt.date(year or 2000, 1, 1)).partition("trade_date=")
     return before if year is None else f"{before}{partition}{year}-"
+
+
+def session_tables() -> list[str]:
+    """Return the prefixes of the tables that a run of b3_daily fills."""
+    keys = (raw_quotes_key, raw_index_portfolio_key, raw_sectors_key)
+    refined = (refined_quotes_key, findings_key, refined_index_stocks_prefix)
+    return [sessions_prefix(key_of) for key_of in (*keys, *refined)]
 
 
 def refined_index_stocks_prefix(trade_date: dt.date) -> str:

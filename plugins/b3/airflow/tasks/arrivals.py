@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import task
 
 from b3 import settings
-from b3.airflow import alerts, aws, failing, summaries
+from b3.airflow import alerts, aws, failing, lineage, summaries
 from b3.airflow.dag_defaults import YEARS_TIMEOUT
 from b3.errors import printable
 
@@ -39,6 +39,7 @@ def land(ti: Any, dag_run: Any) -> list[dict[str, Any]]:
     """
     from b3.airflow import run_starter
     from b3.arrivals import inbox, landing, runs
+    from b3.lake import layout
     from b3.lake.commit import Overtaken
     from b3.site.hook import B3Hook
 
@@ -47,6 +48,7 @@ def land(ti: Any, dag_run: Any) -> list[dict[str, Any]]:
     b3.get_conn()  # which asks nothing, and reads the connection
     wanted: dict[str, runs.Run] = {}
     landed: list[list[str]] = []
+    uris: list[str] = []
     rejected: list[landing.Rejected] = []
     failed: list[str] = []
     for arrival in inbox.waiting(s3, lake):
@@ -67,12 +69,14 @@ def land(ti: Any, dag_run: Any) -> list[dict[str, Any]]:
             break
         wanted |= of_file
         landed.append([arrival.key, arrival.etag])
+        uris.append(outcome.uri)
     # What nobody is told of stays, and is rejected again by the next run.
     if rejected and _tell(lake, rejected):
         for each in rejected:
             inbox.remove(s3, lake, each.arrival.key, each.arrival.etag)
     ti.xcom_push(LANDED, landed)
     ti.xcom_push(FAILED, failed)
+    lineage.record(ti, read=[lake.uri(layout.INBOX_PREFIX)], written=uris)
     summaries.tell(
         ti,
         f"{len(landed)} files landed, {len(rejected)} rejected, {len(failed)} failed; {len(wanted)} runs to start",

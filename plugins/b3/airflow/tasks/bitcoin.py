@@ -5,14 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import task
 
 from b3 import settings
-from b3.airflow import aws, registering, run_hours, run_source, summaries
+from b3.airflow import aws, lineage, registering, run_hours, run_source, summaries
 from b3.airflow.failing import for_good
+
+if TYPE_CHECKING:
+    from b3.lake.layout import Lake
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +71,7 @@ def scrape(dag_run: Any, ti: Any) -> dict[str, list[str]]:
         log.error("%s", each)
     if errors and not landed:
         raise for_good(errors[0]) if isinstance(errors[0], Refused) else errors[0]
+    lineage.record(ti, written=_answers(lake, landed))
     again = f", of which {len(gaps)} lacked minutes" if gaps else ""
     summaries.tell(ti, f"{len(landed)} hours landed{again}: {landed[0]} to {landed[-1]}")
     texts = [str(each) for each in errors]
@@ -88,7 +93,9 @@ def upload(captured: dict[str, list[str]], ti: Any) -> list[str]:
 
     s3, lake = aws.s3_client(), settings.read().lake
     written = [raw.write_hour(s3, lake, Hour.of(hour)) for hour in captured["landed"]]
-    registering.always(layout.RAW_BTC_MINUTES_TABLE, [each.uri for each in written])
+    uris = [each.uri for each in written]
+    registering.always(layout.RAW_BTC_MINUTES_TABLE, uris)
+    lineage.record(ti, read=_answers(lake, captured["landed"]), written=uris)
     summaries.tell(ti, f"{sum(each.rows for each in written):,} minutes of {len(written)} hours")
     return captured["landed"]
 
@@ -107,7 +114,10 @@ def refine(uploaded: list[str], ti: Any) -> list[dict[str, Any]]:
     s3, lake = aws.s3_client(), settings.read().lake
     days = dict.fromkeys((hour.symbol, hour.trade_date) for hour in map(Hour.of, uploaded))
     written = {day: refined.write_day(s3, lake, *day) for day in days}
-    registering.always(layout.BTC_MINUTES_TABLE, [each.uri for each in written.values()])
+    uris = [each.uri for each in written.values()]
+    registering.always(layout.BTC_MINUTES_TABLE, uris)
+    raw = [lake.uri(layout.raw_btc_minutes_prefix(date, symbol)) for symbol, date in days]
+    lineage.record(ti, read=raw, written=uris)
     lines = [_line(symbol, date, each.rows, each.missing) for (symbol, date), each in written.items()]
     summaries.tell(ti, "; ".join(lines))
     return [
@@ -189,6 +199,17 @@ def _from_landing(s3: Any, lake: Any, wanted: list[Any], ti: Any) -> dict[str, l
     summaries.tell(ti, f"{len(landed)} hours are taken from landing/, which lacks {len(missing)}")
     errors = [f"landing/ lacks {len(missing)} hours: {missing[0]} to {missing[-1]}"] if missing else []
     return {"landed": [str(hour) for hour in landed], "errors": errors}
+
+
+def _answers(lake: Lake, hours: Iterable[str]) -> list[str]:
+    """Return where the answers with these hours lie."""
+    from b3.bitcoin.land import Hour
+    from b3.lake import layout
+
+    return [
+        lake.uri(layout.landing_bitcoin_prefix(hour.trade_date, hour.symbol, hour.begin.hour))
+        for hour in map(Hour.of, hours)
+    ]
 
 
 def _wait_for_the_end_of(begin: dt.datetime) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import task
 
 from b3 import settings
-from b3.airflow import aws, registering, run_dates, run_source, summaries
+from b3.airflow import aws, lineage, registering, run_dates, run_source, summaries
 from b3.airflow.skipping import skip
 
 
@@ -32,7 +32,9 @@ def scrape(dag_run: Any, ti: Any) -> dict[str, Any]:
             captured = land.capture_portfolios(B3Hook(), s3, chosen.lake, trade_date, chosen.indexes)
     except (ClosedDay, OtherSession) as reason:
         raise skip(reason, ti) from reason
-    summaries.tell(ti, summaries.of_files(portfolio.file.uri for portfolio in captured.landed))
+    uris = [portfolio.file.uri for portfolio in captured.landed]
+    lineage.record(ti, written=uris)
+    summaries.tell(ti, summaries.of_files(uris))
     return asdict(captured)
 
 
@@ -46,6 +48,7 @@ def upload(captured: dict[str, Any], dag_run: Any, ti: Any) -> dict[str, Any]:
     trade_date = run_dates.trade_date(dag_run)
     written = raw.write_portfolios(aws.s3_client(), settings.read().lake, portfolios, trade_date)
     registering.written(layout.RAW_INDEX_PORTFOLIO_TABLE, [written.uri])
+    lineage.record(ti, read=[portfolio.file.uri for portfolio in portfolios], written=[written.uri])
     summaries.tell(ti, f"{trade_date}: {written.rows:,} rows of {', '.join(written.rows_of)}; {written.uri}")
     return asdict(written)
 

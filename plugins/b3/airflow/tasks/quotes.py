@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import task
 
 from b3 import settings
-from b3.airflow import aws, registering, run_dates, run_source, summaries, trigger_form
+from b3.airflow import aws, lineage, registering, run_dates, run_source, summaries, trigger_form
 from b3.airflow.dag_defaults import YEARS_TIMEOUT
 
 
@@ -20,7 +20,7 @@ def upload(dag_run: Any, ti: Any) -> dict[str, Any]:
     trade_date = run_dates.trade_date(dag_run)
     accepted = trigger_form.accepted(dag_run)
     written = asdict(raw.write_quotes(aws.s3_client(), settings.read().lake, trade_date, accepted))
-    _register(written)
+    _register(written, ti)
     summaries.tell(ti, summaries.of_quotes(written))
     return written
 
@@ -36,6 +36,7 @@ def scrape_years(dag_run: Any, ti: Any) -> list[dict[str, str]]:
         landed = [choose.landed_year(s3, lake, year) for year in years]
     else:
         landed = [land.capture_year(B3Hook(), s3, lake, year) for year in years]
+    lineage.record(ti, written=[file.uri for file in landed])
     summaries.tell(ti, summaries.of_files(file.uri for file in landed))
     return [asdict(file) for file in landed]
 
@@ -48,12 +49,15 @@ def upload_years(dag_run: Any, ti: Any) -> dict[str, Any]:
     s3, lake, accepted = aws.s3_client(), settings.read().lake, trigger_form.accepted(dag_run)
     years = [raw.write_year(s3, lake, year, accepted) for year in run_dates.years(dag_run).years]
     written = asdict(raw.joined(years))
-    _register(written)
+    _register(written, ti)
     summaries.tell(ti, summaries.of_quotes(written))
     return written
 
 
-def _register(written: dict[str, Any]) -> None:
+def _register(written: dict[str, Any], ti: Any) -> None:
     from b3.lake import layout
 
-    registering.written(layout.RAW_QUOTES_TABLE, (partition["uri"] for partition in written["partitions"]))
+    partitions = written["partitions"]
+    uris = [each["uri"] for each in partitions]
+    registering.written(layout.RAW_QUOTES_TABLE, uris)
+    lineage.record(ti, read=[each["source"] for each in partitions], written=uris)

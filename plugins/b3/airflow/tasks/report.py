@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import task
 
-from b3.airflow import aws, summaries
+from b3.airflow import aws, lineage, summaries
 from b3.airflow.dag_defaults import QUERY_TIMEOUT
 from b3.airflow.queries import claim
 from b3.airflow.skipping import skip
@@ -43,6 +43,7 @@ def report(sql: Path, trade_date: str) -> Any:
             The page's URI.
         """
         from b3 import settings
+        from b3.lake import layout
         from b3.report import publish
 
         upstream = ti.task.get_flat_relative_ids(upstream=True)
@@ -51,14 +52,16 @@ def report(sql: Path, trade_date: str) -> Any:
         for needed in _NEEDED:
             if of_run.get(needed) != "success":
                 raise skip(f"{needed} did not succeed, so the tables may not show the session", ti)
+        lake = settings.read().lake
         written = publish.write_report(
             aws.asking(),
             aws.s3_client(),
-            settings.read().lake,
+            lake,
             templates_dict,
             dt.date.fromisoformat(trade_date),
             outcomes(of_run, sql),
         )
+        lineage.record(ti, read=map(lake.uri, layout.session_tables()), written=[written.uri])
         summaries.tell(ti, written.summary)
         return written.uri
 

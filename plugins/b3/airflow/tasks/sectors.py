@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import task
 
 from b3 import settings
-from b3.airflow import aws, registering, run_dates, run_source, summaries
+from b3.airflow import aws, lineage, registering, run_dates, run_source, summaries
 from b3.airflow.skipping import skip
+
+if TYPE_CHECKING:
+    from b3.lake.landed import LandedFile
 
 
 @task
@@ -26,16 +29,14 @@ def scrape(dag_run: Any, ti: Any) -> dict[str, Any]:
         landed = find(aws.s3_client(), chosen.lake, layout.landing_sectors_key(trade_date))
         if landed is None:
             raise skip(f"no sector classification landed for {trade_date}", ti)
-        summaries.tell(ti, summaries.of_files([landed.uri]))
-        return asdict(landed)
+        return _told(landed, ti)
     try:
         landed = land.capture_sectors(B3Hook(), aws.s3_client(), chosen.lake, trade_date, chosen.indexes[0])
     except OtherSession as reason:
         raise skip(reason, ti) from reason
     if landed is None:
         raise skip("the sector classification did not change since it last landed", ti)
-    summaries.tell(ti, summaries.of_files([landed.uri]))
-    return asdict(landed)
+    return _told(landed, ti)
 
 
 @task
@@ -48,5 +49,12 @@ def upload(landed: dict[str, str], dag_run: Any, ti: Any) -> dict[str, Any]:
     trade_date = run_dates.trade_date(dag_run)
     written = raw.write_sectors(aws.s3_client(), settings.read().lake, LandedFile(**landed), trade_date)
     registering.written(layout.RAW_SECTORS_TABLE, [written.uri])
+    lineage.record(ti, read=[landed["uri"]], written=[written.uri])
     summaries.tell(ti, f"{trade_date}: {written.rows:,} companies; {written.uri}")
     return asdict(written)
+
+
+def _told(landed: LandedFile, ti: Any) -> dict[str, Any]:
+    lineage.record(ti, written=[landed.uri])
+    summaries.tell(ti, summaries.of_files([landed.uri]))
+    return asdict(landed)

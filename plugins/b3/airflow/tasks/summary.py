@@ -6,7 +6,8 @@ from typing import Any
 
 from airflow.sdk import task
 
-from b3.airflow import alerts, assets, aws, run_metrics, summaries
+from b3 import settings
+from b3.airflow import alerts, assets, aws, lineage, run_metrics, summaries
 from b3.airflow.dag_defaults import QUERY_TIMEOUT
 from b3.airflow.skipping import skip
 
@@ -45,5 +46,7 @@ def summary(dag_run: Any, ti: Any, templates_dict: dict[str, str], outlet_events
     findings = sum(each.findings for each in rules)
     # First the events: the tables are written, whatever becomes of the run's own row.
     assets.announce(outlet_events, pulled, findings)
-    run_metrics.record(dag_run, pulled["upload"]["partitions"], findings)
+    written = run_metrics.record(dag_run, pulled["upload"]["partitions"], findings)
+    if written:
+        lineage.record(ti, read=[settings.read().lake.all_findings], written=written)
     return {"summary": text, "findings": {each.rule: each.findings for each in rules}}
