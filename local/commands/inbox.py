@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import hashlib
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import boto3
 from b3.lake import layout
 from b3.lake.commit import head
 from b3.lake.layout import Lake
+from local.aws.glue import kept_jvms
 from local.lake import dag_runs, home, progress, query_client, servers, source
 from local.lake.dag_runs import WaitingRun
 from local.lake.home import Home
@@ -57,6 +59,8 @@ def run(chosen: source.Source, path: Path) -> int:
     """
     where = home.find(chosen.data)
     home.remember(where)
+    # A month has some twenty runs, and so many job runs.
+    os.environ[kept_jvms.KEEP] = "1"
     with servers.lake(where) as lake, servers.airflow_on(lake, where.run_database, chosen) as environ:
         s3, bucket = boto3.client("s3", endpoint_url=lake.endpoint), Lake(where.bucket)
         key = f"{layout.INBOX_PREFIX}{path.name}"

@@ -44,6 +44,13 @@ class TestTheTask:
     def passed(self, s3, lake):
         return lambda day: s3.put_object(Bucket=lake.bucket, Key=layout.run_metrics_key(day, "b3_daily"), Body=b"-")
 
+    def test_people_are_told_first_of_failures_whose_workers_told_nobody(self, morning, monkeypatch):
+        asked = []
+        monkeypatch.setattr(alerts, "retell", lambda: asked.append("retell"))
+        with pytest.raises(AirflowSkipException):
+            morning()
+        assert asked == ["retell"]
+
     def behind(self, lake):
         """Return what CloudWatch has of the metric."""
         now = dt.datetime.now(dt.UTC)

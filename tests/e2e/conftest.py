@@ -16,6 +16,7 @@ import boto3
 import pytest
 
 from b3.site import addresses
+from local.aws.glue import kept_jvms
 from local.commands import history, run
 from local.exchange.answers import Answer
 from local.exchange.files import cotahist_file
@@ -132,6 +133,7 @@ def lakes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         folder = tmp_path_factory.mktemp("lakes")
         environment.setenv("B3_LOCAL_HOME", str(folder))
         environment.setenv("TEST_PROCESS", str(os.getpid()))
+        environment.setenv(kept_jvms.KEEP, "1")
         environment.setattr(dag_runs, "RUNNER", "tests.e2e.warm_runner")
         yield folder
 

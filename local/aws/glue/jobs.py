@@ -20,6 +20,7 @@ import psutil
 from local.aws.context import JOB, Caller
 from local.aws.errors import AwsError, entity_not_found, invalid_input
 from local.aws.glue import job_arguments, job_errors, spark
+from local.aws.glue.kept_jvms import KEEP, Jvm, JvmFailed, KeptJvms
 from local.aws.glue.logs import Logs
 from local.aws.ministack.emulator import Emulator, split_uri
 from local.aws.store import Store
@@ -50,6 +51,7 @@ class Jobs:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._lock = threading.RLock()
         self._scratch = home / "jobs"
+        self._jvms = KeptJvms(self._spark_env, self._scratch, endpoint)
 
     def handlers(self) -> dict[str, Any]:
         """The calls that this answers, by X-Amz-Target."""
@@ -81,6 +83,7 @@ class Jobs:
         deadline = time.monotonic() + STOP_GRACE_SECONDS + 5
         while self._active and time.monotonic() < deadline:
             time.sleep(0.05)
+        self._jvms.end()
 
     def start(self, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """StartJobRun."""
@@ -248,7 +251,6 @@ class Jobs:
         extra = [self._fetch(caller, uri, folder) for uri in job_arguments.extra_py_files(arguments)]
         environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MINISTACK", "S3_", "PYTHON"))},
-            **spark.environment(self._spark_env, folder, self._endpoint, job_arguments.spark_conf(arguments)),
             "AWS_ENDPOINT_URL": self._endpoint,
             "AWS_ACCESS_KEY_ID": caller.access_key,
             "AWS_SECRET_ACCESS_KEY": self._secret,
@@ -256,12 +258,25 @@ class Jobs:
             "AWS_REGION": caller.region,
             "PYTHONUNBUFFERED": "1",
             "TZ": "UTC",
-            MARKER: run["Id"],
         }
         if extra:
             # For ZIPs, and for Spark's workers, who inherit it; a .py lies beside the script, where all of them run.
             environment["PYTHONPATH"] = os.pathsep.join(str(path) for path in extra)
         command = [str(python), str(script), *job_arguments.argv(run["JobName"], run["Id"], arguments)]
+        settings = job_arguments.spark_conf(arguments)
+        if not os.environ.get(KEEP):
+            variables = spark.environment(self._spark_env, folder, self._endpoint, settings)
+            return self._run_script(run, folder, command, {**environment, **variables})
+        try:
+            with self._jvms.lend(environment, settings, extra) as jvm:
+                return self._run_script(run, folder, command, {**environment, **jvm.variables}, jvm)
+        except JvmFailed as error:
+            raise job_errors.LaunchError(str(error)) from None
+
+    def _run_script(
+        self, run: dict[str, Any], folder: Path, command: list[str], environment: dict[str, str], jvm: Jvm | None = None
+    ) -> tuple[str, str | None, str, str]:
+        environment = {**environment, MARKER: run["Id"]}
         out_path, err_path = folder / "stdout", folder / "stderr"
         with out_path.open("wb") as out_file, err_path.open("wb") as err_file:
             with self._lock:
@@ -285,6 +300,11 @@ class Jobs:
         _kill_group(process.pid, signal.SIGKILL)
         out = out_path.read_text(errors="replace")
         err = err_path.read_text(errors="replace")
+        if jvm is not None:
+            err += jvm.said()
+            if process.returncode != 0:
+                # What such a script left in it would be there for the next run.
+                jvm.end()
         with self._lock:
             if run["JobRunState"] == "STOPPING":
                 return "STOPPED", run.get("ErrorMessage"), out, err

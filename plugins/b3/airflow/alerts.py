@@ -6,6 +6,7 @@ that cannot be sent, or not be looked up, never fails a task. What an alert hold
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,14 +19,16 @@ from b3.calendar.sessions import SAO_PAULO, day_of
 from b3.monitoring.alert import Alert, Severity, cause_of, expected_and_found
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from b3.monitoring.journal import Claim, Journal, OpenAlert
 
 log = logging.getLogger(__name__)
 
 # Runs of these DAGs are for a session or for years; of the others, the next run that succeeds ends what failed.
 _OF_A_DATE = ("b3_daily", "b3_history")
+
+
+# For how long after its failure a cause that nobody was told of is told.
+_RETELL = dt.timedelta(days=7)
 
 
 class ToldBefore(Exception):
@@ -126,6 +129,38 @@ def warn(
     return _tell(alert)
 
 
+def retell() -> int:
+    """Tell people of what is open and was never told: a worker that dies before it tells leaves only a note.
+
+    Only what began in the last days counts, since notes of what was told are removed one day.
+
+    Returns:
+        How many causes people were told of.
+    """
+    retold = 0
+    try:
+        journal, now = _journal(), publication.now()
+        for note in journal.all_open():
+            since = dt.datetime.fromisoformat(note.since)
+            days = [day_of(since) + dt.timedelta(days=n) for n in range((_today() - day_of(since)).days + 1)]
+            if now - since > _RETELL or any(journal.was_told(note.cause, day) for day in days):
+                continue
+            severity, _, headline = note.subject.partition(": ")
+            alert = Alert(
+                Severity(severity),
+                note.cause,
+                headline,
+                f"{headline}.\n\nIt failed at {note.since}, and has not succeeded since. Whoever should have told you "
+                "ended before. The task's log has the rest.",
+                runbook=note.runbook,
+                link=note.link,
+            )
+            retold += _tell(alert, key=note.cause)
+    except Exception:  # who asks has other things to do
+        log.exception("could not look for alerts that nobody was told of")
+    return retold
+
+
 def describe(context: Mapping[str, Any]) -> tuple[str, str]:
     """Return subject and text of the alert for a failed task."""
     alert = _of_failure(context)
@@ -153,13 +188,20 @@ def _of_failure(context: Mapping[str, Any]) -> Alert:
     )
 
 
-def _tell(alert: Alert, *, failed: tuple[str, list[str]] | None = None, recovered: str | None = None) -> bool:
+def _tell(
+    alert: Alert,
+    *,
+    failed: tuple[str, list[str]] | None = None,
+    recovered: str | None = None,
+    key: str | None = None,
+) -> bool:
     """Tell people of an alert, unless they have been told today. Return False if it is not certain that they are told.
 
     Args:
         alert: the alert.
         failed: the DAG and the scopes that it leaves open until they succeed.
         recovered: key of the cause whose end this is.
+        key: key of the cause, by default the alert's.
     """
     journal, claim = None, None
     try:
@@ -167,7 +209,7 @@ def _tell(alert: Alert, *, failed: tuple[str, list[str]] | None = None, recovere
         if failed:
             for scope in failed[1]:
                 journal.open(alert, failed[0], scope)
-        today, cause = _today(), recovered or alert.key
+        today, cause = _today(), recovered or key or alert.key
         claim = journal.claim(cause, today, recovery=recovered is not None)
         if claim is None:
             log.info("people have been told today of this cause, or another task tells them: %s", alert.subject)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# A backfill's lag is years, and would hide that of the last sessions.
+MOST_LAG = dt.timedelta(days=7)
+
 NAMESPACE = "B3Lake"
 # The metrics of a run, by column of run_metrics, and the unit that CloudWatch shows.
 FIGURES = {"rows": "Count", "bytes": "Bytes", "findings": "Count", "seconds": "Seconds", "lag_seconds": "Seconds"}
@@ -54,8 +57,13 @@ def record(dag_run: Any, partitions: Sequence[Mapping[str, Any]], findings: int)
 
 
 def send(metrics: RunMetrics) -> None:
-    """Send a run's figures to Airflow's metrics as `b3.<figure>`, and to CloudWatch. Log it if that fails."""
+    """Send a run's figures to Airflow's metrics as `b3.<figure>`, and to CloudWatch. Log it if that fails.
+
+    A lag beyond MOST_LAG is not sent.
+    """
     figures = {name: getattr(metrics, name) for name in FIGURES}
+    if metrics.lag_seconds > MOST_LAG.total_seconds():
+        del figures["lag_seconds"]
     try:
         _gauges({f"b3.{name}": value for name, value in figures.items()}, {"dag_id": metrics.dag_id})
     except Exception:  # metrics are no reason to fail a run

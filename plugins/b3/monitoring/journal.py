@@ -6,7 +6,7 @@ alerts/open/b3_daily/2026-11-27/<cause>.json    failed for this session, and has
 
 S3 takes the first of several PUTs of one key (If-None-Match), so one cause makes one alert a day, whoever fails, and
 however often. A worker that ends between its PUT and the message leaves an unsent claim; after LEASE the next failure
-of that cause takes it over.
+of that cause takes it over, or else b3_morning.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import task
 
 from b3 import settings
-from b3.airflow import aws, run_metrics, summaries
+from b3.airflow import alerts, aws, run_metrics, summaries
 from b3.airflow.failing import for_good
 from b3.airflow.skipping import skip
 from b3.calendar import publication
@@ -18,12 +18,15 @@ from b3.calendar import publication
 def session_is_there(ti: Any) -> int:
     """Return how many sessions the lake is behind, and fail if it is any. The number is a metric of CloudWatch as well.
 
+    Before that, people are told of failures whose workers died before they told them.
+
     Raises:
         AirflowFailException: SessionMissing.
         AirflowSkipException: no run has brought anything yet.
     """
     from b3.monitoring import freshness
 
+    alerts.retell()
     lake, s3, now = settings.read().lake, aws.s3_client(), publication.now()
     if not freshness.has_begun(s3, lake):
         # Its absence would be an alarm.

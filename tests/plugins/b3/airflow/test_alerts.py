@@ -242,6 +242,62 @@ class TestAStorm:
         assert longest < LEASE.total_seconds() / 2
 
 
+class TestRetell:
+    """A worker that died between its note and its message."""
+
+    @pytest.fixture
+    def died(self, topic, monkeypatch):
+        """Fail, and die before people are told."""
+        with monkeypatch.context() as broken:
+            broken.setattr(SnsHook, "publish_to_target", lambda *given, **named: (_ for _ in ()).throw(SystemExit))
+            with pytest.raises(SystemExit):
+                alerts.publish(failed_for("2024-03-14"))
+        assert topic.received() == []
+        began = publication.now()
+
+        def later(**after):
+            monkeypatch.setattr(publication, "now", lambda: began + dt.timedelta(**after))
+
+        return later
+
+    def test_is_made_up_for_once_with_what_the_note_has(self, topic, died):
+        died(hours=9)
+        assert alerts.retell() == 1
+
+        (told,) = topic.received()
+        assert told["Subject"] == "page: b3_daily scrape failed for 2024-03-14 in manual__2024-03-14"
+        assert "docs/runbook.md#" in told["Message"]
+        died(days=1, hours=9)
+        assert alerts.retell() == 0
+        assert topic.received() == []
+
+    def test_is_left_to_a_worker_that_may_still_tell(self, topic, died):
+        died(minutes=1)
+        assert alerts.retell() == 0
+        assert topic.received() == []
+
+    def test_of_long_ago_is_left_alone(self, topic, died):
+        died(days=8)
+        assert alerts.retell() == 0
+
+    def test_tells_nobody_of_what_was_told(self, topic):
+        alerts.publish(failed_for("2024-03-14"))
+        topic.received()
+        assert alerts.retell() == 0
+
+    def test_its_end_is_told_as_of_any_other(self, topic, died):
+        died(hours=9)
+        alerts.retell()
+        topic.received()
+        alerts.recover(succeeded("2024-03-14"))
+        assert subjects(topic) == ["info: recovered: b3_daily scrape failed for 2024-03-14 in manual__2024-03-14"]
+
+    def test_without_a_lake_fails_nothing(self, monkeypatch, caplog):
+        monkeypatch.delenv("B3_LAKE_BUCKET", raising=False)
+        assert alerts.retell() == 0
+        assert "could not look for alerts that nobody was told of" in caplog.text
+
+
 class TestRecover:
     def test_of_a_run_for_which_nothing_had_failed_is_silent(self, topic):
         alerts.publish(failed_for("2024-03-14"))

@@ -77,6 +77,15 @@ def test_puts_each_figure_to_cloudwatch(recorded, lake):
     }  # fmt: skip
 
 
+def test_the_lag_of_a_backfill_is_in_the_table_alone(recorded, lake, monkeypatch, table):
+    monkeypatch.setattr(publication, "now", lambda: NOW + dt.timedelta(days=8))
+    recorded()
+
+    assert {name: put_to_cloudwatch(lake, name) for name in ("rows", "lag_seconds")} == {"rows": [7], "lag_seconds": []}
+    (lag,) = table("metrics/run_metrics/trade_date=2024-03-14/b3_daily.parquet")["lag_seconds"].to_pylist()
+    assert lag > run_metrics.MOST_LAG.total_seconds()
+
+
 def test_of_a_cloudwatch_that_refuses_is_logged_and_fails_nothing(recorded, monkeypatch, caplog):
     monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", "http://127.0.0.1:9")
 
