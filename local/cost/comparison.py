@@ -85,17 +85,26 @@ def history(measured: Measured, prices: PriceList, *, crawls: bool) -> Decimal:
     return HISTORY_YEARS * year
 
 
+def keeping(measured: Measured, prices: PriceList, *, years: int) -> Decimal:
+    """Return what S3 takes a month for keeping so many years of sessions, each as large as one of today."""
+    return estimate.storage_month([years * SESSIONS_A_YEAR * estimate.kept_bytes(measured)], prices)
+
+
 def rows(measured: Measured, prices: PriceList, usd: Callable[[Decimal], str]) -> list[tuple[str, ...]]:
-    """Return a row for each place: a session, a month with crawlers and with tasks, and the history."""
+    """Return a row for each place: a session, a month with crawlers and with tasks, and the history.
+
+    The month keeps a year of sessions.
+    """
     run = sum(estimate.session(measured, prices).values(), Decimal(0))
     cheap = sum(estimate.session_without_crawls(measured, prices).values(), Decimal(0))
+    kept = keeping(measured, prices, years=1)
     past = history(measured, prices, crawls=False)
     return [
         (
             place.name,
             usd(place.month / SESSIONS_A_MONTH + cheap),
-            usd(place.month + SESSIONS_A_MONTH * run),
-            usd(place.month + SESSIONS_A_MONTH * cheap),
+            usd(place.month + SESSIONS_A_MONTH * run + kept),
+            usd(place.month + SESSIONS_A_MONTH * cheap + kept),
             usd(place.history + past),
         )
         for place in places(prices)

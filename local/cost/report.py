@@ -76,7 +76,7 @@ def document(measured: Measured, listed: PriceList) -> str:
             [
                 (f"a year of history, {SESSIONS_A_YEAR} sessions run one by one", _usd(SESSIONS_A_YEAR * run)),
                 ("the same with B3_REGISTER=tasks", _usd(SESSIONS_A_YEAR * cheap)),
-                ("keeping that year, a month", _usd(estimate.storage_month([SESSIONS_A_YEAR * kept], listed))),
+                ("keeping that year, a month", _usd(comparison.keeping(measured, listed, years=1))),
                 (f"MWAA, mw1.small with its one worker, a month of {HOURS_A_MONTH} hours",
                  _usd(estimate.mwaa_month(listed))),
                 (f"its database, reckoned as {estimate.DATABASE_GB} GB", _usd(estimate.database_month(listed))),
@@ -95,7 +95,7 @@ def document(measured: Measured, listed: PriceList) -> str:
         "## Where Airflow runs",
         "",
         "The lake is the same; Airflow can be on MWAA, on one instance, or on a laptop ([laptop.md](laptop.md)). "
-        "Dollars in all, of the lake and of Airflow:",
+        "Dollars in all, of the lake and of Airflow; a month keeps a year of sessions in S3:",
         "",
         *_table(
             ("Airflow on", "a session, tasks register", f"a month of {SESSIONS_A_MONTH} sessions, crawlers",
@@ -109,7 +109,8 @@ def document(measured: Measured, listed: PriceList) -> str:
         "of the past were smaller.",
         f"- The history costs {_usd(comparison.history(measured, listed, crawls=False))} for the lake alone, "
         f"{_usd(comparison.history(measured, listed, crawls=True))} with crawlers. The rest of its column is "
-        "Airflow's.",
+        f"Airflow's. Keeping it costs {_usd(comparison.keeping(measured, listed, years=comparison.HISTORY_YEARS))} a "
+        "month.",
         f"- The instance is a t3.medium with {comparison.DISK_GB} GB and a public address, and needs no NAT gateway.",
         "- An environment that is deleted takes its history of runs with it; the lake stays. Delete stack `STACK-mwaa` "
         "alone, and deploy again for the next run.",

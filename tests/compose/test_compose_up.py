@@ -104,6 +104,8 @@ def timed(what: str) -> Iterator[None]:
 def engine() -> Iterator[engines.Engine]:
     kept = os.environ.get("TEST_COMPOSE_CACHE")
     with ExitStack() as open_things:
+        if kept:
+            Path(kept).mkdir(parents=True, exist_ok=True)
         folder = kept or open_things.enter_context(tempfile.TemporaryDirectory(prefix="engine-"))
         try:
             yield open_things.enter_context(engines.running(Path(folder)))

@@ -42,11 +42,14 @@ def test_an_instance_pays_its_disk_on_or_off():
     assert started.month == 21 * hour + 20 * Decimal("0.08")
 
 
-def test_a_laptop_pays_for_the_lake_alone():
+def test_a_laptop_pays_for_the_lake_and_for_a_year_of_it_in_s3():
     session, with_crawlers, with_tasks, history = comparison.rows(RUN, LISTED, str)[-1][1:]
     cheap = sum(estimate.session_without_crawls(RUN, LISTED).values(), Decimal(0))
 
-    assert [Decimal(text) for text in (session, with_crawlers, with_tasks)] == [cheap, 21 * LAKE, 21 * cheap]
+    kept = 250 * estimate.kept_bytes(RUN) * LISTED["s3_gb_month"] / 1024**3
+    assert [Decimal(text) for text in (session, with_crawlers, with_tasks)] == [
+        cheap, 21 * LAKE + kept, 21 * cheap + kept,
+    ]  # fmt: skip
     assert Decimal(history) == comparison.history(RUN, LISTED, crawls=False)
 
 
