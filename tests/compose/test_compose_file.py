@@ -1,11 +1,13 @@
 """docker-compose.yaml as it is written: what must hold of it without an engine."""
 
+import ast
 import importlib.util
 import re
 import shutil
 import stat
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,13 +17,15 @@ import yaml
 
 from b3 import settings
 from infra.checkout import ROOT
+from local import setup
 from local.aws import credentials, launch
 from local.lake import provision
 from local.lake.home import SIMULATED, Home
 
 COMPOSE = (ROOT / "docker-compose.yaml").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE)["services"]
-_spec = importlib.util.spec_from_file_location("aws_service", ROOT / "docker" / "aws_service.py")
+AWS_SERVICE = ROOT / "docker" / "aws_service.py"
+_spec = importlib.util.spec_from_file_location("aws_service", AWS_SERVICE)
 assert _spec and _spec.loader
 aws_service = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(aws_service)
@@ -132,6 +136,34 @@ def test_the_image_of_the_aws_has_what_its_set_up_imports(tmp_path):
 
     assert done.stderr == ""
     assert done.returncode == 0
+
+
+def test_the_aws_finds_all_that_it_imports_in_what_is_mounted(tmp_path):
+    (main,) = (node for node in ast.parse(AWS_SERVICE.read_text()).body if getattr(node, "name", "") == "main")
+    imports = [ast.unparse(node) for node in ast.walk(main) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert "from local.lake import provision" in imports
+
+    done = run_mounted(SERVICES["aws"], tmp_path, setup.AWS.python, "-c", "\n".join(imports))
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_exchange_finds_all_that_it_imports_in_what_is_mounted(tmp_path):
+    _, *command = SERVICES["exchange"]["entrypoint"]
+
+    done = run_mounted(SERVICES["exchange"], tmp_path, Path(sys.executable), *command, "--help")
+
+    assert done.returncode == 0, done.stderr
+
+
+def run_mounted(service, folder, python, *command):
+    """Run Python in a folder that has of the checkout what the service mounts below /opt/b3, and no more."""
+    for volume in service["volumes"]:
+        source, target = volume.split(":")[:2]
+        if target.startswith("/opt/b3/"):
+            (folder / Path(target).name).symlink_to(ROOT / source)
+    environ = {"PYTHONPATH": service["environment"]["PYTHONPATH"].replace("/opt/b3", str(folder))}
+    return subprocess.run([python, *command], cwd=folder, env=environ, capture_output=True, text=True, check=False)
 
 
 def test_it_holds_no_key_of_an_account():
