@@ -7,11 +7,13 @@ MAKEFLAGS += --no-print-directory
 PYTHON3 ?= python3
 PYTHON := PYTHONPATH=plugins .venv/bin/python
 TESTS ?= tests
+# Twice as many as two cores: a test waits half of its time. One takes up to 2 GB.
+WORKERS ?= 4
 
 # What a person types reaches the shell through the environment alone: nothing in it ends a string, or is run.
 GIVEN := DATE HOURS FROM TO EXCHANGE ACCEPT SQL FILE FORMAT OUT TICKER INDEX ARGS TESTS VERSIONS MEASURE \
   LAKE REPOSITORY TAG STACK BUCKET DRY_RUN AIRFLOW MWAA PARAMETERS WITH_DATA
-GIVEN += ARRIVALS STREAM
+GIVEN += ARRIVALS STREAM WORKERS
 unexport $(GIVEN)
 $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
 
@@ -87,9 +89,9 @@ airflow: setup ## A command of Airflow's own on the same lake: ARGS="dags list" 
 doctor: ## What this machine lacks, and whether B3's addresses are as the parsers expect: [EXCHANGE=…]
 	@PYTHONPATH=plugins $(PYTHON3) -m local.commands.doctor --exchange "$$GIVEN_EXCHANGE"
 
-test: lint ## Linters, then every test but those of test-compose and test-mwaa, and the slow faults: [TESTS=tests/plugins]
+test: lint ## Linters, then every test but those of test-compose and test-mwaa, and the slow faults: [TESTS=tests/plugins] [WORKERS=4]
 	@$(PYTHON3) -m local.setup notebook
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not slow" $$GIVEN_TESTS
+	@$(PYTHON) -m pytest --numprocesses "$$GIVEN_WORKERS" --dist loadfile --no-loadscope-reorder -m "not slow" $$GIVEN_TESTS
 
 test-dags: setup ## Whether the DAGs import and are wired as they should be, and nothing else
 	@$(PYTHON) -m pytest tests/dags
