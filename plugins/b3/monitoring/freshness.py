@@ -35,12 +35,10 @@ def sessions_behind(s3: Any, lake: Lake, last: dt.date) -> tuple[int, dt.date | 
     A session is good once a run has brought it and its checks have passed. Of the last MOST sessions, those after the
     oldest good one count: a gap behind a good session is not forgotten. With no good one, all count.
     """
-    session, looked_at, good = last, [], []
-    for _ in range(MOST):
-        looked_at.append(session)
-        if run_metrics.has_passed(s3, lake, session):
-            good.append(session)
-        session = previous_session(session)
+    looked_at = [last]
+    while len(looked_at) < MOST:
+        looked_at.append(previous_session(looked_at[-1]))
+    good = run_metrics.good_sessions(s3, lake, looked_at)
     if not good:
         return MOST, None
-    return looked_at.index(good[-1]) + 1 - len(good), good[0]
+    return looked_at.index(min(good)) + 1 - len(good), max(good)

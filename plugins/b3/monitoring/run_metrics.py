@@ -24,6 +24,8 @@ from b3.lake.parquet import encode
 
 log = logging.getLogger(__name__)
 
+# Metadata of a row's object.
+FIRST_SESSION = "first-session"
 SCHEMA = pa.schema(
     [
         ("dag_id", pa.string()),
@@ -79,7 +81,8 @@ class RunMetrics:
 
         The bytes are of a file: a year's file brings the same session in more of them.
         """
-        return {name: str(getattr(self, name)) for name in ("sessions", "rows", "findings")}
+        figures = {name: str(getattr(self, name)) for name in ("sessions", "rows", "findings")}
+        return {FIRST_SESSION: self.first_session.isoformat(), **figures}
 
 
 def measure(
@@ -140,7 +143,26 @@ def write(s3: Any, lake: Lake, metrics: RunMetrics) -> str:
     return key
 
 
-def has_passed(s3: Any, lake: Lake, trade_date: dt.date) -> bool:
-    """Return whether a run has brought a session, and all its checks have passed."""
-    prefix = layout.run_metrics_key(trade_date, "").rpartition("/")[0] + "/"
-    return bool(s3.list_objects_v2(Bucket=lake.bucket, Prefix=prefix, MaxKeys=1).get("Contents"))
+def good_sessions(s3: Any, lake: Lake, sessions: Sequence[dt.date]) -> set[dt.date]:
+    """Return the sessions that a run has brought, and whose checks have passed.
+
+    A run of b3_history has one row, under its last session, for all since its first one.
+
+    Args:
+        s3: a boto3 S3 client.
+        lake: the lake.
+        sessions: those that are asked for.
+    """
+    # Keys are in order of trade dates. The row of a run of years may lie after the sessions that are asked for.
+    before = layout.run_metrics_key(min(sessions), "").rpartition("/")[0]
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=lake.bucket, Prefix=layout.RUN_METRICS_PREFIX, StartAfter=before
+    )
+    keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+    good = {layout.date_of(key) for key in keys}
+    of_years = [key for key in keys if key.endswith("/b3_history.parquet")]
+    for key, answer in heads(s3, lake, of_years).items():
+        first = answer["Metadata"].get(FIRST_SESSION)
+        if first:
+            good |= {each for each in sessions if dt.date.fromisoformat(first) <= each <= layout.date_of(key)}
+    return good.intersection(sessions)

@@ -54,6 +54,14 @@ class TestSessionsBehind:
 
         assert freshness.sessions_behind(s3, lake, THURSDAY) == (1, THURSDAY)
 
+    @pytest.mark.parametrize("last", [THURSDAY, dt.date(2024, 2, 16)], ids=["the session that is due", "a newer one"])
+    def test_of_a_gap_that_a_run_of_years_filled_are_none(self, s3, lake, passed, last):
+        key, metadata = layout.run_metrics_key(last, "b3_history"), {"first-session": "2024-01-02", "rows": "1"}
+        s3.put_object(Bucket=lake.bucket, Key=key, Body=b"-", Metadata=metadata)
+        passed(dt.date(2023, 12, 28))
+
+        assert freshness.sessions_behind(s3, lake, THURSDAY) == (0, THURSDAY)
+
     def test_are_not_looked_for_without_end(self, s3, lake, passed):
         passed(dt.date(2023, 12, 1))
 
