@@ -7,8 +7,10 @@ MAKEFLAGS += --no-print-directory
 PYTHON3 ?= python3
 PYTHON := PYTHONPATH=plugins .venv/bin/python
 TESTS ?= tests
-# Twice as many as two cores: a test waits half of its time. One takes up to 2 GB.
-WORKERS ?= 4
+# Of the tests: twice as many as two cores, since a test waits half of its time; fewer where less than 2 GB is left for each.
+ifndef WORKERS
+WORKERS := $(shell awk '/^MemAvailable/ {n = int($$2 / 2000000); print (n < 2 ? 2 : n > 4 ? 4 : n)}' /proc/meminfo 2>/dev/null || echo 2)
+endif
 
 # What a person types reaches the shell through the environment alone: nothing in it ends a string, or is run.
 GIVEN := DATE HOURS FROM TO EXCHANGE ACCEPT SQL FILE FORMAT OUT TICKER INDEX ARGS TESTS VERSIONS MEASURE \
@@ -89,7 +91,7 @@ airflow: setup ## A command of Airflow's own on the same lake: ARGS="dags list" 
 doctor: ## What this machine lacks, and whether B3's addresses are as the parsers expect: [EXCHANGE=…]
 	@PYTHONPATH=plugins $(PYTHON3) -m local.commands.doctor --exchange "$$GIVEN_EXCHANGE"
 
-test: lint ## Linters, then every test but those of test-compose and test-mwaa, and the slow faults: [TESTS=tests/plugins] [WORKERS=4]
+test: lint ## Linters, then every test but those of test-compose and test-mwaa, and the slow faults: [TESTS=tests/plugins] [WORKERS=4, or fewer]
 	@$(PYTHON3) -m local.setup notebook
 	@$(PYTHON) -m pytest --numprocesses "$$GIVEN_WORKERS" --dist loadfile --no-loadscope-reorder -m "not slow" $$GIVEN_TESTS
 

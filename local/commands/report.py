@@ -8,29 +8,19 @@ from typing import Any
 
 import boto3
 
-from b3.errors import SourceError
-from b3.lake import athena, layout
+from b3.lake import layout
 from b3.lake.commit import head
 from b3.lake.layout import Lake
 from b3.report.figures import LAST_SESSION
 from b3.report.publish import write_report
 from infra import checkout
-from local.commands import lake_and_day
+from local.commands import page_file
 from local.lake import servers
-from local.lake.home import Home
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the page and say where: 0 if it is there, 1 if the lake has no such session, 2 if the date is none."""
-    day = "the session, YYYY-MM-DD, by default the last one"
-    return lake_and_day.main("report", __doc__, day, _report, arguments)
-
-
-def _report(lake_home: Home, date: dt.date | None) -> int:
-    with servers.lake_as_it_is(lake_home) as lake:
-        path = write(lake, date)
-    print(f"report: open {path} in a browser", flush=True)
-    return 0
+    return page_file.main("report", __doc__, "the session, YYYY-MM-DD, by default the last one", write, arguments)
 
 
 def write(lake: servers.Lake, date: dt.date | None) -> Path:
@@ -46,26 +36,17 @@ def write(lake: servers.Lake, date: dt.date | None) -> Path:
     Raises:
         SourceError: the lake has no quotes of the session, or none at all.
     """
-    s3, client = (boto3.client(service, endpoint_url=lake.endpoint) for service in ("s3", "athena"))
+    s3, ask = boto3.client("s3", endpoint_url=lake.endpoint), page_file.asking(lake)
     bucket = Lake(lake.outputs["LakeBucket"])
-
-    def ask(sql: str) -> list[athena.Row]:
-        return athena.ask(client, sql, lake.outputs["GlueDatabase"], lake.outputs["AthenaWorkgroup"])
-
-    session = date or ask(f"SELECT {LAST_SESSION} AS trade_date")[0]["trade_date"]
-    if session is None:
-        raise SourceError(
-            source=f"the lake in {lake.home.folder}",
-            expected="a session, to report on",
-            found="none",
-            hint="`make run` brings one.",
-        )
+    session = date or page_file.last_day(
+        lake, ask, LAST_SESSION, expected="a session, to report on", hint="`make run` brings one."
+    )
     page = _page_of_present_source(s3, bucket, session)
     if page is None:
         queries = {path.stem: path.read_text() for path in (checkout.sql() / "report").glob("*.sql")}
         write_report(ask, s3, bucket, queries, session, None)
         page = _page(s3, bucket, session)
-    return _kept(page, lake.home.folder / "reports" / f"{session}.html")
+    return page_file.keep(page, lake, f"{session}.html")
 
 
 def _page_of_present_source(s3: Any, bucket: Lake, session: dt.date) -> bytes | None:
@@ -80,14 +61,6 @@ def _page_of_present_source(s3: Any, bucket: Lake, session: dt.date) -> bytes | 
 def _page(s3: Any, bucket: Lake, session: dt.date) -> bytes:
     body: bytes = s3.get_object(Bucket=bucket.bucket, Key=layout.report_key(session))["Body"].read()
     return body
-
-
-def _kept(page: bytes, path: Path) -> Path:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_bytes(page)
-    part.rename(path)
-    return path
 
 
 if __name__ == "__main__":
