@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from local.aws import credentials, launch
+from local.aws.glue import kept_jvms
 from tests.places import PLUGINS
 
 _airflow_home = tempfile.TemporaryDirectory(prefix="airflow-")
@@ -41,9 +42,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup() -> None:
-    """Let each test, and the fixtures that it is the first to use, sign with the key of its environment."""
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let each test, and the fixtures that it is the first to use, sign with the key of its environment.
+
+    The many runs of tests/e2e share Spark's JVMs; elsewhere each job run has its own, as on AWS.
+    """
     boto3.DEFAULT_SESSION = None
+    if "tests/e2e" not in item.path.as_posix():
+        os.environ.pop(kept_jvms.KEEP, None)
 
 
 @pytest.fixture(scope="session")
