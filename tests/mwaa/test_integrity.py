@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import datetime as dt
 import functools
 import graphlib
 import importlib
@@ -187,9 +188,11 @@ def test_every_template_renders_with_nothing_undefined(dag_id, monkeypatch):
     environment = dag.get_template_env()
     environment.undefined = StrictUndefined
     conf = {"trade_date": "2020-05-04", "year": "2020", "first": "2020-05-04", "last": "2020-05-05"}
-    run = SimpleNamespace(run_id="manual__1", run_type="manual", logical_date=None, conf=conf)
+    due = dt.datetime(2020, 5, 5, 1, 30, tzinfo=dt.UTC)
+    run = SimpleNamespace(run_id="manual__1", run_type="manual", logical_date=None, run_after=due, conf=conf)
     ti = TaskInstance()
     context = {"dag": dag, "dag_run": run, "ti": ti, "task_instance": ti, "run_id": run.run_id, "params": dag.params}
+    context["triggering_asset_events"] = {}
 
     rendered = 0
     for task in dag.tasks:
