@@ -58,7 +58,8 @@ def of_run(dag_run: Any, events: Mapping[Any, Sequence[Any]] | None) -> Sessions
         ValueError: an event does not say which trade dates it is of.
     """
     found: set[dt.date] = set()
-    for event in (events or {}).get(INDEX_STOCKS, ()):
+    # Not a dict's get: Airflow 3.0 cannot hash an asset, and only its own mapping takes one all the same.
+    for event in events.get(INDEX_STOCKS, ()) if events else ():
         first, last = _span_of(event)
         found |= {first, last, *sessions.sessions(first, last)}
     dates = sorted(found)
