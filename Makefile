@@ -7,15 +7,12 @@ MAKEFLAGS += --no-print-directory
 PYTHON3 ?= python3
 PYTHON := PYTHONPATH=plugins .venv/bin/python
 TESTS ?= tests
-# Of the tests: twice as many as two cores, since a test waits half of its time; fewer where less than 2 GB is left for each.
-ifndef WORKERS
-WORKERS := $(shell awk '/^MemAvailable/ {n = int($$2 / 2000000); print (n < 2 ? 2 : n > 4 ? 4 : n)}' /proc/meminfo 2>/dev/null || echo 2)
-endif
+WORKERS ?= auto
 
 # What a person types reaches the shell through the environment alone: nothing in it ends a string, or is run.
-GIVEN := DATE HOURS FROM TO EXCHANGE ACCEPT SQL FILE FORMAT OUT TICKER INDEX ARGS TESTS VERSIONS MEASURE \
+GIVEN := DATE HOURS FROM TO EXCHANGE ACCEPT SQL FILE FORMAT OUT TICKER INDEX ARGS TESTS WORKERS VERSIONS MEASURE \
   LAKE REPOSITORY TAG STACK BUCKET DRY_RUN AIRFLOW MWAA PARAMETERS WITH_DATA
-GIVEN += ARRIVALS STREAM WORKERS
+GIVEN += ARRIVALS STREAM
 unexport $(GIVEN)
 $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) = $$(value $(name))))
 
@@ -91,7 +88,7 @@ airflow: setup ## A command of Airflow's own on the same lake: ARGS="dags list" 
 doctor: ## What this machine lacks, and whether B3's addresses are as the parsers expect: [EXCHANGE=…]
 	@PYTHONPATH=plugins $(PYTHON3) -m local.commands.doctor --exchange "$$GIVEN_EXCHANGE"
 
-test: lint ## Linters, then every test but those of test-compose and test-mwaa, and the slow faults: [TESTS=tests/plugins] [WORKERS=4, or fewer]
+test: lint ## Linters, then every test but those of test-compose and test-mwaa, and the slow faults: [TESTS=tests/plugins] [WORKERS=auto]
 	@$(PYTHON3) -m local.setup notebook
 	@$(PYTHON) -m pytest --numprocesses "$$GIVEN_WORKERS" --dist loadfile --no-loadscope-reorder -m "not slow" $$GIVEN_TESTS
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 import pytest
 
 from local.aws import credentials, launch
@@ -35,6 +36,15 @@ launch.start = _start_with_one_key
 
 # What takes long begins first, so that in the end no worker waits for another.
 LONG = ("tests/e2e", "tests/include/glue", "tests/infra/deploy", "tests/local/exchange/market")
+
+
+# A test waits half of its time, so two cores take four workers. One worker takes 2 GB with its servers.
+MOST_WORKERS, WORKER_BYTES = 4, 2 * 10**9
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return the number of workers of `make test`: fewer than most where memory is short, but two."""
+    return max(2, min(MOST_WORKERS, psutil.virtual_memory().available // WORKER_BYTES))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 from typing import Any
+
+
+def kill_group(group: int, number: signal.Signals) -> None:
+    """Send a signal to a process group, if there is still one."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
 
 
 def end(process: subprocess.Popen[Any], seconds: float) -> None:

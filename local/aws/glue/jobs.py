@@ -24,6 +24,7 @@ from local.aws.glue.kept_jvms import KEEP, Jvm, JvmFailed, KeptJvms
 from local.aws.glue.logs import Logs
 from local.aws.ministack.emulator import Emulator, split_uri
 from local.aws.store import Store
+from local.processes.end import kill_group
 
 log = logging.getLogger("local.aws.glue.jobs")
 ACTIVE = ("STARTING", "RUNNING", "STOPPING")
@@ -297,7 +298,7 @@ class Jobs:
                 _end_group(process)
                 process.wait()
         # What the script left behind in its group (a JVM, say) does not outlive it.
-        _kill_group(process.pid, signal.SIGKILL)
+        kill_group(process.pid, signal.SIGKILL)
         out = out_path.read_text(errors="replace")
         err = err_path.read_text(errors="replace")
         if jvm is not None:
@@ -336,16 +337,11 @@ def _shown(run: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def _kill_group(group: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
-
-
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    _kill_group(process.pid, signal.SIGTERM)
+    kill_group(process.pid, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(STOP_GRACE_SECONDS)
-    _kill_group(process.pid, signal.SIGKILL)
+    kill_group(process.pid, signal.SIGKILL)
 
 
 def _end_leftovers(run: str, group: int | None) -> None:

@@ -20,12 +20,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from local.aws.glue import spark
+from local.processes.end import kill_group
 
 KEEP = "B3_SPARK_KEEP_JVM"
 _IDLE_SECONDS = 60.0
 _START_SECONDS = 60.0
 # PySpark's gateway writes its port and secret to the file that this variable names.
 _INFO = "_PYSPARK_DRIVER_CONN_INFO_PATH"
+# Of those that the JVM has from `spark.environment`.
+_SCRIPTS_VARIABLES = (
+    "JAVA_HOME",
+    "PYSPARK_DRIVER_PYTHON",
+    "PYSPARK_PYTHON",
+    "SPARK_CONF_DIR",
+    "SPARK_LOCAL_DIRS",
+    "SPARK_LOCAL_IP",
+)
 
 
 class JvmFailed(Exception):
@@ -64,12 +74,12 @@ class Jvm:
         deadline = time.monotonic() + _START_SECONDS
         while not info.exists():
             if not self.is_alive or time.monotonic() > deadline:
+                said = self._log.read_text(errors="replace")[-800:]
                 self.end()
-                raise JvmFailed(f"expected Spark's JVM to start, found: {self._log.read_text(errors='replace')[-800:]}")
+                raise JvmFailed(f"expected Spark's JVM to start, found: {said}")
             time.sleep(0.02)
         port, secret = _read_info(info.read_bytes())
-        names = ("JAVA_HOME", "PYSPARK_DRIVER_PYTHON", "PYSPARK_PYTHON", "SPARK_CONF_DIR", "SPARK_LOCAL_DIRS")
-        self.variables = {name: environ[name] for name in (*names, "SPARK_LOCAL_IP") if name in environ}
+        self.variables = {name: environ[name] for name in _SCRIPTS_VARIABLES if name in environ}
         self.variables |= {"PYSPARK_GATEWAY_PORT": str(port), "PYSPARK_GATEWAY_SECRET": secret}
         self._told = 0
 
@@ -88,13 +98,11 @@ class Jvm:
 
     def end(self) -> None:
         """End it, and remove its folder's files."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        kill_group(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        if self._process.stdin:
-            self._process.stdin.close()
-        if self.__dict__.get("variables"):
-            shutil.rmtree(self._folder, ignore_errors=True)
+        assert self._process.stdin
+        self._process.stdin.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _read_info(written: bytes) -> tuple[int, str]:
@@ -170,8 +178,7 @@ class KeptJvms:
 
     def _let_go(self, jvm: Jvm) -> None:
         with self._lock:
-            before = len(self._idle)
+            waits = any(entry[1] is jvm for entry in self._idle)
             self._idle = [entry for entry in self._idle if entry[1] is not jvm]
-            if len(self._idle) == before:
-                return
-        jvm.end()
+        if waits:
+            jvm.end()

@@ -25,8 +25,6 @@ log = logging.getLogger(__name__)
 
 # Runs of these DAGs are for a session or for years; of the others, the next run that succeeds ends what failed.
 _OF_A_DATE = ("b3_daily", "b3_history")
-
-
 # For how long after its failure a cause that nobody was told of is told.
 _RETELL = dt.timedelta(days=7)
 
@@ -95,7 +93,7 @@ def recover(context: Mapping[str, Any]) -> None:
             link=_link(dag_id, run_id),
         )
         # A note that is still there is told by the next run that succeeds.
-        if _tell(alert, recovered=each.cause):
+        if _tell(alert, key=each.cause, recovery=True):
             _forget(journal, each)
 
 
@@ -130,9 +128,9 @@ def warn(
 
 
 def retell() -> int:
-    """Tell people of what is open and was never told: a worker that dies before it tells leaves only a note.
+    """Tell people of open causes that nobody told them of: a worker died before it could, or SNS refused.
 
-    Only what began in the last days counts, since notes of what was told are removed one day.
+    Older ones than _RETELL are left alone, since notes of what was told expire.
 
     Returns:
         How many causes people were told of.
@@ -142,16 +140,19 @@ def retell() -> int:
         journal, now = _journal(), publication.now()
         for note in journal.all_open():
             since = dt.datetime.fromisoformat(note.since)
-            days = [day_of(since) + dt.timedelta(days=n) for n in range((_today() - day_of(since)).days + 1)]
-            if now - since > _RETELL or any(journal.was_told(note.cause, day) for day in days):
+            if now - since > _RETELL:
+                continue
+            first = day_of(since)
+            days = (first + dt.timedelta(days=n) for n in range((_today() - first).days + 1))
+            if any(journal.was_told(note.cause, day) for day in days):
                 continue
             severity, _, headline = note.subject.partition(": ")
             alert = Alert(
                 Severity(severity),
                 note.cause,
                 headline,
-                f"{headline}.\n\nIt failed at {note.since}, and has not succeeded since. Whoever should have told you "
-                "ended before. The task's log has the rest.",
+                f"{headline}.\n\nIt failed at {note.since}, and has not succeeded since. You were not told then: the "
+                "worker died, or SNS refused. The task's log has the rest.",
                 runbook=note.runbook,
                 link=note.link,
             )
@@ -192,16 +193,16 @@ def _tell(
     alert: Alert,
     *,
     failed: tuple[str, list[str]] | None = None,
-    recovered: str | None = None,
     key: str | None = None,
+    recovery: bool = False,
 ) -> bool:
     """Tell people of an alert, unless they have been told today. Return False if it is not certain that they are told.
 
     Args:
         alert: the alert.
         failed: the DAG and the scopes that it leaves open until they succeed.
-        recovered: key of the cause whose end this is.
         key: key of the cause, by default the alert's.
+        recovery: whether it tells the end of the cause.
     """
     journal, claim = None, None
     try:
@@ -209,11 +210,11 @@ def _tell(
         if failed:
             for scope in failed[1]:
                 journal.open(alert, failed[0], scope)
-        today, cause = _today(), recovered or key or alert.key
-        claim = journal.claim(cause, today, recovery=recovered is not None)
+        today, cause = _today(), key or alert.key
+        claim = journal.claim(cause, today, recovery=recovery)
         if claim is None:
             log.info("people have been told today of this cause, or another task tells them: %s", alert.subject)
-            return journal.was_told(cause, today, recovery=recovered is not None)
+            return journal.was_told(cause, today, recovery=recovery)
     except Exception:  # better told twice than never
         log.exception("could not look whether people have been told, so they are: %s", alert.subject)
     told = _publish(alert)

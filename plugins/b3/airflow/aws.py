@@ -88,7 +88,7 @@ def _tell_refine(context: Any, result: Any) -> None:
     arguments = context["task"].script_args
     read, written = ([arguments[name] for name in names if name in arguments] for names in (_READ, _WRITTEN))
     lineage.record(context["ti"], read=read, written=written)
-    _tell_job(context, f"refined, in {context['task'].script_args['--target']}", result)
+    _tell_job(context, f"refined, in {arguments['--target']}", result)
 
 
 def _tell_transform(context: Any, result: Any) -> None:

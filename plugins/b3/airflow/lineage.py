@@ -11,6 +11,8 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
+from b3.airflow import clients
+
 log = logging.getLogger(__name__)
 
 
@@ -59,12 +61,10 @@ def of_table(athena: Any, catalog: str, database: str, table: str) -> Any:
     """
     from airflow.providers.common.compat.openlineage import facet
 
-    from b3.airflow import clients
-
     try:
         found = clients.glue_client().get_table(DatabaseName=database, Name=table)["Table"]
     except Exception:  # lineage is no reason to fail a run
-        log.exception("expected the table %s.%s in Glue's catalog, for the lineage", database, table)
+        log.exception("the lineage lacks %s.%s: expected it in Glue's catalog, found this error", database, table)
         return None
     storage = found["StorageDescriptor"]
     fields = [

@@ -55,9 +55,10 @@ def heads(s3: Any, lake: Lake, keys: Iterable[str]) -> dict[str, dict[str, Any]]
         return {key: answer for key, answer in zip(asked, answers, strict=True) if answer is not None}
 
 
-def keys_below(s3: Any, lake: Lake, prefix: str) -> list[str]:
-    """Return the keys of all objects below a prefix, in order."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=lake.bucket, Prefix=prefix)
+def keys_below(s3: Any, lake: Lake, prefix: str, *, after: str = "") -> list[str]:
+    """Return the keys of all objects below a prefix, in order; only those after the key `after`."""
+    beyond = {"StartAfter": after} if after else {}
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=lake.bucket, Prefix=prefix, **beyond)
     return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
 

@@ -187,9 +187,8 @@ def sessions_prefix(key_of: Callable[[dt.date], str], year: int | None = None) -
 
 def session_tables() -> list[str]:
     """Return the prefixes of the tables that a run of b3_daily fills."""
-    keys = (raw_quotes_key, raw_index_portfolio_key, raw_sectors_key)
-    refined = (refined_quotes_key, findings_key, refined_index_stocks_prefix)
-    return [sessions_prefix(key_of) for key_of in (*keys, *refined)]
+    raw = (raw_quotes_key, raw_index_portfolio_key, raw_sectors_key)
+    return [sessions_prefix(key_of) for key_of in (*raw, refined_quotes_key, findings_key, refined_index_stocks_prefix)]
 
 
 def refined_index_stocks_prefix(trade_date: dt.date) -> str:

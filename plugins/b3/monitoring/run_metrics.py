@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from b3.calendar import publication
 from b3.lake import layout
-from b3.lake.commit import head, heads, put, until_committed
+from b3.lake.commit import head, heads, keys_below, put, until_committed
 from b3.lake.layout import Lake
 from b3.lake.parquet import encode
 
@@ -155,10 +155,7 @@ def good_sessions(s3: Any, lake: Lake, sessions: Sequence[dt.date]) -> set[dt.da
     """
     # Keys are in order of trade dates. The row of a run of years may lie after the sessions that are asked for.
     before = layout.run_metrics_key(min(sessions), "").rpartition("/")[0]
-    pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=lake.bucket, Prefix=layout.RUN_METRICS_PREFIX, StartAfter=before
-    )
-    keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+    keys = keys_below(s3, lake, layout.RUN_METRICS_PREFIX, after=before)
     good = {layout.date_of(key) for key in keys}
     of_years = [key for key in keys if key.endswith("/b3_history.parquet")]
     for key, answer in heads(s3, lake, of_years).items():

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.sdk import task
 
 from b3 import settings
 from b3.airflow import aws, lineage, registering, run_dates, run_source, summaries
 from b3.airflow.skipping import skip
-
-if TYPE_CHECKING:
-    from b3.lake.landed import LandedFile
 
 
 @task
@@ -27,16 +24,18 @@ def scrape(dag_run: Any, ti: Any) -> dict[str, Any]:
     chosen, trade_date = settings.read(), run_dates.trade_date(dag_run)
     if run_source.from_landing(dag_run):
         landed = find(aws.s3_client(), chosen.lake, layout.landing_sectors_key(trade_date))
-        if landed is None:
-            raise skip(f"no sector classification landed for {trade_date}", ti)
-        return _told(landed, ti)
-    try:
-        landed = land.capture_sectors(B3Hook(), aws.s3_client(), chosen.lake, trade_date, chosen.indexes[0])
-    except OtherSession as reason:
-        raise skip(reason, ti) from reason
+        why_none = f"no sector classification landed for {trade_date}"
+    else:
+        try:
+            landed = land.capture_sectors(B3Hook(), aws.s3_client(), chosen.lake, trade_date, chosen.indexes[0])
+        except OtherSession as reason:
+            raise skip(reason, ti) from reason
+        why_none = "the sector classification did not change since it last landed"
     if landed is None:
-        raise skip("the sector classification did not change since it last landed", ti)
-    return _told(landed, ti)
+        raise skip(why_none, ti)
+    lineage.record(ti, written=[landed.uri])
+    summaries.tell(ti, summaries.of_files([landed.uri]))
+    return asdict(landed)
 
 
 @task
@@ -52,9 +51,3 @@ def upload(landed: dict[str, str], dag_run: Any, ti: Any) -> dict[str, Any]:
     lineage.record(ti, read=[landed["uri"]], written=[written.uri])
     summaries.tell(ti, f"{trade_date}: {written.rows:,} companies; {written.uri}")
     return asdict(written)
-
-
-def _told(landed: LandedFile, ti: Any) -> dict[str, Any]:
-    lineage.record(ti, written=[landed.uri])
-    summaries.tell(ti, summaries.of_files([landed.uri]))
-    return asdict(landed)

@@ -35,6 +35,8 @@ def aws(tmp_path_factory: pytest.TempPathFactory):
 def made(server: launch.Server) -> Aws:
     aws = Aws(server)
     aws.s3.create_bucket(Bucket=aws.bucket)
+    put_extra(aws, 1)
+    aws.job("kept", SCRIPT, DefaultArguments={"--extra-py-files": "s3://lake/code/extra.py"})
     return aws
 
 
@@ -51,8 +53,6 @@ def run(aws: Aws, **arguments: str) -> tuple[dict, int, int]:
 
 @pytest.fixture(scope="module")
 def first(aws: Aws):
-    put_extra(aws, 1)
-    aws.job("kept", SCRIPT, DefaultArguments={"--extra-py-files": "s3://lake/code/extra.py"})
     return run(aws)
 
 
@@ -79,10 +79,7 @@ def test_a_run_that_failed_leaves_none(aws: Aws, first) -> None:
 def test_it_ends_with_its_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(kept_jvms.KEEP, "1")
     with launch.start(tmp_path) as server:
-        aws = made(server)
-        put_extra(aws, 1)
-        aws.job("kept", SCRIPT, DefaultArguments={"--extra-py-files": "s3://lake/code/extra.py"})
-        _, jvm, _ = run(aws)
+        _, jvm, _ = run(made(server))
         assert psutil.pid_exists(jvm)
     deadline = time.monotonic() + 10
     while psutil.pid_exists(jvm) and time.monotonic() < deadline:
