@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import os
 import sys
 from collections.abc import Mapping
 
 from b3.calendar import sessions
-from local.aws.glue import spark
 from local.lake import dag_runs, home, progress, query_client, servers, source
 from local.processes import readers
 
@@ -104,7 +102,6 @@ def run(chosen: source.Source, first: int, last: int, conf: Mapping[str, bool] |
     """Run the DAG for the years and print their report; return 0 if every task succeeded, else 1."""
     home_of_lake = home.find(chosen.data)
     home.remember(home_of_lake)
-    os.environ[spark.LONG_JOBS] = "1"
     with (
         servers.lake(home_of_lake) as lake,
         servers.airflow_on(lake, home_of_lake.run_database, chosen) as environ,

@@ -21,7 +21,6 @@ from b3.lake.layout import Lake
 from b3.quotes import choose
 from b3.verify import catalog, inventory
 from b3.verify.inventory import Days, Inventory
-from local.aws.glue import spark
 from local.lake import dag_runs, home, progress, servers, source
 from local.lake.home import Home
 from local.lake.source import Source
@@ -134,7 +133,6 @@ def run(lake_home: Home, period: Days, accepted: Mapping[str, bool]) -> int:
     """
     days = f"{period.first} to {period.last}"
     home.remember(lake_home)
-    os.environ[spark.LONG_JOBS] = "1"
     with servers.lake(lake_home) as lake:
         s3, glue = (boto3.client(service, endpoint_url=lake.endpoint) for service in ("s3", "glue"))
         bucket = Lake(lake_home.bucket)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, Window
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import Column
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own idiom
+
+# The part of the ISIN that says what a security is: BRPETRACNPR6 is a share (ACN). Before 15 May 1995 there is none:
+# CODISI is B3's own code (MVINACPP).
+KIND = "substring(isin, 7, 3)"
 
 # Subscription rights, warrants and receipts, of shares or funds: "DIR ORD NM" (ISIN kind D01, …), "BNS*B" (N01, …),
 # "ON  REC N2" (R01, …).
-RIGHT = "(isin_kind RLIKE '^[DNR][0-9][0-9]$' OR specification RLIKE '^(DIR|BNS|REC)|[ *]REC( |$)')"
+RIGHT = f"({KIND} RLIKE '^[DNR][0-9][0-9]$' OR specification RLIKE '^(DIR|BNS|REC)|[ *]REC( |$)')"
 
 # Shares, by ISIN: ACN, or ARN if redeemable. An issue is A01, A02, … while its rights differ: BRPR11 was BRBRPRA01OR0,
 # and JSLG3 was BRJSLGA02OR1 before it became BRJSLGACNOR2. By specification: ordinary or preferred (O, P); registered,
 # endorsable, bearer or redeemable (N, E, P, R); a class (A to H), redeemable (R) or with a vote (V). Marks begin at the
 # fourth character: "PP *C05", "ON  ED  NM", and "ON P" for rights that differ.
-SHARE = "(isin_kind RLIKE '^A(CN|RN|[0-9][0-9])$' OR specification RLIKE '^(O[ENPR]|P[ENPR][A-HRV]?)($|[ *])')"
+SHARE = f"({KIND} RLIKE '^A(CN|RN|[0-9][0-9])$' OR specification RLIKE '^(O[ENPR]|P[ENPR][A-HRV]?)($|[ *])')"
 
 # Any fund, by ISIN; by specification where there is no ISIN.
-FUND = "(isin_kind = 'CTF' OR specification RLIKE '^CI( |$)')"
+FUND = f"({KIND} = 'CTF' OR specification RLIKE '^CI( |$)')"
 
 # First words of short names that funds have and ETFs have not: funds of shares, receivables (FDC, FIDC),
 # participations, infrastructure and agribusiness, and the tax-incentive funds of the 1970s.
@@ -26,8 +32,7 @@ FUND_NAMES = "^(FI|FIA|FIAGRO|FIC|FIDC|FIP|FIRF|FDC|FINAM|FINOR|FISET|FUNDES|FUN
 # Source: B3's list of FI-Infra, September 2026, 41 funds; FUND_NAMES has the other 29.
 INFRASTRUCTURE_FUNDS = ("BRZD", "CDII", "CPDI", "DIVS", "INFB", "JURO", "KDIF", "NUIF", "OGIN", "PREE", "SNID", "VANG")
 
-# The first condition that holds gives the class. isin_kind is the part of the ISIN that says what a security is:
-# BRPETRACNPR6 is a share (ACN). Before 15 May 1995 there is none: CODISI is B3's own code (MVINACPP).
+# The first condition that holds gives the class.
 #
 # The bulletin code alone does not tell. ETFs and BDRs have stood under 02 with the shares. 14 holds ETFs beside other
 # funds, FIAGROs moved from 13 to 14, and every odd lot is under 96.
@@ -44,36 +49,44 @@ ASSET_CLASS_RULES = (
     ("future", "market_type IN ('050', '060')"),
     # Spot 010, auction 017, odd lot 020, and 021, which B3 does not document: the security itself.
     ("other", "market_type NOT IN ('010', '017', '020', '021')"),
-    ("bdr", "isin_kind = 'BDR' OR specification LIKE 'DR%'"),
+    ("bdr", f"{KIND} = 'BDR' OR specification LIKE 'DR%'"),
     ("right", f"{RIGHT} OR bdi_code IN ('10', '22')"),
-    ("unit", "isin_kind = 'UNT' OR specification LIKE 'UNT%'"),
+    ("unit", f"{KIND} = 'UNT' OR specification LIKE 'UNT%'"),
     ("stock", SHARE),
     ("fund", f"{FUND} AND (short_name RLIKE '{FUND_NAMES}' OR specification LIKE 'FIDC%')"),
-    ("fund", f"isin_kind = 'CTF' AND substring(isin, 3, 4) IN {INFRASTRUCTURE_FUNDS}"),
+    ("fund", f"{KIND} = 'CTF' AND substring(isin, 3, 4) IN {INFRASTRUCTURE_FUNDS}"),
     ("fii", "bdi_code = '12' OR short_name LIKE 'FII %'"),
-    ("etf", "isin_kind = 'CTF' AND (bdi_code IN ('02', '14') OR market_type <> '010')"),
+    ("etf", f"{KIND} = 'CTF' AND (bdi_code IN ('02', '14') OR market_type <> '010')"),
     ("fund", FUND),
-    ("index", "isin_kind = 'IND'"),
+    ("index", f"{KIND} = 'IND'"),
 )
 
+ROUND_LOT = "010"
+# Markets whose rows take the class of the round lot.
+FOLLOWERS = ("017", "020", "021")
 
-def with_asset_class(quotes: DataFrame) -> DataFrame:
-    """Return `quotes` with asset_class, by ASSET_CLASS_RULES; `other` where none of them applies.
+
+def class_of_row() -> Column:
+    """Return the class that a quote's own row says, by ASSET_CLASS_RULES; `other` where none of them applies."""
+    rules = " ".join(f"WHEN {condition} THEN '{name}'" for name, condition in ASSET_CLASS_RULES)
+    return F.expr(f"CASE {rules} ELSE 'other' END")
+
+
+def asset_classes(quotes: pa.Table) -> pa.ChunkedArray:
+    """Return the class of each quote of a session.
 
     An odd lot, an auction or a row of market 021 takes the class of its security's round lot on that day, whose
     bulletin code says more than its own. Without a round lot it has the class that its own row says.
 
     Args:
-        quotes: whole sessions, with trade_date, market_type, bdi_code, short_name, specification and isin.
+        quotes: a whole session, with market_type, isin and row_class, which class_of_row gave.
     """
-    rules = " ".join(f"WHEN {condition} THEN '{name}'" for name, condition in ASSET_CLASS_RULES)
-    own = F.col("own_class")
-    of_security = Window.partitionBy("trade_date", "isin")
-    of_round_lot = F.min(F.when(F.col("market_type") == "010", own)).over(of_security)
-    takes_it = F.col("market_type").isin("017", "020", "021") & (F.col("isin") != "")
-    return (
-        quotes.withColumn("isin_kind", F.substring("isin", 7, 3))
-        .withColumn("own_class", F.expr(f"CASE {rules} ELSE 'other' END"))
-        .withColumn("asset_class", F.when(takes_it, F.coalesce(of_round_lot, own)).otherwise(own))
-        .drop("isin_kind", "own_class")
-    )
+    own, has_isin = quotes["row_class"], pc.not_equal(quotes["isin"], "")
+    lots = quotes.filter(pc.and_(has_isin, pc.equal(quotes["market_type"], ROUND_LOT)))
+    lots = lots.group_by(["isin", "row_class"]).aggregate([])
+    # The first of several classes in the alphabet is kept.
+    by_security = dict(sorted(zip(lots["isin"].to_pylist(), lots["row_class"].to_pylist(), strict=True), reverse=True))
+    place = pc.index_in(quotes["isin"], pa.array(by_security.keys(), pa.string()))
+    of_lot = pa.chunked_array([pa.array(by_security.values(), pa.string())]).take(place)
+    follows = pc.and_(has_isin, pc.is_in(quotes["market_type"], pa.array(FOLLOWERS)))
+    return pc.if_else(pc.fill_null(follows, False), pc.coalesce(of_lot, own), own)

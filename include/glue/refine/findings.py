@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 
 from refine.rules import KEY_COLUMNS
 
+KEY_IS_UNIQUE = {"rule": "key_is_unique", "expected": "each (ticker, market_type, forward_days) once"}
+
 # The file of a session's findings; its trade date is in its path alone.
 FINDINGS_SCHEMA = pa.schema(
     [
@@ -27,12 +29,33 @@ FINDINGS_SCHEMA = pa.schema(
 )
 
 
+def rows_of_key(quotes: pa.Table) -> pa.Array:
+    """Return how many quotes of a session have the key of each; `quotes` are in the order of KEY_COLUMNS."""
+    counts = quotes.group_by(list(KEY_COLUMNS), use_threads=False).aggregate([([], "count_all")])["count_all"]
+    counts = counts.combine_chunks()
+    ends = pc.cumulative_sum(counts).cast(pa.int32())
+    return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, counts))
+
+
+def finding_counts(quotes: pa.Table) -> pa.ChunkedArray:
+    """Return how many rules each quote breaks; `quotes` with `breaches` and `key_rows`."""
+    of_row = pc.fill_null(pc.list_value_length(quotes["breaches"]), 0)
+    return pc.add(of_row, pc.greater(quotes["key_rows"], 1).cast(pa.int32()))
+
+
 def findings_of(quotes: pa.Table) -> list[dict[str, Any]]:
-    """Return a finding for each rule that a quote breaks, by the line of the quote and the rule."""
-    odd = quotes.filter(pc.greater(quotes["finding_count"], 0)).select([*KEY_COLUMNS, "file_line", "breaches"])
-    findings = [
-        {"table_name": "quotes", **quote, **breach} for quote in odd.to_pylist() for breach in quote.pop("breaches")
-    ]
+    """Return a finding for each rule that a quote breaks, by the line of the quote and the rule.
+
+    Args:
+        quotes: those of a session, with `breaches`, `key_rows` and `finding_count`.
+    """
+    odd = quotes.filter(pc.greater(quotes["finding_count"], 0))
+    findings = []
+    for quote in odd.select([*KEY_COLUMNS, "file_line", "breaches", "key_rows"]).to_pylist():
+        breaches, rows = quote.pop("breaches") or [], quote.pop("key_rows")
+        if rows > 1:
+            breaches.append({**KEY_IS_UNIQUE, "found": f"{rows} rows of it"})
+        findings += [{"table_name": "quotes", **quote, **breach} for breach in breaches]
     return sorted(findings, key=operator.itemgetter("file_line", "rule"))
 
 

@@ -12,11 +12,12 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Row, Window
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own idiom
 
+from refine.asset_classes import ROUND_LOT
 from refine.commit import commit, overtaken
 from refine.errors import MixedSources, RowsLost
 from refine.parquet import small_file
 from refine.portfolio import PORTFOLIO_COLUMNS, check_portfolio
-from refine.raw import RawObject, check_unchanged, read_raw, read_sessions
+from refine.raw import RAW_COLUMNS, RawObject, check_unchanged, read_raw
 from refine.run import Run
 from refine.s3 import S3Path, delete, etags_below, in_parallel
 
@@ -49,7 +50,6 @@ INDEX_STOCKS_SCHEMA = pa.schema(
 
 # The markets that a share trades on, and what B3 appends to its ticker there: round lot, odd lot, auction.
 TICKER_SUFFIXES = {"010": "", "020": "F", "017": "L"}
-ROUND_LOT = "010"
 
 
 def commit_index_stocks(run: Run, quotes: RawObject) -> None:
@@ -68,7 +68,7 @@ def commit_index_stocks(run: Run, quotes: RawObject) -> None:
             f"{source.metadata.get('source')!r} at {source.path}: real and simulated data never share a bucket"
         )
     source.check_columns(PORTFOLIO_COLUMNS)
-    raw = read_sessions(spark, {trade_date: quotes.path})
+    raw = read_raw(spark, [quotes.path], RAW_COLUMNS).coalesce(1)
     portfolio = read_raw(spark, [source.path], PORTFOLIO_COLUMNS).filter("endpoint = 'portfolio_day'").coalesce(1)
     rows = check_portfolio(portfolio, trade_date, str(source.path))
     generation = hashlib.sha256(f"{quotes.etag} {source.etag}".encode()).hexdigest()[:16]

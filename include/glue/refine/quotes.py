@@ -5,9 +5,10 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own idiom
 
-from refine.asset_classes import with_asset_class
+from refine.asset_classes import class_of_row
 from refine.prices import PRICES, change_pct, unit_price
 from refine.raw import RAW_COLUMNS
+from refine.rules import breaches
 
 # `unreadable` becomes findings.
 KEPT_COLUMNS = tuple(name for name in RAW_COLUMNS if name != "unreadable")
@@ -23,20 +24,22 @@ QUOTE_COLUMNS = (
 )
 
 
-def refine_quotes(judged: DataFrame) -> DataFrame:
-    """Return the columns of QUOTE_COLUMNS but `previous_session`, and what `session_files` needs beside them.
+def refine_quotes(raw: DataFrame) -> DataFrame:
+    """Return what each quote by itself tells, of any number of sessions; `session_files` adds what the others tell.
 
     Args:
-        judged: what judge_quotes gave, of any number of sessions.
+        raw: what read_sessions gave.
+
+    Returns:
+        trade_date, file_line, the columns of QUOTE_COLUMNS that need no other quote, row_class and breaches.
     """
-    return with_asset_class(judged).select(
+    return raw.select(
         "trade_date",
         *KEPT_COLUMNS,
         *(unit_price(price).alias(f"unit_{price}") for price in PRICES),
-        "asset_class",
         F.datediff("expiry_date", "source_date").alias("days_to_expiry"),
         change_pct().alias("change_pct"),
-        F.coalesce(F.size("breaches"), F.lit(0)).alias("finding_count"),
         "file_line",
-        "breaches",
+        class_of_row().alias("row_class"),
+        breaches().alias("breaches"),
     )

@@ -65,6 +65,7 @@ class RawObject(NamedTuple):
         metadata: its user metadata.
         columns: Spark's types by column; None if the object is no Parquet file.
         rows: the rows that the file's footer counts.
+        size: in bytes.
     """
 
     path: S3Path
@@ -72,6 +73,7 @@ class RawObject(NamedTuple):
     metadata: dict[str, str]
     columns: dict[str, str] | None = None
     rows: int = 0
+    size: int = 0
 
     @classmethod
     def find(cls, s3: Any, path: S3Path) -> RawObject | None:
@@ -88,7 +90,8 @@ class RawObject(NamedTuple):
         except pa.ArrowException:
             return cls(path, answer["ETag"], answer["Metadata"])
         columns = {field.name: spark_type(field.type) for field in footer.schema.to_arrow_schema()}
-        return cls(path, answer["ETag"], answer["Metadata"], columns, footer.num_rows)
+        size = int(answer["ContentRange"].rpartition("/")[2])
+        return cls(path, answer["ETag"], answer["Metadata"], columns, footer.num_rows, size)
 
     def check_columns(self, expected: Mapping[str, str]) -> None:
         """Raise SchemaMismatch unless the file has these columns, by name and Spark's type."""
@@ -133,19 +136,28 @@ def check_unchanged(s3: Any, sources: Collection[RawObject]) -> None:
             raise ChangedSource(f"expected one version, found a new one of {source.path}: run the job again")
 
 
-def read_raw(spark: SparkSession, sources: Iterable[S3Path], columns: Mapping[str, str]) -> DataFrame:
-    """Return the raw partitions `sources`, whose files have these columns."""
+def read_raw(spark: SparkSession, sources: Iterable[S3Path], columns: Mapping[str, str], **options: str) -> DataFrame:
+    """Return the raw partitions `sources`, whose files have these columns, read with Spark's `options`."""
     schema = ", ".join(f"`{name}` {kind}" for name, kind in columns.items())
-    return spark.read.schema(schema).parquet(*map(str, sources))
+    return spark.read.options(**options).schema(schema).parquet(*map(str, sources))
 
 
-def read_sessions(spark: SparkSession, sources: Mapping[dt.date, S3Path]) -> DataFrame:
-    """Return raw quotes with `trade_date`, the partition that a row lies in, and `file_line`, its line in B3's file.
+def read_sessions(spark: SparkSession, prefix: S3Path, sources: Collection[RawObject]) -> DataFrame:
+    """Return the rows of raw quotes with `trade_date`, the partition that they lie in, and `file_line`, B3's line.
 
-    A session lies in one Spark partition.
+    The rows of an object lie in one Spark partition, one after another.
+
+    Args:
+        spark: the session.
+        prefix: the table's.
+        sources: objects below it.
     """
-    folder = F.substring_index(F.substring_index(F.col("_metadata.file_path"), "/trade_date=", -1), "/", 1)
+    sizes = [source.size for source in sources]
+    # Spark splits files that are larger, and fills a partition with whole ones up to this: nothing is shuffled.
+    spark.conf.set("spark.sql.files.maxPartitionBytes", max(*sizes, sum(sizes) // MAX_TASKS))
+    spark.conf.set("spark.sql.files.openCostInBytes", 0)
+    spark.conf.set("spark.sql.files.minPartitionNum", 1)
+    columns = {**RAW_COLUMNS, "trade_date": "date"}
+    raw = read_raw(spark, (source.path for source in sources), columns, basePath=str(prefix))
     line = (F.col("_metadata.row_index") + FIRST_QUOTE_LINE).cast("int")
-    raw = read_raw(spark, sources.values(), RAW_COLUMNS)
-    raw = raw.select(*RAW_COLUMNS, F.to_date(folder).alias("trade_date"), line.alias("file_line"))
-    return raw.coalesce(1) if len(sources) == 1 else raw.repartition(min(len(sources), MAX_TASKS), "trade_date")
+    return raw.select(*columns, line.alias("file_line"))

@@ -6,7 +6,7 @@ import functools
 import operator
 from typing import NamedTuple
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own idiom
 
 from refine.prices import QUOTE_FACTORS
@@ -29,13 +29,11 @@ class Rule(NamedTuple):
     found: str
 
 
-# A quote that breaks one is published, and told. include/sql/validate/ counts the same breaches by itself, and
+# What a quote by itself should satisfy; `findings` adds that its key is unique. A quote that breaks one is published,
+# and told. include/sql/validate/ counts the same breaches by itself, and
 # volume_fits_quantity.sql there explains the slack; b3.quotes.quality counts them before raw quotes are replaced.
 RULES = {
     "fields_are_readable": Rule("every field readable", "unreadable IS NULL", "concat(unreadable, ' (bytes in hex)')"),
-    "key_is_unique": Rule(
-        "each (ticker, market_type, forward_days) once", "key_rows = 1", "concat(key_rows, ' rows of it')"
-    ),
     "prices_are_positive": Rule(
         "open, high, low, average and close above 0.00",
         "least(open, high, low, average, close) > 0",
@@ -64,15 +62,10 @@ RULES = {
 }
 
 
-def judge_quotes(raw: DataFrame) -> DataFrame:
-    """Return `raw` with `key_rows`, the rows of a row's key, and `breaches`, what it breaks of RULES; null for none.
-
-    Args:
-        raw: what read_sessions gave.
-    """
-    keys = Window.partitionBy("trade_date", *KEY_COLUMNS)
+def breaches() -> Column:
+    """Return what a quote breaks of RULES, as an array of rule, expected and found; null for nothing."""
     broken = {name: ~F.coalesce(F.expr(rule.condition), F.lit(False)) for name, rule in RULES.items()}
-    breaches = F.array(
+    told = F.array(
         *(
             F.when(
                 broken[name],
@@ -84,7 +77,4 @@ def judge_quotes(raw: DataFrame) -> DataFrame:
         )
     )
     # Spark interprets array_compact instead of compiling it, which costs more than all else: for the odd rows alone.
-    odd = functools.reduce(operator.or_, broken.values())
-    return raw.withColumn("key_rows", F.count(F.lit(1)).over(keys)).withColumn(
-        "breaches", F.when(odd, F.array_compact(breaches))
-    )
+    return F.when(functools.reduce(operator.or_, broken.values()), F.array_compact(told))

@@ -16,7 +16,8 @@ from pyspark.rdd import PythonEvalType
 from pyspark.sql import DataFrame
 from pyspark.sql.udf import UserDefinedFunction
 
-from refine.findings import FINDINGS_SCHEMA, correction_of, findings_of
+from refine.asset_classes import asset_classes
+from refine.findings import FINDINGS_SCHEMA, correction_of, finding_counts, findings_of, rows_of_key
 from refine.parquet import quotes_file, small_file, spark_type
 from refine.quotes import QUOTE_COLUMNS
 from refine.raw import RawObject
@@ -44,7 +45,7 @@ def make_files(
     """Return a row of SESSION_FILES for each session.
 
     Args:
-        refined: what refine_quotes gave, a session in one Spark partition.
+        refined: what refine_quotes gave; a session's rows lie in one Spark partition, one after another.
         sources: the raw object of each session.
         previous: the session before each.
     """
@@ -55,11 +56,11 @@ def make_files(
             yield session_files(date, quotes, previous[date], corrections[date])
 
     schema = ", ".join(f"{field.name} {spark_type(field.type)}" for field in SESSION_FILES)
-    return map_in_arrow(refined.sortWithinPartitions("trade_date"), make, schema)
+    return map_in_arrow(refined, make, schema)
 
 
 def split_sessions(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[dt.date, pa.Table]]:
-    """Yield each trade date with its rows; `batches` are in the order of trade dates."""
+    """Yield each trade date with its rows, which lie one after another in `batches`."""
     pieces = (
         (date, batch.filter(pc.equal(batch["trade_date"], date)))
         for batch in batches
@@ -82,12 +83,14 @@ def session_files(
     """
     order = [(name, "ascending") for name in (*KEY_COLUMNS, "file_line")]
     quotes = quotes.take(pc.sort_indices(quotes, order, null_placement="at_start"))
-    before = pa.repeat(pa.scalar(previous_session), len(quotes))
-    columns = {name: before if name == "previous_session" else quotes[name] for name in QUOTE_COLUMNS}
+    quotes = quotes.append_column("asset_class", asset_classes(quotes))
+    quotes = quotes.append_column("previous_session", pa.repeat(pa.scalar(previous_session), len(quotes)))
+    quotes = quotes.append_column("key_rows", rows_of_key(quotes))
+    quotes = quotes.append_column("finding_count", finding_counts(quotes))
     stray = quotes.filter(pc.fill_null(pc.not_equal(quotes["source_date"], pa.scalar(trade_date)), True))
     stray_dates = sorted(str(date or "none") for date in stray["source_date"].unique().to_pylist())
     findings = findings_of(quotes)
-    content = quotes_file(pa.table(columns))
+    content = quotes_file(quotes.select(QUOTE_COLUMNS))
     told = small_file(pa.Table.from_pylist([*correction, *findings], FINDINGS_SCHEMA))
     row = {
         "trade_date": trade_date,

@@ -13,7 +13,6 @@ from refine.commit import commit
 from refine.errors import ChangedSource, EmptySource, RowsLost, WrongTradeDate
 from refine.quotes import refine_quotes
 from refine.raw import RawObject, check_unchanged, find_sources, read_sessions
-from refine.rules import judge_quotes
 from refine.run import Run
 from refine.s3 import etags_of, in_parallel, objects_of
 from refine.session_files import make_files
@@ -38,9 +37,9 @@ def commit_sessions(run: Run) -> dict[dt.date, RawObject]:
     findings = objects_of(args.findings, args.sessions, "findings")
     formers = {**etags_of(s3, targets.values()), **etags_of(s3, findings.values())}
     sources = find_sources(s3, objects_of(args.source, args.sessions, "quotes"))
-    raw = read_sessions(spark, {date: source.path for date, source in sources.items()})
+    raw = read_sessions(spark, args.source, sources.values())
     # On the workers' disks: the files of forty years are more than the driver has memory for.
-    files = make_files(refine_quotes(judge_quotes(raw)), sources, args.sessions).persist(StorageLevel.DISK_ONLY)
+    files = make_files(refine_quotes(raw), sources, args.sessions).persist(StorageLevel.DISK_ONLY)
     made = {row.trade_date: row for row in files.drop("quotes_file", "findings_file").collect()}
     check_unchanged(s3, sources.values())
     for date, source in sources.items():

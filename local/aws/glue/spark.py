@@ -34,9 +34,6 @@ FOLDER = "glue-spark"
 STAMP = "prepared.json"
 ARCHIVE = "classes.jsa"
 LAYOUT = 1
-# Java's second compiler takes longer than it saves in a job of a few seconds, and less in one of a minute. Set this in
-# the server's environment where long jobs are to come.
-LONG_JOBS = "B3_SPARK_LONG_JOBS"
 
 
 class PrepareError(Exception):
@@ -88,7 +85,8 @@ def environment(env: Path, folder: Path, endpoint: str, settings: Mapping[str, s
     scratch.mkdir(exist_ok=True)
     prepared = env.resolve() / FOLDER
     java_options = [
-        f"-XX:TieredStopAtLevel={4 if os.environ.get(LONG_JOBS) else 1}", "-XX:+UseSerialGC", "-Xss4m",
+        # The second compiler takes more than it saves in a job of seconds, and as much in one of two million rows.
+        "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xss4m",
         "-Duser.timezone=UTC", f"-Djava.io.tmpdir={scratch}",
         f"-Dderby.system.home={scratch}", f"-Dlog4j2.configurationFile=file:{folder}/log4j2.properties",
     ]  # fmt: skip

@@ -3,22 +3,27 @@
 classify.py < [{"source_date": "2021-01-04", "ticker": …}, …] > {"classes": […], "without": [[rule, […]], …]}
 """
 
+import itertools
 import json
 import os
 import sys
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F  # noqa: N812 - Spark's own idiom
 
 from refine import asset_classes
 
 
 def classes(quotes: DataFrame) -> list[str]:
-    """The class of each row, in the order of `number`."""
-    return [
-        row.asset_class for row in sorted(asset_classes.with_asset_class(quotes).collect(), key=lambda row: row.number)
-    ]
+    """The class of each row, in the order of `number`; rows of one source_date are one session."""
+    rows = quotes.withColumn("row_class", asset_classes.class_of_row()).collect()
+    by_number = {}
+    for _, of in itertools.groupby(sorted(rows, key=lambda row: row.source_date), lambda row: row.source_date):
+        session = pa.Table.from_pylist([row.asDict() for row in of])
+        found = asset_classes.asset_classes(session).to_pylist()
+        by_number |= dict(zip(session["number"].to_pylist(), found, strict=True))
+    return [by_number[number] for number in sorted(by_number)]
 
 
 def classify(quotes: DataFrame) -> dict[str, Any]:
@@ -37,12 +42,10 @@ if __name__ == "__main__":
     spark = (
         SparkSession.builder.appName("classify")
         .config("spark.sql.ansi.enabled", "true")
-        .config("spark.sql.shuffle.partitions", "1")
         .config("spark.sql.codegen.wholeStage", "false")  # to compile takes longer than these few rows
         .config("spark.sql.adaptive.enabled", "false")
         .getOrCreate()
     )
     rows = [{"number": number, **row} for number, row in enumerate(json.load(sys.stdin))]
-    given = spark.createDataFrame(rows).withColumn("trade_date", F.to_date("source_date")).coalesce(1)
-    json.dump(classify(given), answer)
+    json.dump(classify(spark.createDataFrame(rows).coalesce(1)), answer)
     answer.flush()
