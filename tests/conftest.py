@@ -1,5 +1,6 @@
 """The tests see none of the settings, accounts and proxies of whoever runs them, and Airflow gets a home of its own."""
 
+import functools
 import os
 import tempfile
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import psutil
 import pytest
 
@@ -22,6 +24,9 @@ for name in list(os.environ):
 os.environ["AIRFLOW_HOME"] = _airflow_home.name
 os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(PLUGINS)
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+
+# Each session of boto3 would read AWS's descriptions of its services anew, which takes longer than most that is asked.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 _start = launch.start
 

@@ -86,19 +86,10 @@ class TestParsing:
             parse(tmp_path)
 
     @pytest.mark.parametrize("name", NAMES)
-    def test_needs_no_setting_reads_nothing_and_loads_nothing_heavy(self, tmp_path, name):
+    def test_needs_no_setting_reads_nothing_and_loads_nothing_heavy(self, parsed_under_guard, name):
         """Beyond the operators themselves, parsing loads modules of this project, and none that needs a library."""
-        ran = subprocess.run(
-            [sys.executable, "-c", PARSE_UNDER_GUARD, str(DAGS / f"{name}.py"), str(ROOT / "plugins")],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            check=False,
-        )
-
-        assert ran.returncode == 0, ran.stderr[-3000:]
-        loaded = json.loads(ran.stdout.splitlines()[-1])
-        assert "b3.airflow.alerts" in loaded
+        loaded = parsed_under_guard[name]
+        assert "b3.airflow.alerts" in loaded, loaded
         assert [module for module in loaded if module.partition(".")[0] != "b3"] == []
 
     def test_the_graph_survives_serialization(self, dag):
@@ -109,9 +100,24 @@ class TestParsing:
         assert stored.doc_md == dag.doc_md
 
 
+@pytest.fixture(scope="module")
+def parsed_under_guard(tmp_path_factory) -> dict[str, list[str]]:
+    """What the parsing of each file loads, or the last line of its failure; each in a process of its own."""
+    ran = subprocess.run(
+        [sys.executable, "-c", PARSE_UNDER_GUARD, str(DAGS), str(ROOT / "plugins"), *NAMES],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path_factory.mktemp("parsed"),
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    return dict(json.loads(line) for line in ran.stdout.splitlines() if line.startswith("["))
+
+
+# What all files import is imported once; then each is parsed in a fork.
 PARSE_UNDER_GUARD = """
-import importlib.util, json, sys
-file, plugins = sys.argv[1:]
+import importlib.util, json, os, sys
+folder, plugins, *names = sys.argv[1:]
 sys.path.append(plugins)
 import airflow.sdk, airflow.timetables.base, airflow.timetables.interval, airflow.timetables.trigger, pendulum, boto3
 import airflow.providers.amazon.aws.operators.athena
@@ -133,9 +139,17 @@ sys.addaudithook(forbid)
 boto3.client = boto3.resource = boto3.Session = Variable.get = Connection.get = BaseHook.get_connection = refuse
 
 before = set(sys.modules)
-spec = importlib.util.spec_from_file_location("b3_daily", file)
-spec.loader.exec_module(importlib.util.module_from_spec(spec))
-print(json.dumps(sorted(set(sys.modules) - before)))
+for name in names:
+    if os.fork() == 0:
+        try:
+            spec = importlib.util.spec_from_file_location(name, f"{folder}/{name}.py")
+            spec.loader.exec_module(importlib.util.module_from_spec(spec))
+            told = sorted(set(sys.modules) - before)
+        except BaseException as error:
+            told = [f"{type(error).__name__}: {error}"]
+        print(json.dumps([name, told]), flush=True)
+        os._exit(0)
+    os.wait()
 """
 
 

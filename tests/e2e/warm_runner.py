@@ -7,6 +7,7 @@ TEST_PROCESS names the process with which it ends.
 
 import contextlib
 import datetime as dt
+import functools
 import hashlib
 import json
 import os
@@ -74,12 +75,18 @@ def serve() -> None:
 
 def warm_up() -> None:
     import airflow.dag_processing.dagbag  # noqa: F401
+    import boto3
+    import botocore.session
     from airflow.providers.amazon.aws.operators import athena, glue, glue_crawler  # noqa: F401
     from airflow.sdk.execution_time import supervisor
 
     from b3.calendar import sessions
 
     sessions.previous_session(dt.date(2024, 1, 3))
+    # The sessions of all tasks share what this one reads of AWS's services.
+    botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+    for service in ("athena", "glue", "s3"):
+        boto3.client(service, region_name="sa-east-1")
     # Its threads start with its transport, after the fork.
     supervisor.in_process_api_server().app._cadwyn_initialize()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import operator
 from collections.abc import Mapping
@@ -31,10 +32,18 @@ FINDINGS_SCHEMA = pa.schema(
 
 def rows_of_key(quotes: pa.Table) -> pa.Array:
     """Return how many quotes of a session have the key of each; `quotes` are in the order of KEY_COLUMNS."""
-    counts = quotes.group_by(list(KEY_COLUMNS), use_threads=False).aggregate([([], "count_all")])["count_all"]
-    counts = counts.combine_chunks()
-    ends = pc.cumulative_sum(counts).cast(pa.int32())
-    return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, counts))
+    alike = functools.reduce(pc.and_, (_is_as_before(quotes[name]) for name in KEY_COLUMNS))
+    first = pa.concat_arrays([pa.array([True]), pc.invert(alike)])
+    begins = pc.indices_nonzero(first).cast(pa.int32())
+    ends = pa.concat_arrays([begins[1:], pa.array([len(quotes)], pa.int32())])
+    return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, pc.subtract(ends, begins)))
+
+
+def _is_as_before(column: pa.ChunkedArray) -> pa.Array:
+    """Return for each value but the first whether it is the one before it, null being a value."""
+    values = column.combine_chunks()
+    before, now = values[:-1], values[1:]
+    return pc.or_(pc.fill_null(pc.equal(before, now), False), pc.and_(pc.is_null(before), pc.is_null(now)))
 
 
 def finding_counts(quotes: pa.Table) -> pa.ChunkedArray:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import duckdb
 from sqlglot import exp
 
 from local.aws.athena.catalog import LISTING, Catalog, Lookup, View
 from local.aws.athena.checks import mismatch
 from local.aws.athena.errors import QueryError, not_supported
 from local.aws.athena.names import inline_windows, is_quoted, resolve, starred
-from local.aws.athena.probe import Probe, quoted, table_type
+from local.aws.athena.probe import Probe, quoted, scratch, table_type
 from local.aws.athena.pruning import Pruning
 from local.aws.athena.relations import BaseTable, Column, Frame, Relation, Source
 from local.aws.athena.rewrite import aggregate, rewrite
@@ -39,8 +38,8 @@ def analyse(
     tree: exp.Expression, database: str, lookup: Lookup, parse_view: Callable[[str], exp.Expression]
 ) -> Analysed:
     """Resolve, check and translate a query. Raises QueryError as Athena would refuse it."""
-    with duckdb.connect() as probe:
-        work = _Analysis(Probe(probe), lookup, parse_view)
+    with scratch() as connection:
+        work = _Analysis(Probe(connection), lookup, parse_view)
         work.count_references(tree)
         relation = work.query(tree, database.lower(), {}, None)
         columns = [(column.name, column.kind) for column in relation.columns]

@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from local.aws.athena.catalog import PATH
 from local.aws.athena.errors import QueryError, from_duckdb, not_supported
-from local.aws.athena.probe import quoted, settings
+from local.aws.athena.probe import quoted, scratch
 from local.aws.athena.relations import BaseTable
 from local.aws.athena.types import duck_type
 from local.aws.context import Caller
@@ -252,8 +252,7 @@ def _prune(base: BaseTable, rows: Sequence[tuple[str, ...]], prepare: Prepare) -
     if not rows:
         return []
     kept = set(range(len(rows)))
-    with duckdb.connect() as connection:
-        settings(connection)
+    with scratch() as connection:
         _tabulate(connection, base, rows)
         if any(condition.find(exp.Query) for condition in base.filters):
             prepare(connection)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import duckdb
 from sqlglot import exp
 
@@ -18,7 +22,30 @@ def quoted(name: str) -> str:
 
 
 def settings(connection: duckdb.DuckDBPyConnection) -> None:
-    """The settings that bring DuckDB near Trino, and its reach to nothing but what it is given."""
+    """Bring a database near Trino, with a reach to nothing but what it is given."""
+    _set(connection)
+    udf.register(connection)
+
+
+@contextmanager
+def scratch() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection for what is asked beside a query; it sees no TEMP table or view but those that it makes.
+
+    To open a database takes longer than most that is asked, so all share one.
+    """
+    with _database().cursor() as connection:
+        _set(connection)
+        yield connection
+
+
+@functools.cache
+def _database() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    settings(connection)
+    return connection
+
+
+def _set(connection: duckdb.DuckDBPyConnection) -> None:
     for statement in (
         "SET default_null_order = 'nulls_last'",
         "SET TimeZone = 'UTC'",
@@ -29,7 +56,6 @@ def settings(connection: duckdb.DuckDBPyConnection) -> None:
         "SET autoload_known_extensions = false",
     ):
         connection.execute(statement)
-    udf.register(connection)
 
 
 def table_type(kind: Kind) -> str:
@@ -38,10 +64,9 @@ def table_type(kind: Kind) -> str:
 
 
 class Probe:
-    """A DuckDB connection with nothing but empty tables in it."""
+    """Empty tables in a connection of `scratch`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        settings(connection)
         self._connection = connection
         self._number = 0
         self._kinds: dict[tuple[int, str], Kind] = {}

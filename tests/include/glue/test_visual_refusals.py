@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -26,6 +27,9 @@ Row = dict[str, Any]
 GOOD = dt.date(2024, 3, 1)
 # A session for each refusal.
 FREE = iter(dt.date(2024, 3, day) for day in range(4, 30))
+MANY_RUNS = Path(__file__).with_name("many_runs.py")
+# Tickers that make no folder.
+TICKERS = {"no ticker": None, "two folders": "A/B", "no name": ""}
 CONSTITUENTS = sql_lab.portfolio("IBOV", GOOD)[:3]
 QUOTES = sql_lab.quotes(GOOD, {row["ticker"][:4] for row in CONSTITUENTS}, options=False)
 
@@ -75,68 +79,87 @@ def lake(tmp_path_factory) -> Iterator[Lake]:
         yield lake
 
 
+def script_below(folder: Path) -> Path:
+    script = folder / "script.py"
+    script.write_bytes(VisualJob(BUCKET, "b3", "").script)
+    return script
+
+
+def environment_of_script(folder: Path, endpoint: str) -> dict[str, str]:
+    of_spark = spark.environment(SPARK, folder / "spark", endpoint)
+    return {**os.environ, **of_spark, "AWS_ENDPOINT_URL": endpoint, "PYTHONPATH": str(GLUE)}
+
+
+def raw_quotes_of(day: dt.date) -> str:
+    return f"{TABLES['raw_quotes']}trade_date={day}/part.parquet"
+
+
 @pytest.fixture
 def held(lake, tmp_path) -> Iterator[Held]:
-    script = tmp_path / "script.py"
-    script.write_bytes(VisualJob(BUCKET, "b3", "").script)
     endpoint = lake.s3.meta.endpoint_url
     with Gate(endpoint).serving() as gate:
-        environ = {
-            **os.environ, **spark.environment(SPARK, tmp_path / "spark", endpoint),
-            "AWS_ENDPOINT_URL": gate.endpoint, "PYTHONPATH": str(GLUE),
-        }  # fmt: skip
-        yield Held(gate, script, environ)
+        environ = {**environment_of_script(tmp_path, endpoint), "AWS_ENDPOINT_URL": gate.endpoint}
+        yield Held(gate, script_below(tmp_path), environ)
 
 
-@pytest.mark.parametrize("ticker", [None, "A/B", ""])
-def test_a_ticker_that_makes_no_folder_and_then_writes_no_other_session_either(lake, ticker):
-    day = next(FREE)
-    lake.put_raw(day, [*CONSTITUENTS, {**CONSTITUENTS[0], "ticker": ticker}])
+class Refused(NamedTuple):
+    """A session that the job was to make, and the error that its run ended with."""
 
-    state, error = lake.run(f"{GOOD},{day}")
+    day: dt.date
+    error: str
 
-    assert state == "FAILED"
+
+@pytest.fixture(scope="module")
+def refused(lake, tmp_path_factory) -> dict[str, Refused]:
+    """A run for each refusal, one after the other in one JVM; see many_runs.py."""
+    days = {name: next(FREE) for name in (*TICKERS, "exchanges", "columns", "no constituents")}
+    for name, ticker in TICKERS.items():
+        lake.put_raw(days[name], [*CONSTITUENTS, {**CONSTITUENTS[0], "ticker": ticker}])
+    lake.put_raw(days["exchanges"], raw_quotes="b3")
+    lake.put_raw(days["columns"])
+    key = raw_quotes_of(days["columns"])
+    table = pq.read_table(io.BytesIO(lake.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()))
+    body = pa.BufferOutputStream()
+    pq.write_table(table.drop_columns(["quantity"]), body)
+    lake.s3.put_object(Bucket=BUCKET, Key=key, Body=body.getvalue().to_pybytes())
+    lake.put_raw(days["no constituents"], [{**row, "endpoint": "theoretical"} for row in CONSTITUENTS])
+
+    folder = tmp_path_factory.mktemp("refused")
+    runs = [["--sessions", f"{GOOD},{day}" if name in TICKERS else str(day)] for name, day in days.items()]
+    done = subprocess.run(
+        [str(SPARK / "bin/python"), str(MANY_RUNS), str(script_below(folder))], input=json.dumps(runs), text=True,
+        env=environment_of_script(folder, lake.s3.meta.endpoint_url), capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return {name: Refused(days[name], error) for name, error in zip(days, json.loads(done.stdout), strict=True)}
+
+
+@pytest.mark.parametrize("name", TICKERS)
+def test_a_ticker_that_makes_no_folder_and_then_writes_no_other_session_either(lake, refused, name):
+    day, error = refused[name]
     assert error.startswith("BadPartition: expected ticker of letters, digits, _, . and - in every row for s3://")
-    assert f"found 1 of 7 without, as trade_date {day}, ticker {ticker}, index_code IBOV" in error
+    assert f"found 1 of 7 without, as trade_date {day}, ticker {TICKERS[name]}, index_code IBOV" in error
     assert lake.versions(GOOD) == lake.versions(day) == {}
 
 
-def test_a_portfolio_and_quotes_of_different_exchanges(lake):
-    day = next(FREE)
-    lake.put_raw(day, raw_quotes="b3")
-
-    state, error = lake.run(str(day))
-
-    assert state == "FAILED"
+def test_a_portfolio_and_quotes_of_different_exchanges(lake, refused):
+    day, error = refused["exchanges"]
     assert error.startswith(
         f"MixedSources: expected the raw objects of {day} from one exchange, found ['b3', 'simulated']: real and"
     )
     assert lake.versions(day) == {}
 
 
-def test_a_raw_object_of_other_columns(lake):
-    day = next(FREE)
-    lake.put_raw(day)
-    key = f"{TABLES['raw_quotes']}trade_date={day}/part.parquet"
-    table = pq.read_table(io.BytesIO(lake.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()))
-    body = pa.BufferOutputStream()
-    pq.write_table(table.drop_columns(["quantity"]), body)
-    lake.s3.put_object(Bucket=BUCKET, Key=key, Body=body.getvalue().to_pybytes())
-
-    state, error = lake.run(str(day))
-
-    assert state == "FAILED"
-    assert error.startswith(f"SchemaMismatch: expected quantity bigint, found no such column; in s3://{BUCKET}/{key}")
+def test_a_raw_object_of_other_columns(lake, refused):
+    day, error = refused["columns"]
+    assert error.startswith(
+        f"SchemaMismatch: expected quantity bigint, found no such column; in s3://{BUCKET}/{raw_quotes_of(day)}"
+    )
     assert lake.versions(day) == {}
 
 
-def test_a_session_whose_portfolio_has_no_constituents(lake):
-    day = next(FREE)
-    lake.put_raw(day, [{**row, "endpoint": "theoretical"} for row in CONSTITUENTS])
-
-    state, error = lake.run(str(day))
-
-    assert state == "FAILED"
+def test_a_session_whose_portfolio_has_no_constituents(lake, refused):
+    day, error = refused["no constituents"]
     assert error.startswith(
         f"EmptySource: expected rows of {day} for s3://{BUCKET}/{LAYOUT}/, found none: run b3_daily"
     )
