@@ -65,12 +65,12 @@ def ran(folder, register: str) -> Ran:
 
 
 @pytest.fixture(scope="module")
-def by_crawler(tmp_path_factory):
+def by_crawler(lakes, tmp_path_factory):
     return ran(tmp_path_factory.mktemp("crawler"), "crawler")
 
 
 @pytest.fixture(scope="module")
-def by_tasks(tmp_path_factory):
+def by_tasks(lakes, tmp_path_factory):
     return ran(tmp_path_factory.mktemp("tasks"), "tasks")
 
 

@@ -1,14 +1,13 @@
 """`local.lake.dag_runner` for tests that run many DAGs: `python -m tests.e2e.warm_runner DAG_ID DATE LOG CONF`.
 
 A run spends half of its processor time on imports and on building the API that its tasks talk to. Here a process does
-that once for each AIRFLOW_HOME, and forks for each run. A run's arguments, environment and output are its own.
-TEST_PROCESS names the process with which it ends.
+that once for TEST_PROCESS, with which it ends, and forks for each run. A run's lake, arguments, environment and output
+are its own.
 """
 
 import contextlib
 import datetime as dt
 import functools
-import hashlib
 import json
 import os
 import socket
@@ -34,8 +33,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def address() -> str:
-    """Return the address of the warm process of this AIRFLOW_HOME: a name in Linux's table, which needs no file."""
-    return "\0" + hashlib.sha256(os.environ["AIRFLOW_HOME"].encode()).hexdigest()
+    """Return the address of the warm process of TEST_PROCESS: a name in Linux's table, which needs no file."""
+    return f"\0b3-warm-runner-{os.environ['TEST_PROCESS']}"
 
 
 def connect() -> socket.socket:
@@ -104,6 +103,7 @@ def run(client: socket.socket) -> None:
         os.environ.clear()
         os.environ.update(wanted["environ"])
         threading.Thread(target=end_with, args=[client], daemon=True).start()
+        use_the_runs_database()
         from local.lake import dag_runner
 
         status = dag_runner.main(*wanted["arguments"])
@@ -112,6 +112,16 @@ def run(client: socket.socket) -> None:
         with contextlib.suppress(OSError):
             client.sendall(bytes([status]))
         os._exit(status)
+
+
+def use_the_runs_database() -> None:
+    """Let Airflow take database and logs from the environment once more: it was imported for another lake."""
+    from airflow import settings
+
+    settings.dispose_orm()
+    settings.configure_vars()
+    settings.configure_logging()
+    settings.configure_orm()
 
 
 def stop_listeners() -> None:
