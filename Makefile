@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
+# A command starts many processes of Python, and each would compile this project anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON3 ?= python3
 PYTHON := PYTHONPATH=plugins .venv/bin/python

@@ -40,7 +40,9 @@ def _start_with_one_key(home: Path, *arguments: Any, **options: Any) -> launch.S
 launch.start = _start_with_one_key
 
 # What takes long begins first, so that in the end no worker waits for another.
-LONG = ("tests/e2e", "tests/include/glue", "tests/infra/deploy", "tests/local/exchange/market")
+LONG = (
+    "tests/e2e", "tests/include/glue", "tests/infra/deploy", "tests/plugins/b3/verify", "tests/local/exchange/market",
+)  # fmt: skip
 
 
 # A test waits half of its time, so two cores take four workers. One worker takes 2 GB with its servers.
