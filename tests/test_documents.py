@@ -80,6 +80,15 @@ def test_the_documents_of_docs_are_linked_from_the_readme_or_from_each_other():
     assert [path.name for path in DOCUMENTS if path not in linked and path.name != "README.md"] == []
 
 
+@pytest.mark.parametrize("readme", ["README.md", "README.pt-BR.md"])
+def test_the_tree_of_the_readme_has_every_folder_of_the_package(readme):
+    tree = re.search(r"^    plugins/b3/ .*\n((?: {6}.*\n)+)", (ROOT / readme).read_text(), re.MULTILINE)
+    assert tree
+    named = {name for line in tree[1].splitlines() for name in re.findall(r"\w+(?=/)", line[6:24])}
+
+    assert named == {path.parent.name for path in (ROOT / "plugins" / "b3").glob("*/*.py")}
+
+
 class TestTheTables:
     TEXT = (ROOT / "docs" / "tables.md").read_text()
 

@@ -76,7 +76,9 @@ def test_they_have_the_same_figures():
     assert figures(PORTUGUESE) == figures(ENGLISH)
 
 
-@pytest.mark.parametrize(("text", "other"), [(ENGLISH, "README.pt-BR.md"), (PORTUGUESE, "README.md")])
+@pytest.mark.parametrize(
+    ("text", "other"), [(ENGLISH, "README.pt-BR.md"), (PORTUGUESE, "README.md")], ids=["English", "Portuguese"]
+)
 def test_each_leads_to_the_other_at_its_top(text, other):
     assert f"]({other})" in "\n".join(text.splitlines()[:4])
 

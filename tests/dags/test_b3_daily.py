@@ -102,7 +102,7 @@ class TestParsing:
 
 @pytest.fixture(scope="module")
 def parsed_under_guard(tmp_path_factory) -> dict[str, list[str]]:
-    """What the parsing of each file loads, or the last line of its failure; each in a process of its own."""
+    """What the parsing of each file loads, or its error; each in a process of its own."""
     ran = subprocess.run(
         [sys.executable, "-c", PARSE_UNDER_GUARD, str(DAGS), str(ROOT / "plugins"), *NAMES],
         capture_output=True,
@@ -111,7 +111,8 @@ def parsed_under_guard(tmp_path_factory) -> dict[str, list[str]]:
         check=False,
     )
     assert ran.returncode == 0, ran.stderr[-3000:]
-    return dict(json.loads(line) for line in ran.stdout.splitlines() if line.startswith("["))
+    told = (line.partition("parsed ") for line in ran.stdout.splitlines())
+    return dict(json.loads(words) for before, mark, words in told if mark and not before)
 
 
 # What all files import is imported once; then each is parsed in a fork.
@@ -147,7 +148,7 @@ for name in names:
             told = sorted(set(sys.modules) - before)
         except BaseException as error:
             told = [f"{type(error).__name__}: {error}"]
-        print(json.dumps([name, told]), flush=True)
+        print("parsed", json.dumps([name, told]), flush=True)
         os._exit(0)
     os.wait()
 """

@@ -1,8 +1,8 @@
 """`local.lake.dag_runner` for tests that run many DAGs: `python -m tests.e2e.warm_runner DAG_ID DATE LOG CONF`.
 
 A run spends half of its processor time on imports and on building the API that its tasks talk to. Here a process does
-that once for TEST_PROCESS, with which it ends, and forks for each run. A run's lake, arguments, environment and output
-are its own.
+that once for TEST_PROCESS, with which it ends, and forks for each run. A run's arguments, environment, database and
+output are its own. Airflow's airflow.cfg and folder of task logs are those of the first run.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ def connect() -> socket.socket:
             subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
             started = True
         time.sleep(0.1)
-    raise TimeoutError(f"expected a warm process after {PATIENCE_SECONDS} s: see warm_runner.log in AIRFLOW_HOME")
+    raise TimeoutError(f"expected a warm process after {PATIENCE_SECONDS} s: see warm_runner.log of the first lake")
 
 
 def serve() -> None:
@@ -85,7 +85,7 @@ def warm_up() -> None:
     # The sessions of all tasks share what this one reads of AWS's services.
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
     for service in ("athena", "glue", "s3"):
-        boto3.client(service, region_name="sa-east-1")
+        boto3.Session().client(service, region_name="sa-east-1")
     # Its threads start with its transport, after the fork.
     supervisor.in_process_api_server().app._cadwyn_initialize()
 
@@ -115,12 +115,11 @@ def run(client: socket.socket) -> None:
 
 
 def use_the_runs_database() -> None:
-    """Let Airflow take database and logs from the environment once more: it was imported for another lake."""
+    """Let Airflow take its database from the environment once more: it was imported for another lake."""
     from airflow import settings
 
     settings.dispose_orm()
     settings.configure_vars()
-    settings.configure_logging()
     settings.configure_orm()
 
 

@@ -23,11 +23,14 @@ told in the findings; `refine_quotes` adds what each analyst would otherwise com
     previous_session           the session before the trade date
     change_pct                 (close - open) / open × 100, rounded half up. It is the
                                change within this session: the file does not carry the close of the one before.
-    finding_count              how many of RULES the row breaks
+    finding_count              how many rules the row breaks
 
 What cannot be computed from an odd row is null: a unit price by a factor that is no power of ten, a change from 0.00.
 
-Findings. A row for each rule of RULES that a quote breaks, with its line in B3's daily file (the header is line 1),
+Spark computes what a row tells by itself; what the other rows of its session tell (the class of a round lot, a key
+that repeats) pyarrow computes in the same task.
+
+Findings. A row for each rule that a quote breaks, with its line in B3's daily file (the header is line 1),
 what was expected and what was found; and one row with rule `correction` where the raw object says which records it
 replaced. A session without findings has an object without rows.
 

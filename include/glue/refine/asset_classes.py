@@ -72,7 +72,7 @@ def class_of_row() -> Column:
     return F.expr(f"CASE {rules} ELSE 'other' END")
 
 
-def asset_classes(quotes: pa.Table) -> pa.ChunkedArray:
+def classes_of_session(quotes: pa.Table) -> pa.ChunkedArray:
     """Return the class of each quote of a session.
 
     An odd lot, an auction or a row of market 021 takes the class of its security's round lot on that day, whose

@@ -40,7 +40,7 @@ def rows_of_key(quotes: pa.Table) -> pa.Array:
 
 
 def _is_as_before(column: pa.ChunkedArray) -> pa.Array:
-    """Return for each value but the first whether it is the one before it, null being a value."""
+    """Return for each value but the first whether it equals the one before; a null equals a null."""
     values = column.combine_chunks()
     before, now = values[:-1], values[1:]
     return pc.or_(pc.fill_null(pc.equal(before, now), False), pc.and_(pc.is_null(before), pc.is_null(now)))

@@ -15,7 +15,7 @@ from refine.arguments import parse_arguments
 from refine.commit import knows_conditions
 from refine.errors import SparkFailed
 from refine.index_stocks import commit_index_stocks
-from refine.raw import MAX_TASKS
+from refine.raw import TASKS
 from refine.run import Run
 from refine.s3 import S3Path
 from refine.sessions import commit_sessions
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         .config("spark.sql.ansi.enabled", "true")  # a number too large is an error, not a null
         .config("spark.sql.shuffle.partitions", "1")
         # Spark looks for each raw object in a task of its own, which takes longer than the look.
-        .config("spark.sql.sources.parallelPartitionDiscovery.parallelism", str(MAX_TASKS))
+        .config("spark.sql.sources.parallelPartitionDiscovery.parallelism", str(TASKS))
         .getOrCreate()
     )
     try:

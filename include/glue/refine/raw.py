@@ -52,8 +52,8 @@ FIRST_QUOTE_LINE = 2
 # Enough of a raw object's end to hold its footer, which is about 4 KB.
 FOOTER_BYTES = 32 * 1024
 
-# Tasks that many sessions are spread over: few sessions each, and no core of a small worker idles.
-MAX_TASKS = 32
+# Tasks that many sessions are spread over, at most twice as many: few sessions each, and no core of a worker idles.
+TASKS = 32
 
 
 class RawObject(NamedTuple):
@@ -143,18 +143,19 @@ def read_raw(spark: SparkSession, sources: Iterable[S3Path], columns: Mapping[st
 
 
 def read_sessions(spark: SparkSession, prefix: S3Path, sources: Collection[RawObject]) -> DataFrame:
-    """Return the rows of raw quotes with `trade_date`, the partition that they lie in, and `file_line`, B3's line.
+    """Return the rows of raw quotes with `trade_date`, of the folder that they lie in, and `file_line`, of B3's file.
 
-    The rows of an object lie in one Spark partition, one after another.
+    The rows of an object are contiguous in one Spark partition. What is read after this is packed into partitions by
+    the same settings.
 
     Args:
         spark: the session.
-        prefix: the table's.
-        sources: objects below it.
+        prefix: of the table; the folders trade_date=… lie directly below.
+        sources: objects in these.
     """
     sizes = [source.size for source in sources]
     # Spark splits files that are larger, and fills a partition with whole ones up to this: nothing is shuffled.
-    spark.conf.set("spark.sql.files.maxPartitionBytes", max(*sizes, sum(sizes) // MAX_TASKS))
+    spark.conf.set("spark.sql.files.maxPartitionBytes", max(*sizes, sum(sizes) // TASKS))
     spark.conf.set("spark.sql.files.openCostInBytes", 0)
     spark.conf.set("spark.sql.files.minPartitionNum", 1)
     columns = {**RAW_COLUMNS, "trade_date": "date"}

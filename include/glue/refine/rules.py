@@ -30,8 +30,8 @@ class Rule(NamedTuple):
 
 
 # What a quote by itself should satisfy; `findings` adds that its key is unique. A quote that breaks one is published,
-# and told. include/sql/validate/ counts the same breaches by itself, and
-# volume_fits_quantity.sql there explains the slack; b3.quotes.quality counts them before raw quotes are replaced.
+# and told. include/sql/validate/ counts the same breaches by itself, and volume_fits_quantity.sql there explains the
+# slack; b3.quotes.quality counts them before raw quotes are replaced.
 RULES = {
     "fields_are_readable": Rule("every field readable", "unreadable IS NULL", "concat(unreadable, ' (bytes in hex)')"),
     "prices_are_positive": Rule(

@@ -16,7 +16,7 @@ from pyspark.rdd import PythonEvalType
 from pyspark.sql import DataFrame
 from pyspark.sql.udf import UserDefinedFunction
 
-from refine.asset_classes import asset_classes
+from refine.asset_classes import classes_of_session
 from refine.findings import FINDINGS_SCHEMA, correction_of, finding_counts, findings_of, rows_of_key
 from refine.parquet import quotes_file, small_file, spark_type
 from refine.quotes import QUOTE_COLUMNS
@@ -45,7 +45,7 @@ def make_files(
     """Return a row of SESSION_FILES for each session.
 
     Args:
-        refined: what refine_quotes gave; a session's rows lie in one Spark partition, one after another.
+        refined: what refine_quotes gave; a session's rows are contiguous in one Spark partition.
         sources: the raw object of each session.
         previous: the session before each.
     """
@@ -60,14 +60,19 @@ def make_files(
 
 
 def split_sessions(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[dt.date, pa.Table]]:
-    """Yield each trade date with its rows, which lie one after another in `batches`."""
-    pieces = (
-        (date, batch.filter(pc.equal(batch["trade_date"], date)))
-        for batch in batches
-        for date in pc.unique(batch["trade_date"])
-    )
+    """Yield each trade date with its rows, which are contiguous in `batches`."""
+    pieces = itertools.chain.from_iterable(map(runs_of_a_date, batches))
     for date, group in itertools.groupby(pieces, key=operator.itemgetter(0)):
-        yield date.as_py(), pa.Table.from_batches([piece for _, piece in group]).combine_chunks()
+        yield date, pa.Table.from_batches([piece for _, piece in group]).combine_chunks()
+
+
+def runs_of_a_date(batch: pa.RecordBatch) -> Iterator[tuple[dt.date, pa.RecordBatch]]:
+    """Yield the rows of `batch` in their order, cut where the trade date changes."""
+    runs = pc.run_end_encode(batch["trade_date"])
+    begin = 0
+    for date, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+        yield date, batch.slice(begin, end - begin)
+        begin = end
 
 
 def session_files(
@@ -83,7 +88,7 @@ def session_files(
     """
     order = [(name, "ascending") for name in (*KEY_COLUMNS, "file_line")]
     quotes = quotes.take(pc.sort_indices(quotes, order, null_placement="at_start"))
-    quotes = quotes.append_column("asset_class", asset_classes(quotes))
+    quotes = quotes.append_column("asset_class", classes_of_session(quotes))
     quotes = quotes.append_column("previous_session", pa.repeat(pa.scalar(previous_session), len(quotes)))
     quotes = quotes.append_column("key_rows", rows_of_key(quotes))
     quotes = quotes.append_column("finding_count", finding_counts(quotes))

@@ -10,7 +10,7 @@ from sqlglot import exp
 from sqlglot.dialects.athena import Athena
 from sqlglot.tokens import Token, TokenType
 
-from local.aws.athena import functions
+from local.aws.athena import known_functions
 from local.aws.athena.errors import QueryError, not_supported, syntax
 
 FORBIDDEN_TOKENS = {
@@ -166,9 +166,9 @@ def _check_cast_type(tokens: list[Token], start: int) -> None:
             return
         if kind is TokenType.ALIAS and depth == 1 and i + 1 < len(tokens):
             name = tokens[i + 1]
-            if name.text.lower() not in functions.TYPES:
+            if name.text.lower() not in known_functions.TYPES:
                 raise QueryError("TYPE_NOT_FOUND", f"line {name.line}:{name.col}: Unknown type: {name.text}")
-            if name.text.lower() not in functions.RUN_TYPES:
+            if name.text.lower() not in known_functions.RUN_TYPES:
                 raise not_supported(f"CAST to {name.text}")
 
 
@@ -183,10 +183,10 @@ def _check_calls(sql: str, tokens: list[Token], tree: exp.Expression) -> None:
             continue
         quoted = token.token_type is TokenType.IDENTIFIER
         # A token may be of several words: PARTITION BY, GROUPING SETS.
-        word = not quoted and all(part in functions.WORDS for part in name.split())
-        if word or name in functions.SUPPORTED or name in aliases:
+        word = not quoted and all(part in known_functions.WORDS for part in name.split())
+        if word or name in known_functions.SUPPORTED or name in aliases:
             continue
-        if name in functions.KNOWN:
+        if name in known_functions.KNOWN:
             raise not_supported(f"function {name}")
         raise QueryError("FUNCTION_NOT_FOUND", f"line {token.line}:{token.col}: Function '{name}' not registered")
 

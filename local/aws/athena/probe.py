@@ -29,13 +29,24 @@ def settings(connection: duckdb.DuckDBPyConnection) -> None:
 
 @contextmanager
 def scratch() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection for what is asked beside a query; it sees no TEMP table or view but those that it makes.
+    """A connection for questions of types and for the choice of partitions; it sees no TEMP table but its own.
 
     To open a database takes longer than most that is asked, so all share one.
     """
-    with _database().cursor() as connection:
-        _set(connection)
+    with _cursor() as connection:
         yield connection
+
+
+def _cursor() -> duckdb.DuckDBPyConnection:
+    connection = _database().cursor()
+    try:
+        _set(connection)
+    except duckdb.FatalException:
+        # DuckDB closes a database in which a query failed so, for everybody.
+        _database.cache_clear()
+        connection = _database().cursor()
+        _set(connection)
+    return connection
 
 
 @functools.cache

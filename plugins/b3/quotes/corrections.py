@@ -1,4 +1,7 @@
-"""Compare two versions of a session's quotes, and refuse a correction that loses too many rows."""
+"""Compare two versions of a session's quotes, and refuse a correction that loses too many rows.
+
+`b3.lake.landed` keeps the bytes of both, and `b3.quotes.raw` notices that they differ.
+"""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def classes(quotes: DataFrame) -> list[str]:
     by_number = {}
     for _, of in itertools.groupby(sorted(rows, key=lambda row: row.source_date), lambda row: row.source_date):
         session = pa.Table.from_pylist([row.asDict() for row in of])
-        found = asset_classes.asset_classes(session).to_pylist()
+        found = asset_classes.classes_of_session(session).to_pylist()
         by_number |= dict(zip(session["number"].to_pylist(), found, strict=True))
     return [by_number[number] for number in sorted(by_number)]
 

@@ -1,4 +1,7 @@
-"""Which functions a query may call: those of Trino that this runs, and those that it knows but does not run."""
+"""Which functions a query may call: those of Trino that this runs, and those that it knows but does not run.
+
+`rewrite` spells them for DuckDB.
+"""
 
 from __future__ import annotations
 
