@@ -1,6 +1,5 @@
 """The tests see none of the settings, accounts and proxies of whoever runs them, and Airflow gets a home of its own."""
 
-import functools
 import os
 import tempfile
 from collections.abc import Iterator
@@ -8,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import botocore.session
 import psutil
 import pytest
 
-from local.aws import credentials, launch
+from local.aws import credentials, launch, service_models
 from local.aws.glue import kept_jvms
 from tests.places import PLUGINS
 
@@ -25,8 +23,7 @@ os.environ["AIRFLOW_HOME"] = _airflow_home.name
 os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(PLUGINS)
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
-# Each session of boto3 would read AWS's descriptions of its services anew, which takes longer than most that is asked.
-botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+service_models.read_once()
 
 _start = launch.start
 

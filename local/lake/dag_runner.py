@@ -93,7 +93,9 @@ def main(dag_id: str, date: str, log: str, conf: str, instead_of: str = "") -> i
             reporter.tell(_shown(task_instance), "skipped", _xcom(task_instance, "skipped"))
 
     from b3.airflow.summaries import SUMMARY
+    from local.aws import service_models
 
+    service_models.read_once()
     get_listener_manager().add_listener(Listener())
     reporter.begin("reading the DAGs")
     bag = DagBag()

@@ -53,7 +53,7 @@ def files(base: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+def ran(lakes: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
     base, caller = tmp_path_factory.mktemp("lakes"), tmp_path_factory.mktemp("caller")
     with pytest.MonkeyPatch.context() as environment, launch.start(tmp_path_factory.mktemp("account")) as server:
         (caller / "credentials").write_text(

@@ -9,13 +9,14 @@ import boto3
 import pytest
 
 from local import setup
-from tests.places import PLUGINS
+from tests.places import PLUGINS, ROOT
 
 STORM = """
 import os, sys
 import datetime as dt
 from airflow.sdk import DAG, task
 from b3.airflow.dag_defaults import COMMON
+from local.aws import service_models
 
 with DAG("storm", schedule=None, **COMMON) as dag:
     for number in range(40):
@@ -32,6 +33,7 @@ with DAG("storm", schedule=None, **COMMON) as dag:
     succeed_at_last()
 
 if __name__ == "__main__":
+    service_models.read_once()
     first = dag.test()
     os.environ["MENDED"] = "yes"
     second = dag.test()
@@ -74,7 +76,7 @@ def test_forty_failures_make_one_alert_and_their_recovery_another(topic, tmp_pat
     dags = tmp_path / "dags"
     dags.mkdir()
     (dags / "storm.py").write_text(STORM)
-    environ = {**os.environ, "PYTHONPATH": str(PLUGINS)}
+    environ = {**os.environ, "PYTHONPATH": f"{PLUGINS}{os.pathsep}{ROOT}"}
     subprocess.run([str(setup.AIRFLOW_COMMAND), "db", "migrate"], env=environ, check=True, capture_output=True)
 
     ran = subprocess.run(

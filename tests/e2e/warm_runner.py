@@ -7,7 +7,6 @@ output are its own. Airflow's airflow.cfg and folder of task logs are those of t
 
 import contextlib
 import datetime as dt
-import functools
 import json
 import os
 import socket
@@ -75,15 +74,14 @@ def serve() -> None:
 def warm_up() -> None:
     import airflow.dag_processing.dagbag  # noqa: F401
     import boto3
-    import botocore.session
     from airflow.providers.amazon.aws.operators import athena, glue, glue_crawler  # noqa: F401
     from airflow.sdk.execution_time import supervisor
 
     from b3.calendar import sessions
+    from local.aws import service_models
 
     sessions.previous_session(dt.date(2024, 1, 3))
-    # The sessions of all tasks share what this one reads of AWS's services.
-    botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+    service_models.read_once()
     for service in ("athena", "glue", "s3"):
         boto3.Session().client(service, region_name="sa-east-1")
     # Its threads start with its transport, after the fork.

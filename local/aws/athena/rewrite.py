@@ -35,9 +35,7 @@ STRING_FUNCTIONS: dict[type[exp.Expression], str] = {
     exp.StrPosition: "strpos", exp.Replace: "replace", exp.RegexpLike: "regexp_like", exp.SplitPart: "split_part",
     exp.Split: "split", exp.StartsWith: "starts_with", exp.Reverse: "reverse",
 }  # fmt: skip
-RENAMED = {
-    "is_finite": "isfinite", "is_infinite": "isinf", "is_nan": "isnan", "every": "bool_and", "codepoint": "unicode",
-}  # fmt: skip
+RENAMED = {"is_finite": "isfinite", "is_infinite": "isinf", "every": "bool_and", "codepoint": "unicode"}
 NUMBER_AGGREGATES: dict[type[exp.Expression], str] = {exp.Sum: "sum", exp.Avg: "avg"}
 
 

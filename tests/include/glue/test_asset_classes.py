@@ -209,6 +209,13 @@ ODD_LOTS_AND_OTHER_MARKETS = [
     Quote("2003-02-12", "VALE5B", "021", "99", "VALE R DOCE", "PNA", "BRVALEACNPA3", "stock"),
     Quote("2021-01-29", "GOLD11L", "017", "50", "TREND OURO", "CI", "BRGOLDCTF015", "etf"),
     Quote("2021-01-29", "XPIE11B", "021", "99", "FIP XP INFRA", "CI", "BRXPIECTF003", "fund"),
+    # Shapes: of round lots under several codes the first class in the alphabet.
+    Quote("2023-06-05", "CDEF11", "010", "12", "CREDITO C", "CI", "BRCDEFCTF000", "fii"),
+    Quote("2023-06-05", "CDEF12", "010", "14", "CREDITO C", "CI", "BRCDEFCTF000", "etf"),
+    Quote("2023-06-05", "CDEF11F", "020", "96", "CREDITO C", "CI", "BRCDEFCTF000", "etf"),
+    Quote("2023-06-06", "CDEF11", "010", "14", "CREDITO C", "CI", "BRCDEFCTF000", "etf"),
+    Quote("2023-06-06", "CDEF12", "010", "12", "CREDITO C", "CI", "BRCDEFCTF000", "fii"),
+    Quote("2023-06-06", "CDEF11F", "020", "96", "CREDITO C", "CI", "BRCDEFCTF000", "etf"),
     # Rows without ISIN are not one security.
     Quote("1991-03-01", "ABC 0", "010", "02", "ABCD", "", "", "other"),
     Quote("1991-03-01", "ABC 3", "010", "02", "ABCD", "ON *", "", "stock"),
