@@ -69,7 +69,7 @@ def test_a_running_crawl_can_be_stopped_and_is_not_started_twice(aws: Aws) -> No
     for n in range(10):
         aws.put(f"long/t/n={n}/x.parquet", parquet([quote("PETR4", "1.00", 1)]))
     # The same table again and again, so that the crawl is still at it when it is stopped.
-    aws.crawler("long", "long", *["t"] * 100)
+    aws.crawler("long", "long", *["t"] * 2000)
     aws.glue.start_crawler(Name="long")
     assert aws.glue.get_crawler(Name="long")["Crawler"]["State"] == "RUNNING"
     with pytest.raises(ClientError, match="CrawlerRunningException"):
@@ -77,6 +77,7 @@ def test_a_running_crawl_can_be_stopped_and_is_not_started_twice(aws: Aws) -> No
     aws.glue.stop_crawler(Name="long")
     wait_until(lambda: aws.glue.get_crawler(Name="long")["Crawler"]["State"] == "READY")
     assert aws.glue.get_crawler(Name="long")["Crawler"]["LastCrawl"]["Status"] == "CANCELLED"
+    aws.glue.update_crawler(Name="long", Targets={"CatalogTargets": [{"DatabaseName": "long", "Tables": ["t"]}]})
     assert aws.crawl("long")["Status"] == "SUCCEEDED"
     assert len(aws.partitions("long", "t")) == 10
     with pytest.raises(ClientError, match="CrawlerNotRunningException"):
