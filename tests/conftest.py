@@ -41,7 +41,6 @@ LONG = (
     "tests/e2e", "tests/include/glue", "tests/infra/deploy", "tests/plugins/b3/verify", "tests/local/exchange/market",
 )  # fmt: skip
 
-
 # A test waits half of its time, so two cores take four workers. One worker takes 2 GB with its servers.
 MOST_WORKERS, WORKER_BYTES = 4, 2 * 10**9
 

@@ -137,7 +137,7 @@ def _components_environment(port: int) -> dict[str, str]:
         # As infra/mwaa.yaml has it, but sooner: what was killed with its worker is run again.
         "AIRFLOW__CORE__DEFAULT_TASK_RETRIES": "2",
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "15",
-        # With Airflow's 300 s a run waits that long where this was killed and started again at once.
+        # Killed and started again at once, this takes up what ran after so many seconds, not after Airflow's 300.
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
     }

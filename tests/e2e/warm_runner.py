@@ -81,6 +81,7 @@ def warm_up() -> None:
     from local.aws import service_models
 
     sessions.previous_session(dt.date(2024, 1, 3))
+    # Each run has the models that this reads.
     service_models.read_once()
     for service in ("athena", "glue", "s3"):
         boto3.Session().client(service, region_name="sa-east-1")

@@ -15,7 +15,7 @@ A session gets the same bytes and metadata whatever it is refined with. All sess
 replaced; a run killed half-way leaves whole ones.
 
 Quotes. Every row is published as B3 wrote it, odd ones included. Every raw column is kept but `unreadable`, which is
-told in the findings; `refine_quotes` adds what each analyst would otherwise compute anew:
+told in the findings. These are added, which each analyst would otherwise compute anew:
 
     unit_open … unit_best_ask  price of one unit: price / quote_factor, exact
     asset_class                what the row is a quote of; see asset_classes

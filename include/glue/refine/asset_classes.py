@@ -7,6 +7,10 @@ import pyarrow.compute as pc
 from pyspark.sql import Column
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own idiom
 
+ROUND_LOT = "010"
+# Markets whose rows take the class of the round lot: auction, odd lot, and one that B3 does not document.
+FOLLOWERS = ("017", "020", "021")
+
 # The part of the ISIN that says what a security is: BRPETRACNPR6 is a share (ACN). Before 15 May 1995 there is none:
 # CODISI is B3's own code (MVINACPP).
 KIND = "substring(isin, 7, 3)"
@@ -47,8 +51,8 @@ ASSET_CLASS_RULES = (
     ("option_exercise", "market_type IN ('012', '013')"),
     ("forward", "market_type = '030'"),
     ("future", "market_type IN ('050', '060')"),
-    # Spot 010, auction 017, odd lot 020, and 021, which B3 does not document: the security itself.
-    ("other", "market_type NOT IN ('010', '017', '020', '021')"),
+    # On the other markets it is the security itself.
+    ("other", f"market_type NOT IN {(ROUND_LOT, *FOLLOWERS)}"),
     ("bdr", f"{KIND} = 'BDR' OR specification LIKE 'DR%'"),
     ("right", f"{RIGHT} OR bdi_code IN ('10', '22')"),
     ("unit", f"{KIND} = 'UNT' OR specification LIKE 'UNT%'"),
@@ -60,10 +64,6 @@ ASSET_CLASS_RULES = (
     ("fund", FUND),
     ("index", f"{KIND} = 'IND'"),
 )
-
-ROUND_LOT = "010"
-# Markets whose rows take the class of the round lot.
-FOLLOWERS = ("017", "020", "021")
 
 
 def class_of_row() -> Column:

@@ -49,7 +49,7 @@ INDEX_STOCKS_SCHEMA = pa.schema(
 )
 
 # The markets that a share trades on, and what B3 appends to its ticker there: round lot, odd lot, auction.
-TICKER_SUFFIXES = {"010": "", "020": "F", "017": "L"}
+TICKER_SUFFIXES = {ROUND_LOT: "", "020": "F", "017": "L"}
 
 
 def commit_index_stocks(run: Run, quotes: RawObject) -> None:

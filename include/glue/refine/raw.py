@@ -143,13 +143,13 @@ def read_raw(spark: SparkSession, sources: Iterable[S3Path], columns: Mapping[st
 
 
 def read_sessions(spark: SparkSession, prefix: S3Path, sources: Collection[RawObject]) -> DataFrame:
-    """Return the rows of raw quotes with `trade_date`, of the folder that they lie in, and `file_line`, of B3's file.
+    """Return raw quotes with `trade_date`, which their folder names, and `file_line`, their line in B3's file.
 
     The rows of an object are contiguous in one Spark partition. What is read after this is packed into partitions by
     the same settings.
 
     Args:
-        spark: the session.
+        spark: Spark's session.
         prefix: of the table; the folders trade_date=… lie directly below.
         sources: objects in these.
     """

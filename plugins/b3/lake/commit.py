@@ -2,7 +2,7 @@
 
 A partition is one object of a fixed name, so the PUT is its commit: readers see the former object or the new one.
 S3 checks the condition (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html). So a delayed
-task does not replace newer rows by older ones. What is no PUT of a whole object asks S3 through `on_condition` as well.
+task does not replace newer rows by older ones. Other requests on a condition use `on_condition`.
 """
 
 from __future__ import annotations

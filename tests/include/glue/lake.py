@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -157,6 +158,28 @@ class Lake:
             start_new_session=True,
             **options,
         )
+
+
+def run_many(
+    environ: dict[str, str], script: Any, runs: list[list[str]], timeout: float = 300
+) -> tuple[list[str | None], str]:
+    """Run a Glue script with each of `runs`, its arguments, in one JVM; see many_runs.py.
+
+    Returns:
+        The error of each run, None of one that succeeded, and what all of them printed.
+    """
+    done = subprocess.run(
+        [str(SPARK / "bin/python"), str(ROOT / "tests/include/glue/many_runs.py"), str(script)],
+        input=json.dumps(runs),
+        env=environ,
+        text=True,
+        capture_output=True,
+        start_new_session=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), done.stderr
 
 
 @contextmanager

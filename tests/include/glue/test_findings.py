@@ -3,7 +3,6 @@
 import datetime as dt
 import io
 import json
-import subprocess
 from collections import Counter
 from decimal import Decimal
 from typing import Any
@@ -12,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from b3.quotes import cotahist
-from tests.include.glue.lake import METADATA, PRICES, SCRIPT, Lake, quote, raw_file
-from tests.places import REAL_FILES, ROOT
+from tests.include.glue.lake import METADATA, PRICES, SCRIPT, Lake, quote, raw_file, run_many
+from tests.places import REAL_FILES
 
 ZERO = Decimal("0.00")
 POWERS = "1, 10, 100, 1000, 10000, 100000 or 1000000"
@@ -170,17 +169,10 @@ def said(lake: Lake, real_cases: dict[dt.date, list[str]]) -> str:
     lake.put(lake.raw("plain"), raw_file([quote("GOOD3")]), METADATA)
     lake.put(lake.raw("corrected"), raw_file([quote("GOOD3")]), {**METADATA, "correction": json.dumps(CORRECTION)})
     names = ("odd", "odd", "plain", "corrected")
-    job = lake.start(
-        ROOT / "tests/include/glue/many_runs.py",
-        SCRIPT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
     runs = [*(lake.arguments(name) for name in names), *real_cases.values()]
-    output, errors = job.communicate(json.dumps(runs), timeout=300)
-    assert json.loads(output) == [None] * len(runs), errors
-    return errors
+    errors, printed = run_many(lake.environ, SCRIPT, runs)
+    assert errors == [None] * len(runs), printed
+    return printed
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import datetime as dt
 import hashlib
 import io
-import json
 import os
 import signal
 import subprocess
@@ -23,17 +22,7 @@ from b3.quotes import cotahist
 from local.exchange.files import cotahist_file
 from local.exchange.market import indexes
 from tests.include.glue.gate import Gate
-from tests.include.glue.lake import (
-    BUCKET,
-    DAY,
-    METADATA,
-    ROOT,
-    SCRIPT,
-    Lake,
-    parquet_bytes,
-    quote,
-    raw_file,
-)  # fmt: skip
+from tests.include.glue.lake import BUCKET, DAY, METADATA, ROOT, SCRIPT, Lake, parquet_bytes, quote, raw_file, run_many
 
 SIMULATED_DAY = dt.date(2024, 7, 1)
 REBALANCE = dt.date(2023, 9, 4)
@@ -117,16 +106,8 @@ def found(lake: Lake, prefix: str) -> dict[str, str]:
 
 def run_all(lake: Lake, runs: dict[str, list[str]]) -> dict[str, str | None]:
     """The last line of each run's failure, None of a success, and all that they `printed`; all in one JVM."""
-    job = lake.start(
-        ROOT / "tests/include/glue/many_runs.py",
-        SCRIPT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    output, errors = job.communicate(json.dumps(list(runs.values())), timeout=900)
-    assert job.returncode == 0, errors
-    return {**dict(zip(runs, json.loads(output), strict=True)), "printed": errors}
+    errors, printed = run_many(lake.environ, SCRIPT, list(runs.values()), timeout=900)
+    return {**dict(zip(runs, errors, strict=True)), "printed": printed}
 
 
 FAILURES = {

@@ -7,7 +7,6 @@ import datetime as dt
 import functools
 import hashlib
 import itertools
-import json
 import os
 import signal
 import subprocess
@@ -29,6 +28,7 @@ from tests.include.glue.lake import (
     parquet_bytes,
     quote,
     raw_file,
+    run_many,
 )  # fmt: skip
 
 # 2024-02-29 follows the longest month of February, 2024-03-04 a weekend.
@@ -234,17 +234,8 @@ def said(lake: Lake, gate: Gate, killed: dict[dt.date, str]) -> dict[str, str | 
         changing.release()
 
     threading.Thread(target=interfere, daemon=True).start()
-    job = lake.through(gate).start(
-        ROOT / "tests/include/glue/many_runs.py",
-        SCRIPT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )  # fmt: skip
-    output, errors = job.communicate(json.dumps(list(runs.values())), timeout=900)
-    assert job.returncode == 0, errors
-    last_lines = dict(zip(runs, json.loads(output), strict=True))
-    return {**last_lines, "printed": errors}
+    errors, printed = run_many(lake.through(gate).environ, SCRIPT, list(runs.values()), timeout=900)
+    return {**dict(zip(runs, errors, strict=True)), "printed": printed}
 
 
 def test_objects_are_byte_for_byte_those_of_a_run_for_each_session(lake: Lake, said: dict[str, str | None]) -> None:

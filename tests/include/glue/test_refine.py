@@ -8,7 +8,6 @@ import datetime as dt
 import hashlib
 import io
 import itertools
-import json
 import os
 import random
 import signal
@@ -33,12 +32,12 @@ from tests.include.glue.lake import (
     PRICES,
     QUOTE_SCHEMA,
     RAW_SCHEMA,
-    ROOT,
     SCRIPT,
     Lake,
     parquet_bytes,
     quote,
     raw_file,
+    run_many,
 )  # fmt: skip
 from tests.places import REAL_FILES
 
@@ -256,16 +255,8 @@ def later(lake: Lake, gate: Gate, first: First, killed: dict[str, str]) -> dict[
         looking.release()
 
     threading.Thread(target=replace_source, daemon=True).start()
-    job = lake.through(gate).start(
-        ROOT / "tests/include/glue/many_runs.py",
-        SCRIPT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    output, errors = job.communicate(json.dumps(list(runs.values())), timeout=300)
-    assert job.returncode == 0, errors
-    return dict(zip(runs, json.loads(output), strict=True))
+    errors, _ = run_many(lake.through(gate).environ, SCRIPT, list(runs.values()))
+    return dict(zip(runs, errors, strict=True))
 
 
 @pytest.fixture(scope="module")

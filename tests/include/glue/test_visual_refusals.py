@@ -2,7 +2,6 @@
 
 import datetime as dt
 import io
-import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from local.aws import launch
 from local.aws.glue import spark
 from local.lake import provision
 from tests.include.glue.gate import Gate
-from tests.include.glue.lake import GLUE, SPARK
+from tests.include.glue.lake import GLUE, SPARK, run_many
 from tests.include.glue.test_visual import BUCKET, LAYOUT, Visual
 from tests.include.sql import lab as sql_lab
 from tests.include.sql.lab import TABLES
@@ -27,11 +26,14 @@ Row = dict[str, Any]
 GOOD = dt.date(2024, 3, 1)
 # A session for each refusal.
 FREE = iter(dt.date(2024, 3, day) for day in range(4, 30))
-MANY_RUNS = Path(__file__).with_name("many_runs.py")
 # Tickers that make no folder.
 TICKERS = {"no ticker": None, "two folders": "A/B", "no name": ""}
 CONSTITUENTS = sql_lab.portfolio("IBOV", GOOD)[:3]
 QUOTES = sql_lab.quotes(GOOD, {row["ticker"][:4] for row in CONSTITUENTS}, options=False)
+
+
+def raw_key(table: str, day: dt.date) -> str:
+    return f"{TABLES[table]}trade_date={day}/part.parquet"
 
 
 class Lake(Visual):
@@ -43,7 +45,7 @@ class Lake(Visual):
         """Write a session's raw partitions; `sources` names the exchange of a table, by default the simulated one."""
         for table, rows in (("raw_index_portfolio", portfolio), ("raw_quotes", quotes)):
             self.put(table, rows, str(day))
-            place = {"Bucket": BUCKET, "Key": f"{TABLES[table]}trade_date={day}/part.parquet"}
+            place = {"Bucket": BUCKET, "Key": raw_key(table, day)}
             metadata = {"source": sources.get(table, "simulated")}
             self.s3.copy_object(**place, CopySource=place, Metadata=metadata, MetadataDirective="REPLACE")
             storage = self.glue.get_table(DatabaseName="b3", Name=table)["Table"]["StorageDescriptor"]
@@ -90,10 +92,6 @@ def environment_of_script(folder: Path, endpoint: str) -> dict[str, str]:
     return {**os.environ, **of_spark, "AWS_ENDPOINT_URL": endpoint, "PYTHONPATH": str(GLUE)}
 
 
-def raw_quotes_of(day: dt.date) -> str:
-    return f"{TABLES['raw_quotes']}trade_date={day}/part.parquet"
-
-
 @pytest.fixture
 def held(lake, tmp_path) -> Iterator[Held]:
     endpoint = lake.s3.meta.endpoint_url
@@ -111,13 +109,13 @@ class Refused(NamedTuple):
 
 @pytest.fixture(scope="module")
 def refused(lake, tmp_path_factory) -> dict[str, Refused]:
-    """A run for each refusal, one after the other in one JVM; see many_runs.py."""
+    """A run for each refusal, one after the other in one JVM."""
     days = {name: next(FREE) for name in (*TICKERS, "exchanges", "columns", "no constituents")}
     for name, ticker in TICKERS.items():
         lake.put_raw(days[name], [*CONSTITUENTS, {**CONSTITUENTS[0], "ticker": ticker}])
     lake.put_raw(days["exchanges"], raw_quotes="b3")
     lake.put_raw(days["columns"])
-    key = raw_quotes_of(days["columns"])
+    key = raw_key("raw_quotes", days["columns"])
     table = pq.read_table(io.BytesIO(lake.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()))
     body = pa.BufferOutputStream()
     pq.write_table(table.drop_columns(["quantity"]), body)
@@ -126,12 +124,10 @@ def refused(lake, tmp_path_factory) -> dict[str, Refused]:
 
     folder = tmp_path_factory.mktemp("refused")
     runs = [["--sessions", f"{GOOD},{day}" if name in TICKERS else str(day)] for name, day in days.items()]
-    done = subprocess.run(
-        [str(SPARK / "bin/python"), str(MANY_RUNS), str(script_below(folder))], input=json.dumps(runs), text=True,
-        env=environment_of_script(folder, lake.s3.meta.endpoint_url), capture_output=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return {name: Refused(days[name], error) for name, error in zip(days, json.loads(done.stdout), strict=True)}
+    environ = environment_of_script(folder, lake.s3.meta.endpoint_url)
+    errors, printed = run_many(environ, script_below(folder), runs)
+    assert None not in errors, printed
+    return {name: Refused(day, str(error)) for (name, day), error in zip(days.items(), errors, strict=True)}
 
 
 @pytest.mark.parametrize("name", TICKERS)
@@ -152,9 +148,8 @@ def test_a_portfolio_and_quotes_of_different_exchanges(lake, refused):
 
 def test_a_raw_object_of_other_columns(lake, refused):
     day, error = refused["columns"]
-    assert error.startswith(
-        f"SchemaMismatch: expected quantity bigint, found no such column; in s3://{BUCKET}/{raw_quotes_of(day)}"
-    )
+    key = raw_key("raw_quotes", day)
+    assert error.startswith(f"SchemaMismatch: expected quantity bigint, found no such column; in s3://{BUCKET}/{key}")
     assert lake.versions(day) == {}
 
 
