@@ -1,5 +1,6 @@
 """The tests see none of the settings, accounts and proxies of whoever runs them, and Airflow gets a home of its own."""
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -48,6 +49,17 @@ MOST_WORKERS, WORKER_BYTES = 4, 2 * 10**9
 def pytest_xdist_auto_num_workers() -> int:
     """Return the number of workers of `make test`: fewer than most where memory is short, but two."""
     return max(2, min(MOST_WORKERS, psutil.virtual_memory().available // WORKER_BYTES))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    # What is read and made for thousands of tests stays: to look for garbage in it takes a third of the time.
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

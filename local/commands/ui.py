@@ -25,7 +25,7 @@ API_SERVER = "api-server"
 # Scheduler and triggerer would serve their logs on every address; the API server reads the files.
 COMPONENTS = {
     API_SERVER: [str(setup.AIRFLOW.python), "-m", "local.lake.ui_server"],
-    "scheduler": [str(setup.AIRFLOW_COMMAND), "scheduler", "--skip-serve-logs"],
+    "scheduler": [str(setup.AIRFLOW.python), "-m", "local.lake.ui_scheduler"],
     "triggerer": [str(setup.AIRFLOW_COMMAND), "triggerer", "--skip-serve-logs"],
     "dag-processor": [str(setup.AIRFLOW_COMMAND), "dag-processor"],
 }
