@@ -46,6 +46,8 @@ LISTED_DAYS = 3
 DAYS = (1, 250, 2500)
 TICKERS = ("ABCD3", "EFGH4", "IJKL3", "MNOP11", "QRST3")
 CHECKS = ROOT / "include" / "sql" / "validate"
+# What b3_daily checks.
+DATA_SETS = ("quotes", "indexes", "sectors")
 TABLES = (
     layout.RAW_QUOTES_TABLE, layout.RAW_INDEX_PORTFOLIO_TABLE, layout.RAW_SECTORS_TABLE, layout.QUOTES_TABLE,
     layout.FINDINGS_TABLE, layout.INDEX_STOCKS_TABLE,
@@ -293,7 +295,7 @@ def _one_more_day(grown: Grown, day: dt.date, costs: Costs) -> None:
             grown.write(day, name)
         with costs.of(f"crawl_{name}"):
             grown.crawl(name)
-    for path in sorted(CHECKS.glob("*/*.sql")):
+    for path in sorted(path for data_set in DATA_SETS for path in (CHECKS / data_set).glob("*.sql")):
         with costs.of(f"validate.{path.stem}"):
             costs.scanned[path.stem] = grown.check(path, day)
     for name in ("raw", "refined"):

@@ -10,7 +10,7 @@ the lake, and whether its checks have passed: then a run has left a row of it in
 for the same session again. So nothing is late at a weekend or at carnival.
 
 It finds what no task of `b3_daily` can tell: a run that was never started, that still waits for B3, or whose worker
-died. It costs a few requests to S3, and puts the metric `sessions_behind` to CloudWatch. The alarm of `infra/lake.yaml`
+died. It costs a few requests to S3, and puts the metric `sessions_behind` to CloudWatch. The alarm of `infra/mwaa.yaml`
 also rings if that metric does not come, as when Airflow itself is down.
 
 **When it fails.** The message goes to the alert topic, if one is set.

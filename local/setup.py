@@ -126,8 +126,10 @@ def _install(environment: Environment) -> None:
         uv = _find_uv()
         _run(uv, "venv", "--quiet", "--clear", "--python", python, environment.folder)
         constraints = ("--constraint", environment.constraints) if environment.constraints else ()
+        # What commands of every day start is compiled whole; of others a few starts read a part, and compile that.
+        compiled = ("--compile-bytecode",) if environment in DEFAULT else ()
         _run(
-            *(uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", environment.python),
+            *(uv, "pip", "install", "--quiet", *compiled, "--python", environment.python),
             *constraints,
             *("--requirement", requirements.name),
         )

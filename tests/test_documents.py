@@ -113,11 +113,56 @@ class TestTheTables:
 
         assert [column for column in columns if column not in described] == []
 
+    def test_that_begin_with_the_columns_of_another_have_them_all(self):
+        columns = {
+            table["Name"]: {column["Name"] for column in table["StorageDescriptor"]["Columns"]}
+            for resource in load(LAKE)["Resources"].values()
+            if resource["Type"] == "AWS::Glue::Table"
+            for table in [resource["Properties"]["TableInput"]]
+        }
+        inherited = re.findall(r"^## (\w+)\n\s*The columns of (\w+)(?: but `(\w+)`)?, and:", self.TEXT, re.MULTILINE)
+
+        assert ("quotes", "raw_quotes", "unreadable") in inherited
+        for name, former, without in inherited:
+            assert columns[former] - columns[name] == {without} - {""}
+
     def inherited(self, section: str) -> str:
         """A section, after the one of the table whose columns it begins with."""
-        former = re.match(r"\s*The columns of (\w+), and:", section)
+        former = re.match(r"\s*The columns of (\w+)(?: but `\w+`)?, and:", section)
         before = re.search(rf"^## {former[1]}\n(.*?)(?=^## )", self.TEXT, re.MULTILINE | re.DOTALL) if former else None
         return f"{before[1] if before else ''}\n{section}"
+
+
+TEMPLATES = {path.name: load(path) for path in sorted((ROOT / "infra").glob("*.yaml"))}
+
+
+class TestTheTemplates:
+    """docs/ has what whoever runs the lake looks up."""
+
+    def test_have_no_parameter_that_is_not_described(self):
+        described = (ROOT / "docs" / "aws.md").read_text() + (ROOT / "docs" / "stream.md").read_text()
+        parameters = {name for template in TEMPLATES.values() for name in template.get("Parameters", {})}
+
+        assert {name for name in parameters if f"`{name}`" not in described} == set()
+
+    def test_have_no_alarm_that_is_not_described(self):
+        described = (ROOT / "docs" / "alerts.md").read_text()
+        alarms = {
+            name
+            for template in TEMPLATES.values()
+            for name, resource in template["Resources"].items()
+            if resource["Type"] == "AWS::CloudWatch::Alarm"
+        }
+
+        assert len(alarms) > 5
+        assert {name for name in alarms if f"`{name}`" not in described} == set()
+
+    def test_have_no_prefix_of_the_bucket_whose_time_is_not_described(self):
+        described = (ROOT / "docs" / "aws.md").read_text()
+        bucket = TEMPLATES["lake.yaml"]["Resources"]["Bucket"]["Properties"]
+        rules = bucket["LifecycleConfiguration"]["Rules"]
+
+        assert {rule["Prefix"] for rule in rules if f"`{rule.get('Prefix', 'inbox/')}`" not in described} == set()
 
 
 def test_the_columns_in_both_languages_are_those_of_the_template():

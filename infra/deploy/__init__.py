@@ -1,4 +1,4 @@
-"""Deploys the lake to an AWS account: `python -m infra.deploy deploy|destroy`, or `make deploy` and `make destroy`.
+"""Deploys the lake to an AWS account: `python -m infra.deploy deploy|smoke|destroy`, or `make deploy` and so on.
 
 bundle     what the repository has to say: plugins.zip, DAG folder, Glue script, by content
 queries    the template of Athena's saved queries

@@ -1,4 +1,7 @@
-"""`make deploy` and `make destroy`. Status 1: it did not end well; status 2: it was not asked for rightly."""
+"""`make deploy`, `make smoke` and `make destroy`.
+
+Status 1: it did not end well; status 2: it was not asked for rightly.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.deploy import templates
+from infra.deploy import functions, templates
 from infra.deploy.account import Account
 from infra.deploy.arguments import Options
 from infra.deploy.rights import wrong
@@ -19,6 +19,8 @@ from infra.deploy.smoke import Resources
 
 # A lake starts one job run of two workers, b3_history and b3_daily one each.
 _JOB_RUNS, _WORKERS = 2, 4
+
+_POLICIES = ("AWS::IAM::Policy", "AWS::IAM::RolePolicy")
 
 
 def test(account: Account, options: Options, say: Callable[[str], None]) -> bool:
@@ -45,20 +47,20 @@ def test(account: Account, options: Options, say: Callable[[str], None]) -> bool
 def _rights(account: Account, options: Options, lake: Resources) -> Iterator[str]:
     body = account.cloudformation.get_template(StackName=options.stack, TemplateStage="Original")["TemplateBody"]
     template = templates.parse(body) if isinstance(body, str) else body
+    others = [templates.read(options.template(name))[0] for name in ("mwaa", *functions.NAMES)]
     partition = account.s3.meta.partition
     yield from wrong(
         account.iam,
         lake.by_logical_id("AWS::IAM::Role"),
         template,
         f"arn:{partition}:s3:::{options.bucket}",
-        others=_policies(template) | _policies(templates.read(options.template("mwaa"))[0]),
+        others={name for one in (template, *others) for name in _policies(one)},
     )
 
 
 def _policies(template: Mapping[str, Any]) -> set[str]:
     """Return the names of the policies that a template gives to roles beside what stands in the roles themselves."""
-    found = [one["Properties"] for one in template["Resources"].values() if one["Type"] == "AWS::IAM::Policy"]
-    return {str(properties["PolicyName"]) for properties in found}
+    return {str(one["Properties"]["PolicyName"]) for one in template["Resources"].values() if one["Type"] in _POLICIES}
 
 
 def _crawls(account: Account, options: Options, lake: Resources) -> Iterator[str]:

@@ -65,7 +65,7 @@ def document(measured: Measured, listed: PriceList) -> str:
         "",
         f"With `B3_REGISTER=tasks` it costs **{_usd(cheap)}**: no crawl, and the {sum(measured.partitions.values())} "
         "partitions registered by calls of a hundred at most, reckoned as a request for each partition. This is "
-        "computed from the same measured run; the tables and their bytes are the same (tests/e2e/test_register.py).",
+        "computed from the same measured run; the tables and their bytes are the same (tests/e2e/test_daily.py).",
         "",
         f"It leaves {_mb(kept)} for good, {_usd(estimate.storage_month([kept], listed))} a month.",
         "",

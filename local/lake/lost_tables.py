@@ -17,7 +17,8 @@ TABLE = "AWS::Glue::Table"
 def put_back(glue: Any, s3: Any, template: Mapping[str, Any], database: str, bucket: str) -> list[str]:
     """Make the tables of the template that the catalog lacks, and register the partitions of the objects.
 
-    `visual_index_stocks` comes back without partitions: its job registers those of its sessions.
+    `visual_index_stocks`, `run_metrics` and Bitcoin's tables come back without partitions. Whoever runs for a session
+    or an hour once more registers its own.
 
     Args:
         glue: a boto3 Glue client.

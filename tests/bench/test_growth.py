@@ -1,16 +1,19 @@
 """The lake that costs are measured in is the one that was asked for, or there is no measurement."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import boto3
 import pytest
 
-from bench.growth import TABLES, TICKERS, Grown
+from bench.growth import TABLES, TICKERS, Grown, measure
 from local.aws import launch
 from local.lake import provision
 from local.lake.home import SIMULATED, Home
 from local.lake.servers import Lake
+from tests.places import SQL
 
 
 @pytest.fixture
@@ -42,3 +45,14 @@ def test_an_object_that_cannot_be_written_ends_the_measurement(lake, monkeypatch
 
     with pytest.raises(ConnectionError, match=r"cannot write .*trade_date=2024-03-02"):
         Grown(lake, days=3)
+
+
+def test_one_more_day_is_crawled_and_passes_the_checks_of_the_daily_dag():
+    # It sets variables for its own lakes.
+    with patch.dict(os.environ):
+        (costs,) = measure((1,), 1)
+
+    of_daily = [path for name in ("quotes", "indexes", "sectors") for path in (SQL / "validate" / name).glob("*.sql")]
+    assert costs.scanned.keys() == {path.stem for path in of_daily}
+    assert costs.scanned["key_is_unique"] > 0
+    assert {"crawl_raw", "crawl_refined", "instead: crawl_raw by listing"} <= costs.seconds.keys()

@@ -1,4 +1,7 @@
-"""The daily DAG on the simulated exchange, which `make run` takes where B3 does not answer: green and repeatable."""
+"""The daily DAG on the simulated exchange, which `make run` takes where B3 does not answer: green and repeatable.
+
+It registers partitions by crawlers, and in a second lake by its tasks.
+"""
 
 import datetime as dt
 import io
@@ -7,7 +10,9 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from types import SimpleNamespace
+from typing import Any
 
+import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -26,6 +31,7 @@ from tests.aws_models import document
 from tests.e2e import lineage_collector
 from tests.e2e.conftest import Lab, Outcome
 from tests.infra import permissions
+from tests.infra.templates import LAKE, load, policies
 from tests.places import SQL
 
 DATE = dt.date(2024, 5, 16)
@@ -33,13 +39,30 @@ QUOTES = ("scrape", "upload", "crawl_raw", "refine", "crawl_refined", "validate.
 BESIDE = ("indexes.scrape", "indexes.upload", "indexes.complete", "sectors.scrape", "sectors.upload", "calendar_agrees")
 
 
+CRAWLS = ("crawl_raw", "crawl_refined")
+# What names a lake, a moment or a run in the description of a partition.
+OF_THE_RUN = ("CreationTime", "LastAccessTime", "LastAnalyzedTime", "CatalogId")
+
+
 @dataclass
 class Ran:
-    """A run, and what the lake holds after it."""
+    """A run, what the lake holds after it, and what tasks have called by then."""
 
     outcome: Outcome
     objects: dict[str, str]
     versions: set[tuple[str, str]]
+    called: set[str]
+
+    @property
+    def of_tables(self) -> dict[str, str]:
+        return {key: etag for key, etag in self.objects.items() if key.startswith(("raw/", "refined/"))}
+
+
+@dataclass
+class ByTasks(Ran):
+    """A run whose tasks register partitions, and these by table."""
+
+    catalog: dict[str, list[dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
@@ -65,24 +88,61 @@ def lab(lakes, recording):
             yield Lab(lake)
 
 
-def run_daily(lab):
+def run_daily(lab, recording):
     outcome = Outcome.of(lambda: run.main(["--date", DATE.isoformat()]))
-    return Ran(outcome, lab.objects(), lab.versions(str(DATE)))
+    # The partition of the run's metrics is registered by its task in any case.
+    called = {
+        call.operation
+        for call in calls.read(recording)
+        if call.caller == "airflow" and call.names.get("TableName") != "run_metrics"
+    }
+    return Ran(outcome, lab.objects(), lab.versions(str(DATE)), called)
+
+
+def catalog_of(lab) -> dict[str, list[dict[str, Any]]]:
+    """Return the partitions of each table."""
+    glue = boto3.client("glue", endpoint_url=lab.lake.endpoint)
+    pages = glue.get_paginator("get_partitions").paginate
+    return {
+        table["Name"]: [
+            {name: value for name, value in partition.items() if name not in OF_THE_RUN}
+            for page in pages(DatabaseName="b3", TableName=table["Name"])
+            for partition in page["Partitions"]
+        ]
+        for table in glue.get_tables(DatabaseName="b3")["TableList"]
+        if table.get("PartitionKeys")
+    }
 
 
 @pytest.fixture(scope="module")
-def first(lab, collector):
+def first(lab, collector, recording):
     """The first run for DATE, which reports its lineage."""
     with collector.told():
-        ran = run_daily(lab)
+        ran = run_daily(lab, recording)
     assert ran.outcome.status == 0, ran.outcome.printed
     return ran
 
 
 @pytest.fixture(scope="module")
-def again(lab, first):
+def again(lab, first, recording):
     """Another run for DATE, which reports to nobody."""
-    return run_daily(lab)
+    return run_daily(lab, recording)
+
+
+@pytest.fixture(scope="module")
+def by_tasks(lakes, tmp_path_factory):
+    """The first run for DATE in a lake of its own, where tasks register the partitions that they write."""
+    folder = tmp_path_factory.mktemp("tasks")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("B3_LOCAL_HOME", str(folder))
+        environment.setenv("B3_AWS_CALLS", str(folder / "calls.jsonl"))
+        environment.setenv("B3_REGISTER", "tasks")
+        environment.setattr("local.lake.source.why_out_of_reach", lambda: "no network here")
+        with servers.lake(home.find(home.SIMULATED)) as lake:
+            ran = run_daily(Lab(lake), folder / "calls.jsonl")
+            catalog = catalog_of(Lab(lake))
+    assert ran.outcome.status == 0, ran.outcome.printed
+    return ByTasks(**vars(ran), catalog=catalog)
 
 
 @pytest.fixture(scope="module")
@@ -349,3 +409,30 @@ def test_a_closed_day_is_refused_with_the_sessions_around_it_and_writes_nothing(
     assert "2020-04-30" in said
     assert "2020-05-04" in said
     assert lab.objects() == before
+
+
+def test_registered_by_tasks_it_leaves_the_same_bytes(first, by_tasks):
+    assert by_tasks.of_tables == first.of_tables
+    assert len(by_tasks.of_tables) > 50
+
+
+def test_registered_by_tasks_it_leaves_the_same_partitions_down_to_their_storage_descriptors(lab, first, by_tasks):
+    crawled, registered = catalog_of(lab), by_tasks.catalog
+    # Of a job and of a DAG that no session's run starts.
+    beside = {"visual_index_stocks", "raw_btc_minutes", "btc_minutes"}
+    assert {name for name, partitions in registered.items() if not partitions} == beside
+    assert registered == {name: [] if name in beside else partitions for name, partitions in crawled.items()}
+
+
+def test_tasks_that_register_start_no_crawl_and_say_why(first, by_tasks):
+    assert {first.outcome.state(task) for task in CRAWLS} == {"success"}
+    assert {by_tasks.outcome.state(task) for task in CRAWLS} == {"skipped"}
+    assert "StartCrawler" in first.called - by_tasks.called
+    assert "B3_REGISTER is tasks" in by_tasks.outcome.printed
+
+
+def test_tasks_that_register_call_what_the_stack_allows_them_then(first, by_tasks):
+    more = {action for name, one in policies(load(LAKE)) if name == "RegisterPolicy" for action in one["Action"]}
+
+    registering = {operation for operation in by_tasks.called - first.called if "Partition" in operation}
+    assert {f"glue:{operation}" for operation in registering} == more

@@ -6,13 +6,14 @@ from b3.monitoring.alert import Severity
 
 A_TASK_FAILED = "a-task-failed"
 # By the beginning of the task's id. All others page: readers lack a session, or must not trust one.
-_WARNINGS = ("report", "sectors.", "views.", "calendar_agrees", "examine", "transform", "compare", "start")
+_WARNINGS = ("report", "sectors.", "views.", "calendar_agrees", "examine", "transform", "compare", "start", "bitcoin.")
 _SECTIONS = {
     "validate.": "a-check-failed",
     "refine": "the-glue-job-failed",
     "transform": "the-glue-job-failed",
     "crawl_": "a-crawl-failed",
     "views.": "athena-refused",
+    "bitcoin.": "bitcoin",
     "compare": "the-lake-differs",
     "session_is_there": "a-session-is-missing",
     "examine": "b3-changed-something",

@@ -92,7 +92,7 @@ NOTES = {
         "The provider sent no candles, or something else. If it refuses this client (451, 418, 403), no retry follows.",
         "Read the message. Clear the task, or let the next run ask for the hour again. After a refusal see "
         "`B3_BTC_PROVIDER`.",
-        "for a few hours: a run of the next 24 hours fills the gap.",
+        "for a few hours: a run of the next four days fills the gap.",
     ),
     "bitcoin.upload": Note(
         "Writes the landed candles as typed Parquet to `raw_bitcoin/`, one object per hour and market.",

@@ -78,7 +78,7 @@ def ended(state: str, **more: str) -> dict[str, Any]:
           "StartJobRun operation", RETRY,
           {"StartJobRun": error("ConcurrentRunsExceededException", "Concurrent runs exceeded for b3-refine")}),
     Fault("the role may not start the job", "An error occurred (AccessDeniedException) when calling the StartJobRun "
-          "operation…is not authorized to perform: glue:StartJobRun", RETRY + " Compare the role with infra/mwaa.yaml.",
+          "operation…is not authorized to perform: glue:StartJobRun", RETRY + " Compare the role with infra/lake.yaml.",
           {"StartJobRun": error("AccessDeniedException", "User is not authorized to perform: glue:StartJobRun")}),
     Fault("the token of the role has expired", "An error occurred (ExpiredTokenException) when calling the StartJobRun "
           "operation", RETRY, {"StartJobRun": error("ExpiredTokenException", "The security token is expired")}),

@@ -16,7 +16,7 @@ from tests.plugins.b3.exchange import Answer, Exchange
 
 HOUR = Hour("BTCBRL", dt.datetime(2026, 10, 31, 13, tzinfo=dt.UTC))
 REJECTED = "landing/rejected/…/binance.BTCBRL.2026-10-31T13.json"
-LATER = "Nothing is written. The next run of btc_minutes asks for the hour again, for 24 hours."
+LATER = "Nothing is written. The next run of btc_minutes asks for the hour again, for four days."
 FOR_GOOD = "Nothing is written, and no retry follows. "
 KEPT = "The answer is in landing/rejected/; tables stay as they are. "
 

@@ -8,6 +8,7 @@ from infra.deploy import checkup
 from infra.deploy.deploying import Deployment
 from infra.deploy.smoke import Resources
 from tests.infra.deploy.conftest import copy_of_the_repository, options_of
+from tests.infra.templates import MWAA, STREAM, load
 
 
 @pytest.fixture(scope="class")
@@ -25,6 +26,29 @@ class TestALakeThatIsMade:
 
         assert checkup.test(account, made, said.append), said
         assert [line.split()[0] for line in said] == ["ok", "ok", "ok", "unknown"]
+
+    def test_whose_execution_role_has_policies_of_other_stacks_is_as_expected(self, account, made):
+        """As those of the environment and of the stream have given it."""
+        made.template("mwaa").write_bytes(MWAA.read_bytes())
+        role = Resources(account.cloudformation, made.stack).by_logical_id("AWS::IAM::Role")["ExecutionRole"]
+        names = [
+            resource["Properties"]["PolicyName"]
+            for template in (MWAA, STREAM)
+            for resource in load(template)["Resources"].values()
+            if "-ExecutionRoleArn" in json.dumps(resource) and "PolicyName" in resource["Properties"]
+        ]
+        some = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [some]})
+        said: list[str] = []
+
+        for name in names:
+            account.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document)
+        good = checkup.test(account, made, said.append)
+
+        for name in names:
+            account.iam.delete_role_policy(RoleName=role, PolicyName=name)
+        assert names == ["environment", "stream"]
+        assert good, said
 
     def test_whose_role_lost_a_right_is_told_with_the_remedy(self, account, made):
         role = Resources(account.cloudformation, made.stack).by_logical_id("AWS::IAM::Role")["RefineRole"]

@@ -1,4 +1,4 @@
-"""Against the local AWS: what is registered is what its crawler registers; see also tests/e2e/test_register.py."""
+"""Against the local AWS: what is registered is what its crawler registers; see also tests/e2e/test_daily.py."""
 
 import datetime as dt
 import time
