@@ -74,7 +74,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import DAG, chain
 
 from b3 import settings
-from b3.airflow import task_docs
+from b3.airflow import task_docs, trigger_form
 from b3.airflow.arrival_sensor import ArrivalSensor
 from b3.airflow.dag_defaults import COMMON
 from b3.airflow.tasks import arrivals
@@ -87,6 +87,7 @@ with DAG(
     start_date=pendulum.datetime(2026, 1, 1),
     # The runs of a file are waited for. After a timeout the next run starts those that are missing.
     dagrun_timeout=dt.timedelta(days=7),
+    params=trigger_form.arrivals(),
     user_defined_macros={"settings": settings.read},
     **COMMON,
 ) as dag:

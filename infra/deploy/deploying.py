@@ -155,7 +155,8 @@ class Deployment:
         }
         if there and "EnvironmentName" in there.parameters:
             given["EnvironmentName"] = there.parameters["EnvironmentName"]
-        if not self._present(stack):
+        former = self._present(stack)
+        if former is None or not former.whole:
             # Without an environment of MWAA, only the job can be started. Later deploys keep what was chosen.
             given["Starts"] = "dag" if self._options.mwaa else "job"
         return self._stack(name, stack, given)

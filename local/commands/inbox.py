@@ -7,10 +7,13 @@ import datetime as dt
 import hashlib
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import boto3
 
+from b3.airflow.run_starter import AT_ONCE
 from b3.lake import layout
 from b3.lake.commit import head
 from b3.lake.layout import Lake
@@ -69,7 +72,8 @@ def run(chosen: source.Source, path: Path) -> int:
         rejected = layout.rejected_key(hashlib.sha256(path.read_bytes()).hexdigest(), path.name)
         reason = layout.rejection_reason_key(rejected)
         former = (head(s3, bucket, reason) or {}).get("VersionId")
-        arrivals = _run(where, environ, DAG, dt.datetime.now(dt.UTC).date())
+        # Here no scheduler runs what is started; it is run below.
+        arrivals = _run(where, environ, DAG, dt.datetime.now(dt.UTC).date(), {AT_ONCE: True})
         if not arrivals.succeeded:
             return 1
         # The local AWS has no Airflow that waits for these messages.
@@ -97,7 +101,8 @@ def run(chosen: source.Source, path: Path) -> int:
 def _start(where: Home, environ: dict[str, str], waiting: WaitingRun, place: str) -> bool:
     """Run what waits; return whether it succeeded."""
     of = waiting.conf.get("trade_date") or waiting.conf["year"]
-    return _run(where, environ, f"{waiting.dag} {of} ({place})", _first_day(waiting), waiting).succeeded
+    shown = f"{waiting.dag} {of} ({place})"
+    return _run(where, environ, shown, _first_day(waiting), waiting.conf, waiting).succeeded
 
 
 def _first_day(waiting: WaitingRun) -> dt.date:
@@ -106,7 +111,12 @@ def _first_day(waiting: WaitingRun) -> dt.date:
 
 
 def _run(
-    where: Home, environ: dict[str, str], shown: str, date: dt.date, waiting: WaitingRun | None = None
+    where: Home,
+    environ: dict[str, str],
+    shown: str,
+    date: dt.date,
+    conf: Mapping[str, Any],
+    waiting: WaitingRun | None = None,
 ) -> dag_runs.DagRun:
     """Run b3_arrivals, or a waiting run; print its tasks, or those that failed, and its outcome."""
     with progress.Activity() as activity:
@@ -115,7 +125,7 @@ def _run(
             environ,
             waiting.dag if waiting else DAG,
             date,
-            waiting.conf if waiting else None,
+            conf,
             began=lambda begun: activity.begin(f"{shown}: {begun.text}", brief=begun.is_task),
             instead_of=waiting.run_id if waiting else "",
         )

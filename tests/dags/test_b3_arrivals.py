@@ -20,7 +20,10 @@ from tests.plugins.b3.quotes.cotahist.cotahist_lines import build_file, build_zi
 DAYS = [dt.date(2020, 4, 29), dt.date(2020, 4, 30)]
 
 MONTH = build_zip(build_file([record(DATPRE=day) for day in DAYS]))
-SCHEDULED, BY_HAND = SimpleNamespace(run_type="scheduled"), SimpleNamespace(run_type="manual")
+SCHEDULED, BY_HAND = SimpleNamespace(run_type="scheduled"), SimpleNamespace(run_type="manual", conf={})
+# infra/lambdas/wake.py gives no conf.
+BY_FUNCTION = SimpleNamespace(run_type="manual", conf=None)
+WITHOUT_SCHEDULER = SimpleNamespace(run_type="manual", conf={"at_once": True})
 QUEUE = "https://sqs.sa-east-1.amazonaws.com/123456789012/b3-arrival-events"
 
 
@@ -114,7 +117,9 @@ class TestItsRuns:
             (SCHEDULED, "3.3.1", True, True),
             (SCHEDULED, "3.2.1", True, False),
             (SCHEDULED, "3.0.6", True, False),
-            (BY_HAND, "3.3.1", False, False),
+            (BY_HAND, "3.3.1", True, True),
+            (BY_FUNCTION, "3.3.1", True, True),
+            (WITHOUT_SCHEDULER, "3.3.1", False, False),
         ],
     )
     def test_start_the_next_run_when_the_former_has_ended(self, monkeypatch, run, version, waits, deferrable):

@@ -6,6 +6,7 @@ that cannot be sent, or not be looked up, never fails a task. What an alert hold
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 from collections.abc import Mapping
@@ -288,10 +289,11 @@ def _scopes(dag_id: str, run_id: str, run: Any) -> list[str]:
     if run.run_type == "asset_triggered":
         return [run_id]
     conf = {} if run.run_type in run_dates.BY_LOGICAL_DATE else run.conf or {}
+    if dag_id == "b3_history":
+        # A conf with wrong years fails the run: then it has its own scope.
+        with contextlib.suppress(ValueError):
+            return [str(year) for year in run_dates.years(run).years]
     if dag_id in _OF_A_DATE:
-        first, last = str(conf.get("year")), str(conf.get("last_year") or conf.get("year"))
-        if first.isdigit() and last.isdigit() and int(first) <= int(last) <= int(first) + 100:
-            return [str(year) for year in range(int(first), int(last) + 1)]
         return [of_run(run).removeprefix(" for ") or "any"]
     return [" to ".join(str(conf[name]) for name in ("from", "to") if conf.get(name)) or "any"]
 

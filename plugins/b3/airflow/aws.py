@@ -6,6 +6,7 @@ The stack of infra/lake.yaml owns the crawlers, the job and the workgroup. Opera
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -121,10 +122,14 @@ class CrawlOperator(GlueCrawlerOperator):
         self.register = register
 
     def execute(self, context: Any) -> Any:
-        """Start the crawler, and defer until its end."""
+        """Start the crawler once no other crawl of it is under way, and defer until its end."""
         from b3 import settings
 
         if settings.read().crawls:
+            name = self.config["Name"]
+            while (state := self.hook.get_crawler(name)["State"]) != "READY":
+                self.log.info("%s is %s for another run; waiting for its end", name, state)
+                time.sleep(self.poll_interval)
             return super().execute(context)
         how = f"{self.register(context)} new partitions registered" if self.register else "upload registers partitions"
         raise skip(f"no crawl, since B3_REGISTER is {settings.BY_TASKS}: {how}", context["ti"])
@@ -148,8 +153,8 @@ def crawl(
         # The trigger looks 1,500 times: twice as long as the 25 minutes of a crawl that lists decades.
         poll_interval=2,
         execution_timeout=dt.timedelta(minutes=30),
-        # A crawler runs once at a time, so a retry waits for another DAG's crawl. And Airflow may mark a crawl failed
-        # that ends at once: github.com/apache/airflow/issues/67287, 72716.
+        # Of two runs that waited for a crawl one may be refused. And Airflow may mark a crawl failed that ends at once:
+        # github.com/apache/airflow/issues/67287, 72716.
         retries=10,
         # SQS hides the events that a failed crawl has read from the next crawl for half a minute.
         retry_delay=dt.timedelta(seconds=35),
@@ -225,7 +230,8 @@ def _athena(operator: type, file: str, **arguments: Any) -> Any:
         aws_conn_id=CONNECTION,
         deferrable=False,
         sleep_time=athena.POLL_SECONDS,  # may be a fraction of a second, although it is annotated as int
-        max_polling_attempts=2400,
+        # More than until the timeout, which also stops the query.
+        max_polling_attempts=2 * round(QUERY_TIMEOUT.total_seconds() / athena.POLL_SECONDS),
         execution_timeout=QUERY_TIMEOUT,
         # One retry, in case the worker died. A violated check is not tried again.
         retries=1,

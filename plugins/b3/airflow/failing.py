@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 
-def for_good(error: Exception) -> Exception:
-    """Return `error` as a failure after which Airflow does not try the task again."""
+def for_good(error: Exception, note: str = "") -> Exception:
+    """Return `error`, with a note beside it, as a failure after which Airflow does not try the task again."""
     try:
         from airflow.sdk.exceptions import AirflowFailException
     except ImportError:  # Airflow 3.0
         from airflow.exceptions import AirflowFailException  # type: ignore[no-redef]
 
-    return AirflowFailException(f"{type(error).__name__}: {error}")
+    return AirflowFailException(f"{type(error).__name__}: {error}" + (f" ({note})" if note else ""))

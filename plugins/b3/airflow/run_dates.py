@@ -11,6 +11,8 @@ from b3.calendar.sessions import FIRST_YEAR, LAST_YEAR, day_of
 # The dates of these runs come from the logical date alone: Airflow copies a backfill's conf to all its runs, and to
 # manual runs that it takes over.
 BY_LOGICAL_DATE = frozenset({"scheduled", "backfill"})
+# Of a run. A check names each session that was written, and Athena takes 262,144 characters.
+MOST_YEARS = 20
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ def years(dag_run: Any) -> Period:
     runs, it is the year of the logical date.
 
     Raises:
-        ValueError: a year of the conf is not one from 1986 to 2100, the last lies before the first, or the run has
-            neither year nor logical date.
+        ValueError: a year of the conf is not one from 1986 to 2100, the last lies before the first, there are more than
+            MOST_YEARS, or the run has neither year nor logical date.
     """
     conf = {} if dag_run.run_type in BY_LOGICAL_DATE else dag_run.conf or {}
     given = conf.get("year")
@@ -83,6 +85,11 @@ def years(dag_run: Any) -> Period:
     first = day_of(dag_run.logical_date).year if given is None else _year("year", given, FIRST_YEAR)
     last = conf.get("last_year")
     last = first if last is None else _year("last_year", last, first)
+    if last - first >= MOST_YEARS:
+        raise ValueError(
+            f"expected at most {MOST_YEARS} years in a run, found {first} to {last}: trigger a run for each part, as "
+            "Athena takes no check of more sessions"
+        )
     return Period(dt.date(first, 1, 1), dt.date(last, 12, 31))
 
 

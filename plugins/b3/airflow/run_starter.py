@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-import airflow
-from packaging.version import Version
-
 from b3.airflow.run_dates import BY_LOGICAL_DATE
 
+# In the conf of a run of b3_arrivals: start all runs, and wait for none.
+AT_ONCE = "at_once"
 # Airflow counts a deferred task for max_active_tis_per_dag from this release on.
-_COUNTS_DEFERRED = Version("3.3")
+_COUNTS_DEFERRED = "3.3"
 
 
 def waiting(dag_run: Any) -> dict[str, bool]:
     """Return TriggerDagRunOperator's arguments on waiting until the started run has ended.
 
-    A waiting task is deferred if Airflow then starts no other of its kind; before 3.3 it keeps its slot. What a person
-    triggers does not wait: `dag.test` runs the started runs after this one.
+    A waiting task is deferred if Airflow then starts no other of its kind; before 3.3 it keeps its slot. A run waits
+    whoever started it: a schedule, a person, or the function of infra/arrivals.yaml. Where no scheduler runs what is
+    started, as in `dag.test`, the conf has AT_ONCE.
     """
-    waits = dag_run.run_type in BY_LOGICAL_DATE
-    return {"wait_for_completion": waits, "deferrable": waits and Version(airflow.__version__) >= _COUNTS_DEFERRED}
+    import airflow
+    from packaging.version import Version
+
+    at_once = dag_run.run_type not in BY_LOGICAL_DATE and (dag_run.conf or {}).get(AT_ONCE) is True
+    counts_deferred = Version(airflow.__version__) >= Version(_COUNTS_DEFERRED)
+    return {"wait_for_completion": not at_once, "deferrable": not at_once and counts_deferred}

@@ -8,6 +8,7 @@ from airflow.sdk import Param
 
 from b3.airflow.run_dates import BY_LOGICAL_DATE
 from b3.airflow.run_source import B3, LANDING
+from b3.airflow.run_starter import AT_ONCE
 from b3.bitcoin.hours import MOST_HOURS
 from b3.calendar.sessions import FIRST_YEAR, LAST_YEAR
 from b3.quotes.accepted import CONF, NOTHING, Accepted
@@ -61,6 +62,19 @@ def daily() -> dict[str, Param]:
         **_trade_date(),
         **_source(),
         **_accept(),
+    }
+
+
+def arrivals() -> dict[str, Param]:
+    """Return the field of b3_arrivals: at_once."""
+    return {
+        AT_ONCE: Param(
+            False,
+            type="boolean",
+            title="Start all runs at once",
+            description="Else each run is started when the one before it has ended. While runs are queued, Airflow "
+            "makes no nightly run of b3_daily, and that session's portfolios are lost.",
+        )
     }
 
 

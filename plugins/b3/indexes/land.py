@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from b3.errors import NoPortfolio, OtherSession, SourceError
 from b3.indexes.answers import Unserved, ask
 from b3.lake import layout
+from b3.lake.commit import folders_below
 from b3.lake.landed import LandedFile, find, keep
 from b3.lake.layout import Lake
 from b3.site.addresses import INDEX_METHODS
@@ -105,8 +106,9 @@ def capture_portfolios(
     Good answers land even if others fail. If an index's portfolio_day fails, its other endpoints land under the session
     that the other indexes name. If no index names one, they stay in landing/received/.
 
-    If B3 fails to answer or serves another session, files that landed for `trade_date` before are used. A preview that
-    B3 does not have is left out. On a rerun, equal bytes leave an object as it is; other bytes become a new version.
+    If B3 fails to answer or serves another session, files that landed for `trade_date` before are used. So are those of
+    other indexes: a session keeps what was captured for it, whatever is asked for now. A preview that B3 does not have
+    is left out. On a rerun, equal bytes leave an object as it is; other bytes become a new version.
 
     Args:
         hook: the hook to B3.
@@ -142,6 +144,7 @@ def capture_portfolios(
         elif not failed:
             assert captured.session
             at_other_session.append(_AtOtherSession(index, captured.session, missing))
+    landed += _of_other_indexes(s3, lake, trade_date, indexes)
     texts = [_with_notes(error) for error in errors]
     if errors and not landed:
         raise errors[0] if len(errors) == 1 else _incomplete(texts)
@@ -155,21 +158,21 @@ def capture_portfolios(
 
 
 def landed_portfolios(s3: Any, lake: Lake, trade_date: dt.date, indexes: Sequence[str]) -> CapturedPortfolios:
-    """Return the portfolios in landing/ of the indexes for a session; B3 is not asked.
+    """Return the portfolios in landing/ for a session, those of other indexes as well; B3 is not asked.
 
     Raises:
         OtherSession: no index has portfolios of that session in landing/.
     """
     landed = []
     for index in indexes:
-        files = _of_session(s3, lake, index, trade_date, _Captured())
-        if all(endpoint in files for endpoint in REQUIRED):
-            landed += [LandedPortfolio(index, endpoint, file) for endpoint, file in files.items()]
-        else:
+        found = _landed_before(s3, lake, trade_date, index)
+        if not found:
             log.warning("landing/ lacks portfolios of %s for %s", index, trade_date)
+        landed += found
+    landed += _of_other_indexes(s3, lake, trade_date, indexes)
     if not landed:
         raise OtherSession(
-            source=lake.uri("landing/index/"),
+            source=lake.uri(layout.LANDING_INDEX_PREFIX),
             expected=f"portfolios of {', '.join(indexes)} for {trade_date}",
             found="none",
             hint="B3 serves no past portfolio: that session has none.",
@@ -229,6 +232,20 @@ def _of_session(s3: Any, lake: Lake, index: str, trade_date: dt.date, captured: 
         if file is not None:
             files[endpoint] = file
     return files
+
+
+def _landed_before(s3: Any, lake: Lake, trade_date: dt.date, index: str) -> list[LandedPortfolio]:
+    """Return an index's portfolios in landing/ for a session; nothing if a required one is not there."""
+    files = _of_session(s3, lake, index, trade_date, _Captured())
+    if not all(endpoint in files for endpoint in REQUIRED):
+        return []
+    return [LandedPortfolio(index, endpoint, file) for endpoint, file in files.items()]
+
+
+def _of_other_indexes(s3: Any, lake: Lake, trade_date: dt.date, indexes: Sequence[str]) -> list[LandedPortfolio]:
+    """Return the session's portfolios in landing/ of indexes that are not asked for: the setting may have had more."""
+    others = sorted(set(folders_below(s3, lake, layout.LANDING_INDEX_PREFIX)) - set(indexes))
+    return [each for index in others for each in _landed_before(s3, lake, trade_date, index)]
 
 
 def _with_notes(error: SourceError) -> str:

@@ -62,6 +62,13 @@ def keys_below(s3: Any, lake: Lake, prefix: str, *, after: str = "") -> list[str
     return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
 
+def folders_below(s3: Any, lake: Lake, prefix: str) -> list[str]:
+    """Return the names of the folders right below a prefix, in order."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=lake.bucket, Prefix=prefix, Delimiter="/")
+    found = [folder["Prefix"] for page in pages for folder in page.get("CommonPrefixes", [])]
+    return [folder.removeprefix(prefix).rstrip("/") for folder in found]
+
+
 def put(
     s3: Any,
     lake: Lake,

@@ -44,6 +44,7 @@ RAW_BTC_MINUTES_TABLE = "raw_btc_minutes"
 BTC_MINUTES_TABLE = "btc_minutes"
 INBOX_PREFIX = "inbox/"
 LANDING_QUOTES_PREFIX = "landing/quotes/"
+LANDING_INDEX_PREFIX = "landing/index/"
 LANDING_SECTORS_PREFIX = "landing/sectors/"
 RAW_QUOTES_PREFIX = "raw/quotes/"
 RUN_METRICS_PREFIX = "metrics/run_metrics/"
@@ -81,7 +82,7 @@ def landing_quotes_key(file_name: str) -> str:
 
 def landing_index_key(index: str, endpoint: str, trade_date: dt.date) -> str:
     """Return the key of an index's portfolio as B3 sent it, by its session."""
-    return f"landing/index/{index}/{endpoint}/{trade_date.isoformat()}.json"
+    return f"{LANDING_INDEX_PREFIX}{index}/{endpoint}/{trade_date.isoformat()}.json"
 
 
 def landing_sectors_key(trade_date: dt.date) -> str:

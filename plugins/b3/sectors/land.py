@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import io
 import logging
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from b3.errors import OtherSession, SourceError, reading
 from b3.indexes.answers import current_session
 from b3.lake import layout
 from b3.lake.commit import keys_below
-from b3.lake.landed import LandedFile, find, keep, keeping_received, receive, rejecting
+from b3.lake.landed import LandedFile, find, keep, keeping_received, metadata_of, receive, rejecting
 from b3.lake.layout import Lake
 from b3.sectors import workbook
 
@@ -26,6 +27,8 @@ _FILE_NAME = "GetDownloadIndustryClassification.xlsx"
 def capture_sectors(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, index: str) -> LandedFile | None:
     """Bring the sector classification to landing/sectors/ if it differs from the newest one up to `trade_date`.
 
+    It lands again if that one never came to raw/, because a run failed on the way: then it is of this session.
+
     The workbook has no date, and B3 serves only the current one. So it is fetched only while B3's portfolios are those
     of `trade_date`. Later, or if B3 fails to answer, the file that landed for that session is used.
 
@@ -37,7 +40,7 @@ def capture_sectors(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, inde
         index: B3's code of an index; its portfolio names the session that B3 serves.
 
     Returns:
-        The file of that session; None if the classification equals the newest landed one.
+        The file of that session; None if the classification equals the newest one that is in raw/ as well.
 
     Raises:
         OtherSession: B3 serves another session, and no file has landed for `trade_date`.
@@ -67,10 +70,23 @@ def capture_sectors(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, inde
     receive(s3, lake, _FILE_NAME, io.BytesIO(body), download)
     with rejecting(s3, lake, _FILE_NAME, io.BytesIO(body), download):
         workbook.read_workbook(body, source=download.url)
-    if former is not None and landed is None and former.sha256 == download.sha256:
+    if (
+        newest
+        and former
+        and landed is None
+        and former.sha256 == download.sha256
+        and _is_in_raw(s3, lake, newest, former)
+    ):
         log.info("the sector classification is still that of %s", former.uri)
         return None
     return keep(s3, lake, key, io.BytesIO(body), download)
+
+
+def _is_in_raw(s3: Any, lake: Lake, key: str, landed: LandedFile) -> bool:
+    """Return whether the workbook that landed under `key` is what raw/ has for its session."""
+    session = dt.date.fromisoformat(PurePosixPath(key).stem)
+    metadata = metadata_of(s3, lake, layout.raw_sectors_key(session)) or {}
+    return metadata.get("source-sha256") == landed.sha256
 
 
 def _newest_sectors_key(s3: Any, lake: Lake, last: str) -> str | None:

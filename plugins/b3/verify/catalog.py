@@ -83,7 +83,7 @@ def _of_table(
             expected = f"{uri.rpartition('/')[0]}/ for {name}"
             yield Difference(UNKNOWN_PARTITION, location, expected, location, _delete(database, table, values))
         elif partition.key not in inventory.objects:
-            mend = f"{rebuild(partition.trade_date)}; if nothing landed for it, {_delete(database, table, values)}"
+            mend = f"{rebuild(partition.trade_date)}; if it has none after that, {_delete(database, table, values)}"
             yield Difference(NO_OBJECT, uri, f"an object, as partition {name} points at it", "none", mend)
     unregistered = {each for each in inventory.partitions if each.table == table} - registered
     for partition in sorted(unregistered, key=str):

@@ -47,11 +47,11 @@ def last_crawl(status: str, **more: str) -> dict[str, Any]:
     Fault("Glue is asked too often to start a crawl", "An error occurred (ThrottlingException) when calling the "
           "StartCrawler operation…Rate exceeded", AGAIN, {"StartCrawler": error("ThrottlingException",
           "Rate exceeded")}),
-    Fault("another run's crawl is still at it", "An error occurred (CrawlerRunningException) when calling the "
-          "StartCrawler operation", AGAIN,
+    Fault("another run starts the crawler at the same moment", "An error occurred (CrawlerRunningException) when "
+          "calling the StartCrawler operation", AGAIN,
           {"StartCrawler": error("CrawlerRunningException", "Crawler with name b3-raw has already started")}),
-    Fault("the crawler is not there, and the operator would make one", "Parameter validation failed:…Missing required "
-          "parameter in input: \"Role\"", AGAIN + " Deploy the stack again, or correct B3_RAW_CRAWLER.",
+    Fault("the crawler is not there", "An error occurred (EntityNotFoundException) when calling the GetCrawler "
+          "operation: Crawler b3-raw not found", AGAIN + " Deploy the stack again, or correct B3_RAW_CRAWLER.",
           {"GetCrawler": error("EntityNotFoundException", "Crawler b3-raw not found")}),
     Fault("a crawl fails", "Error while waiting for glue crawl to complete: READY - …FAILED…Internal Service Exception",
           AGAIN, last_crawl("FAILED", ErrorMessage="Internal Service Exception")),

@@ -8,13 +8,17 @@ from typing import Any
 from airflow.sdk import task
 
 from b3 import settings
-from b3.airflow import aws, lineage, registering, run_dates, run_source, summaries
+from b3.airflow import aws, failing, lineage, registering, run_dates, run_source, summaries
 from b3.airflow.skipping import skip
 
 
 @task
 def scrape(dag_run: Any, ti: Any) -> dict[str, Any]:
-    """Bring the portfolios to landing/; skip if B3 serves another session and none has landed for this one."""
+    """Bring the portfolios to landing/; skip if B3 serves another session and none has landed for this one.
+
+    B3 serves a portfolio on its day only, so as long as Airflow tries again, an answer that is missing or bad fails the
+    task. The last try goes on with the good ones, and `complete` fails for the others.
+    """
     from b3.calendar import known_sessions
     from b3.errors import ClosedDay, OtherSession
     from b3.indexes import land
@@ -32,6 +36,8 @@ def scrape(dag_run: Any, ti: Any) -> dict[str, Any]:
             captured = land.capture_portfolios(B3Hook(), s3, chosen.lake, trade_date, chosen.indexes)
     except (ClosedDay, OtherSession) as reason:
         raise skip(reason, ti) from reason
+    if ti.try_number <= ti.max_tries:
+        captured.check()
     uris = [portfolio.file.uri for portfolio in captured.landed]
     lineage.record(ti, written=uris)
     summaries.tell(ti, summaries.of_files(uris))
@@ -55,9 +61,13 @@ def upload(captured: dict[str, Any], dag_run: Any, ti: Any) -> dict[str, Any]:
 
 @task
 def complete(captured: dict[str, Any], ti: Any) -> None:
-    """Fail if an answer of B3 was missing or bad while others of the day were good."""
+    """Fail for good if an answer of B3 was missing or bad while others of the day were good."""
+    from b3.errors import SourceError
     from b3.indexes import land
 
     portfolios = land.CapturedPortfolios.of(captured)
-    portfolios.check()
+    try:
+        portfolios.check()
+    except SourceError as error:
+        raise failing.for_good(error) from error
     summaries.tell(ti, f"{len(portfolios.landed)} portfolios are there, and none is missing")

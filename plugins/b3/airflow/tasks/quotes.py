@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
 from airflow.sdk import task
 
 from b3 import settings
-from b3.airflow import aws, lineage, registering, run_dates, run_source, summaries, trigger_form
+from b3.airflow import aws, failing, lineage, registering, run_dates, run_source, summaries, trigger_form
 from b3.airflow.dag_defaults import YEARS_TIMEOUT
 
 
@@ -19,7 +21,8 @@ def upload(dag_run: Any, ti: Any) -> dict[str, Any]:
 
     trade_date = run_dates.trade_date(dag_run)
     accepted = trigger_form.accepted(dag_run)
-    written = asdict(raw.write_quotes(aws.s3_client(), settings.read().lake, trade_date, accepted))
+    with _refusing_for_good():
+        written = asdict(raw.write_quotes(aws.s3_client(), settings.read().lake, trade_date, accepted))
     _register(written, ti)
     summaries.tell(ti, summaries.of_quotes(written))
     return written
@@ -43,15 +46,33 @@ def scrape_years(dag_run: Any, ti: Any) -> list[dict[str, str]]:
 
 @task(task_id="upload", max_active_tis_per_dag=1, execution_timeout=YEARS_TIMEOUT)
 def upload_years(dag_run: Any, ti: Any) -> dict[str, Any]:
-    """Write the raw partitions of the sessions of each year, one year after the other."""
+    """Write the raw partitions of the sessions of each year, one year after the other.
+
+    A year that is refused ends it; the years before it are written then, which the error says.
+    """
     from b3.quotes import raw
 
     s3, lake, accepted = aws.s3_client(), settings.read().lake, trigger_form.accepted(dag_run)
-    years = [raw.write_year(s3, lake, year, accepted) for year in run_dates.years(dag_run).years]
-    written = asdict(raw.joined(years))
-    _register(written, ti)
-    summaries.tell(ti, summaries.of_quotes(written))
-    return written
+    years: list[raw.RawQuotes] = []
+    for year in run_dates.years(dag_run).years:
+        written = f"raw/ has the years of this run before {year} already; they are refined once upload succeeds"
+        with _refusing_for_good(written if years else ""):
+            years.append(raw.write_year(s3, lake, year, accepted))
+    joined = asdict(raw.joined(years))
+    _register(joined, ti)
+    summaries.tell(ti, summaries.of_quotes(joined))
+    return joined
+
+
+@contextmanager
+def _refusing_for_good(note: str = "") -> Iterator[None]:
+    """Let no task try again what only a person, or another file of B3's, can mend. `note` goes with the refusal."""
+    from b3.errors import CalendarDiffers, Flood, RecordsLost
+
+    try:
+        yield
+    except (CalendarDiffers, Flood, RecordsLost) as refusal:
+        raise failing.for_good(refusal, note) from refusal
 
 
 def _register(written: dict[str, Any], ti: Any) -> None:

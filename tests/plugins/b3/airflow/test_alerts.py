@@ -364,6 +364,17 @@ class TestRecover:
         alerts.recover(of(succeeded("-", "b3_history"), year=2019))
         assert len(topic.received()) == 1
 
+    def test_of_a_scheduled_year_is_closed_by_a_run_that_a_person_starts_for_it(self, topic):
+        new_year = dt.datetime(2019, 1, 1, 3, tzinfo=dt.UTC)
+        scheduled = SimpleNamespace(run_type="scheduled", conf=None, logical_date=new_year)
+        by_hand = SimpleNamespace(run_type="manual", conf={"year": 2019}, logical_date=None)
+
+        alerts.publish(failed(dag_id="b3_history") | {"dag_run": scheduled})
+        topic.received()
+        alerts.recover(succeeded("-", "b3_history") | {"dag_run": by_hand})
+
+        assert len(topic.received()) == 1
+
     def test_of_a_run_of_b3_visual_is_of_that_run_alone(self, topic):
         run = {"dag_run": SimpleNamespace(run_type="asset_triggered", conf=None, logical_date=None)}
         alerts.publish(failed(dag_id="b3_visual", run_id="asset_triggered__1") | run)

@@ -3,8 +3,10 @@ from typing import Any
 
 import pytest
 from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerOperator
+from airflow.sdk import DAG
 
 from b3.airflow import aws
+from tests.places import SQL
 
 
 class Pushed(dict):
@@ -23,6 +25,14 @@ def ti() -> Pushed:
 def lake(monkeypatch):
     monkeypatch.setenv("B3_LAKE_BUCKET", "lake")
     monkeypatch.setattr(GlueCrawlerOperator, "execute", lambda self, context: f"crawled {self.config['Name']}")
+    states_of_the_crawler(monkeypatch, "READY")
+
+
+def states_of_the_crawler(monkeypatch, *states):
+    """Let the crawler have these states, one after the other."""
+    left = iter(states)
+    hook = SimpleNamespace(get_crawler=lambda name: {"State": next(left)})
+    monkeypatch.setattr(GlueCrawlerOperator, "hook", hook)
 
 
 class TestACrawl:
@@ -48,6 +58,23 @@ class TestACrawl:
 
         assert asked == [context]
 
+    def test_waits_until_the_crawl_of_another_run_has_ended(self, ti, monkeypatch):
+        states_of_the_crawler(monkeypatch, "RUNNING", "RUNNING", "STOPPING", "READY")
+        slept = []
+        monkeypatch.setattr(aws.time, "sleep", slept.append)
+
+        assert aws.crawl("crawl_raw", "b3-raw").execute({"ti": ti}) == "crawled b3-raw"
+
+        assert len(slept) == 3
+
     def test_is_looked_at_for_longer_than_a_listing_of_decades_takes(self):
         """The trigger looks 1,500 times; a listing of forty years may take 25 minutes."""
         assert aws.crawl("crawl_raw", "b3-raw").poll_interval * 1500 >= 2 * 25 * 60
+
+
+class TestAQuery:
+    def test_is_ended_by_its_timeout_and_not_by_the_number_of_looks(self):
+        with DAG("of_checks", schedule=None):
+            (check, *_) = aws.checks(SQL, "quotes").children.values()
+
+        assert check.sleep_time * check.max_polling_attempts > check.execution_timeout.total_seconds()

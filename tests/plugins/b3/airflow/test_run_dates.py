@@ -126,6 +126,14 @@ def test_a_last_year_before_the_first_is_refused():
         run_dates.years(a_run(year=2020, last_year=2019))
 
 
+def test_more_years_than_a_check_can_name_the_sessions_of_are_refused():
+    assert len(run_dates.years(a_run(year=1986, last_year=2005)).years) == 20
+    with pytest.raises(
+        ValueError, match="expected at most 20 years in a run, found 1986 to 2006: trigger a run for each"
+    ):
+        run_dates.years(a_run(year=1986, last_year=2006))
+
+
 def test_a_run_of_the_history_that_names_no_year_says_what_it_lacks():
     with pytest.raises(
         ValueError, match="expected a logical date, or year in its conf, found neither in run manual__1"

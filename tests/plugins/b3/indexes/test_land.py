@@ -168,6 +168,30 @@ class TestAPortfolioOfLanding:
             land.landed_portfolios(s3, lake, DATE, ["IBOV"])
 
 
+class TestAPortfolioOfAnIndexThatIsNoLongerAskedFor:
+    """A run of an old session must not take from the tables what was captured on its day."""
+
+    def test_is_used_with_those_that_are(self, capture):
+        capture(*of_each(WHOLE, WHOLE), indexes=BOTH)
+
+        again = capture(*WHOLE, indexes=("IBOV",))
+
+        assert again.errors == []
+        assert [of.index for of in again.landed] == ["IBOV"] * 3 + ["SMLL"] * 3
+
+    def test_is_used_where_b3_is_not_asked(self, capture, s3, lake):
+        capture(*WHOLE, indexes=("SMLL",))
+
+        found = land.landed_portfolios(s3, lake, DATE, ["IBOV"])
+
+        assert [of.index for of in found.landed] == ["SMLL"] * 3
+
+    def test_is_left_out_where_only_half_of_it_landed(self, capture, s3, lake):
+        capture(*of_each(WHOLE, (WHOLE[0], Answer(520), Answer(520))), indexes=BOTH)
+
+        assert {of.index for of in land.landed_portfolios(s3, lake, DATE, ["IBOV"]).landed} == {"IBOV"}
+
+
 class TestAPortfolioOfAnotherSession:
     SERVED = (Answer(body=DAY_OF_NEXT), *WHOLE[1:])
 

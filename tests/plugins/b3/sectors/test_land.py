@@ -8,7 +8,7 @@ import pytest
 
 from b3.errors import BadLayout, NotB3Data, OtherSession, SourceError, TransientError, Truncated, WrongDate
 from b3.lake.landed import LandedFile
-from b3.sectors import land
+from b3.sectors import land, raw
 from tests.plugins.b3.exchange import Answer
 from tests.plugins.b3.indexes import index_pages as pages
 from tests.plugins.b3.sectors.sector_workbook import ROWS, make_workbook
@@ -28,6 +28,12 @@ def asked(path):
     return path.split("/")[-2], query["index"], query["pageNumber"]
 
 
+def workbooks(landed_versions):
+    """The sessions under which a workbook landed."""
+    found = landed_versions()
+    return [key.removeprefix("landing/sectors/").removesuffix(".xlsx") for key in found if key.endswith(".xlsx")]
+
+
 class TestTheSectorClassification:
     BOOK = make_workbook()
     CHANGED = make_workbook(ROWS[:-4])
@@ -40,6 +46,17 @@ class TestTheSectorClassification:
             portfolio = pages.day(header=pages.day_header(date=f"{at or date:%d/%m/%y}"))
             exchange.will(Answer(body=portfolio), answer if isinstance(answer, Answer) else Answer(body=answer))
             return land.capture_sectors(hook_to(exchange.url, attempts=1), s3, lake, date, index)
+
+        return run
+
+    @pytest.fixture
+    def publish(self, capture, s3, lake):
+        """Capture, and write what landed to raw/ as well."""
+
+        def run(answer, date=DATE):
+            landed = capture(answer, date)
+            raw.write_sectors(s3, lake, landed, date)
+            return landed
 
         return run
 
@@ -56,22 +73,30 @@ class TestTheSectorClassification:
         assert landed_versions() == {"landing/sectors/2026-10-05.xlsx": 1}
         assert body("landing/sectors/2026-10-05.xlsx") == self.BOOK
 
-    def test_that_is_unchanged_since_an_earlier_session_does_not_land(self, capture, landed_versions):
-        capture(self.BOOK)
+    def test_that_is_unchanged_since_an_earlier_session_does_not_land(self, capture, publish, landed_versions):
+        publish(self.BOOK)
 
         assert capture(self.BOOK, NEXT) is None
         assert capture(self.BOOK, dt.date(2027, 3, 1)) is None
 
-        assert landed_versions() == {"landing/sectors/2026-10-05.xlsx": 1}
+        assert workbooks(landed_versions) == ["2026-10-05"]
 
-    def test_that_changed_lands_and_is_what_later_ones_are_compared_with(self, capture, landed_versions):
+    def test_that_never_came_to_raw_lands_again_for_the_next_session(self, publish, capture, landed_versions):
         capture(self.BOOK)
 
-        assert capture(self.CHANGED, NEXT).uri.endswith("/2026-10-06.xlsx")
+        assert publish(self.BOOK, NEXT).uri.endswith("/2026-10-06.xlsx")
+        assert capture(self.BOOK, dt.date(2026, 10, 7)) is None
+
+        assert workbooks(landed_versions) == ["2026-10-05", "2026-10-06"]
+
+    def test_that_changed_lands_and_is_what_later_ones_are_compared_with(self, capture, publish, landed_versions):
+        publish(self.BOOK)
+
+        assert publish(self.CHANGED, NEXT).uri.endswith("/2026-10-06.xlsx")
         assert capture(self.CHANGED, dt.date(2026, 10, 7)) is None
         assert capture(self.BOOK, dt.date(2026, 10, 8)).uri.endswith("/2026-10-08.xlsx")
 
-        assert len(landed_versions()) == 3
+        assert workbooks(landed_versions) == ["2026-10-05", "2026-10-06", "2026-10-08"]
 
     def test_captured_again_for_its_session_is_that_file(self, capture, landed_versions):
         first = capture(self.BOOK)
@@ -126,9 +151,9 @@ class TestTheSectorClassification:
 
         assert landed_versions() == {rejected(HTML, "GetPortfolioDay.IBOV.json"): 1}
 
-    def test_is_found_among_more_files_than_one_listing_gives(self, capture, s3, lake, monkeypatch):
-        capture(self.CHANGED, dt.date(2026, 1, 5))
-        capture(self.BOOK, dt.date(2026, 1, 6))
+    def test_is_found_among_more_files_than_one_listing_gives(self, capture, publish, s3, lake, monkeypatch):
+        publish(self.CHANGED, dt.date(2026, 1, 5))
+        publish(self.BOOK, dt.date(2026, 1, 6))
         paginator = s3.get_paginator("list_objects_v2")
         monkeypatch.setattr(
             s3, "get_paginator", lambda _: type("One", (), {"paginate": lambda _, **k: paginator.paginate(
