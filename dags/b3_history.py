@@ -41,10 +41,12 @@ from the daily file.
 **When it fails.** As `b3_daily`, and
 
 * `upload`, *CalendarDiffers*: the file lacks a session, or has one on a day that is closed in the calendar. Nothing
-  was written. The message names the days, and what to do.
+  of that year was written. The message names the days, and what to do.
 * `upload`, *RecordsLost*: the file lacks sessions that a file of this name had before, or many records of one.
-  *Flood*: most rows of a session break one rule. Nothing was written. To publish the file, set `accept_loss` or
-  `accept_flood` in the trigger form.
+  *Flood*: most rows of a session break one rule. Nothing of that year was written. To publish the file, set
+  `accept_loss` or `accept_flood` in the trigger form. No refusal is tried again.
+* `upload` of a run of several years: the message says if years before the refused one are in `raw/` already. They are
+  refined once `upload` succeeds.
 * `validate.quotes_agree_with_index_stocks`: the file corrected sessions for which `b3_daily` had made constituents.
   `quotes` is right; `index_stocks` and its views have the former volumes. Run `b3_daily` again, from `scrape` on, for
   each date in the message: it takes the same file, and makes both anew. Then clear the check.

@@ -127,7 +127,7 @@ NOTES = {
     ),
     "crawl_raw": Note(
         "Runs the Glue crawler that registers the new raw partitions; skipped if `B3_REGISTER` is `tasks`.",
-        "Glue did not run the crawler. It was tried ten times, since a crawler runs once at a time.",
+        "Glue did not run the crawler. The task waits for the crawl of another run, and was tried ten times.",
         _CLEAR,
         "never: tables do not show the session.",
     ),
@@ -146,7 +146,7 @@ NOTES = {
     "crawl_refined": Note(
         "Runs the Glue crawler that registers the new refined partitions. If `B3_REGISTER` is `tasks`, it registers "
         "them itself, and skips the crawl.",
-        "Glue did not run the crawler. It was tried ten times, since a crawler runs once at a time.",
+        "Glue did not run the crawler. The task waits for the crawl of another run, and was tried ten times.",
         _CLEAR,
         "never: tables do not show the session.",
     ),
