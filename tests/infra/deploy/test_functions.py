@@ -6,11 +6,23 @@ import sys
 import zipfile
 from dataclasses import replace
 
+import pytest
+
 from infra.checkout import ROOT
 from infra.deploy import destroying, functions, smoke
+from infra.deploy.errors import DeployError
 from tests.infra.deploy.stack_names import stack_names
 
 IMPORT = "import infra.lambdas.backup, infra.lambdas.poll, infra.lambdas.start_job as job, infra.lambdas.wake\n"
+# A resource that CloudFormation fails to make: the lake has a database of this name.
+REFUSED = """
+Resources:
+  Refused:
+    Type: AWS::Glue::Database
+    Properties:
+      CatalogId: !Ref AWS::AccountId
+      DatabaseInput: {Name: !Ref Database}
+"""
 ASK = "import datetime as dt; print(job.previous_session(dt.date(2026, 2, 18)))"
 
 
@@ -71,6 +83,19 @@ class TestADeploy:
 
         destroying.destroy(account, options, said.append)
         assert functions_stacks(account, options) == set()
+
+    def test_whose_first_one_failed_starts_the_job_where_there_is_no_mwaa(self, deploy, account, options, checkout):
+        path = checkout / "infra" / "arrivals.yaml"
+        good = path.read_text()
+        path.write_text(good.replace("\nResources:\n", REFUSED, 1))
+        with pytest.raises(DeployError, match="Refused"):
+            deploy(mwaa=False, functions={"arrivals": "yes"})
+        path.write_text(good)
+
+        deploy(mwaa=False, functions={"arrivals": "yes"})
+
+        (stack,) = account.cloudformation.describe_stacks(StackName=options.functions_stack("arrivals"))["Stacks"]
+        assert {"ParameterKey": "Starts", "ParameterValue": "job"} in stack["Parameters"]
 
 
 def functions_stacks(account, options) -> set[str]:
