@@ -10,11 +10,12 @@ from b3.errors import Flood, RecordsLost
 from b3.indexes import land as index_land
 from b3.indexes import raw as index_raw
 from b3.lake import layout
-from b3.lake.landed import keep
+from b3.lake.landed import find, keep
 from b3.lake.layout import Lake
 from b3.quotes import land, raw
 from b3.quotes.accepted import Accepted
 from b3.sectors import land as sector_land
+from b3.sectors import raw as sector_raw
 from tests.faults.crash.steps import BOOK, CHANGED_BOOK, PORTFOLIOS, SESSION
 from tests.faults.fault import Fault, Shown, shows
 from tests.faults.quotes import ANNUAL, DATE, GOOD, LANDED, MONTHLY, RAW, file_of, rows
@@ -208,11 +209,17 @@ def test_a_portfolio_served_again(
           "landing/sectors/2026-10-02.xlsx", "Nothing lands; `sectors.upload` is skipped."),
     Fault("B3 changes the classification of the sectors", "landing/sectors/2026-10-05.xlsx: …bytes from", "The new one "
           "lands under the session; those of earlier sessions stay.", CHANGED_BOOK),
+    Fault("a classification landed, and its run failed before `raw/`", "landing/sectors/2026-10-05.xlsx: …bytes from",
+          "The same bytes land again under the next session, and come to `raw/` with it.", BOOK),
 )  # fmt: skip
 def test_a_classification_served_again(
     fault: Shown, exchange: Exchange, hook_to: Any, s3: Any, lake: Lake, put_landed: Any, objects: Any, caplog: Any
 ) -> None:
     put_landed("landing/sectors/2026-10-02.xlsx", BOOK)
+    former = find(s3, lake, "landing/sectors/2026-10-02.xlsx")
+    assert former
+    if fault.given is not BOOK:
+        sector_raw.write_sectors(s3, lake, former, dt.date(2026, 10, 2))
     exchange.will(Answer(body=PORTFOLIOS[0]), Answer(body=fault.given or BOOK))
     caplog.set_level("INFO")
 
