@@ -45,8 +45,8 @@ from the daily file.
 * `upload`, *RecordsLost*: the file lacks sessions that a file of this name had before, or many records of one.
   *Flood*: most rows of a session break one rule. Nothing of that year was written. To publish the file, set
   `accept_loss` or `accept_flood` in the trigger form. No refusal is tried again.
-* `upload` of a run of several years: the message says if years before the refused one are in `raw/` already. They are
-  refined once `upload` succeeds.
+* `upload` of a run of several years: the message says if years before the refused one are in `raw/` already. Trigger
+  the same years again, so that they are refined as well.
 * `validate.quotes_agree_with_index_stocks`: the file corrected sessions for which `b3_daily` had made constituents.
   `quotes` is right; `index_stocks` and its views have the former volumes. Run `b3_daily` again, from `scrape` on, for
   each date in the message: it takes the same file, and makes both anew. Then clear the check.

@@ -1,8 +1,9 @@
 """Airflow's scheduler, which has read what tasks import before it forks for them: `python -m local.lake.ui_scheduler`.
 
 LocalExecutor forks the scheduler at its start, and forks again for each task. Whatever the scheduler has imported by
-then, no task imports once more. It is Airflow's and other projects' code alone: a task reads this repository's DAGs and
-plugins anew, so an edit of them holds for the next task.
+then, no task imports once more. Here it is Airflow's and other projects' code alone: a task reads this repository's
+DAGs and plugins anew, so an edit of them holds for the next task. The timetable, and what it imports, Airflow itself
+reads at its start: an edit of these needs another start.
 """
 
 from __future__ import annotations

@@ -462,14 +462,6 @@ class TestAClosedDay:
         assert "on which B3 was closed" in task.kept["skipped"]
 
 
-def test_without_an_index_to_ask_for_the_portfolios_are_skipped(dag, monkeypatch):
-    monkeypatch.setenv("B3_LAKE_BUCKET", "b3-lake")
-    monkeypatch.setenv("B3_INDEXES", "none")
-
-    with pytest.raises(AirflowSkipException, match="B3_INDEXES names no index"):
-        dag.get_task("indexes.scrape").python_callable(dag_run=a_run(trade_date="2020-05-04"), ti=a_task())
-
-
 def a_task() -> SimpleNamespace:
     kept: dict[str, str] = {}
     return SimpleNamespace(kept=kept, xcom_push=kept.__setitem__)

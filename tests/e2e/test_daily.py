@@ -79,9 +79,10 @@ def collector():
 
 
 @pytest.fixture(scope="module")
-def lab(lakes, recording):
-    """The lake of simulated data, with nothing in it."""
+def lab(lakes, recording, tmp_path_factory):
+    """A lake of simulated data, with nothing in it."""
     with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("B3_LOCAL_HOME", str(tmp_path_factory.mktemp("daily")))
         environment.setenv("B3_AWS_CALLS", str(recording))
         environment.setattr("local.lake.source.why_out_of_reach", lambda: "no network here")
         with servers.lake(home.find(home.SIMULATED)) as lake:

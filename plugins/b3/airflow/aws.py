@@ -17,11 +17,11 @@ from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerOpera
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import TaskGroup
 
-from b3.airflow import lineage, summaries
+from b3.airflow import failing, lineage, summaries
 from b3.airflow.clients import CONNECTION as CONNECTION
 from b3.airflow.clients import glue_client as glue_client
 from b3.airflow.clients import s3_client as s3_client
-from b3.airflow.dag_defaults import QUERY_TIMEOUT
+from b3.airflow.dag_defaults import CRAWL_WAIT, QUERY_TIMEOUT
 from b3.airflow.queries import CheckOperator, QueryOperator, console_links
 from b3.airflow.skipping import skip
 from b3.lake import athena
@@ -122,17 +122,32 @@ class CrawlOperator(GlueCrawlerOperator):
         self.register = register
 
     def execute(self, context: Any) -> Any:
-        """Start the crawler once no other crawl of it is under way, and defer until its end."""
+        """Start the crawler once no other crawl of it is under way, and defer until its end.
+
+        Raises:
+            AirflowFailException: the crawler was not ready during CRAWL_WAIT.
+        """
         from b3 import settings
 
         if settings.read().crawls:
-            name = self.config["Name"]
-            while (state := self.hook.get_crawler(name)["State"]) != "READY":
-                self.log.info("%s is %s for another run; waiting for its end", name, state)
-                time.sleep(self.poll_interval)
+            self._wait_until_ready(self.config["Name"])
             return super().execute(context)
         how = f"{self.register(context)} new partitions registered" if self.register else "upload registers partitions"
         raise skip(f"no crawl, since B3_REGISTER is {settings.BY_TASKS}: {how}", context["ti"])
+
+    def _wait_until_ready(self, name: str) -> None:
+        for _ in range(round(CRAWL_WAIT.total_seconds() / self.poll_interval)):
+            state = self.hook.get_crawler(name)["State"]
+            if state == "READY":
+                return
+            self.log.info("crawler %s is %s; waiting until it is READY", name, state)
+            time.sleep(self.poll_interval)
+        raise failing.for_good(
+            RuntimeError(
+                f"expected crawler {name} to be READY within {CRAWL_WAIT}, found it {state}: see its log, stop it or "
+                "wait, and clear this task"
+            )
+        )
 
 
 def crawl(
@@ -150,9 +165,9 @@ def crawl(
         config={"Name": crawler},
         aws_conn_id=CONNECTION,
         deferrable=True,
-        # The trigger looks 1,500 times: twice as long as the 25 minutes of a crawl that lists decades.
+        # The trigger looks 1,500 times: twice as long as CRAWL_WAIT.
         poll_interval=2,
-        execution_timeout=dt.timedelta(minutes=30),
+        execution_timeout=CRAWL_WAIT + dt.timedelta(minutes=5),
         # Of two runs that waited for a crawl one may be refused. And Airflow may mark a crawl failed that ends at once:
         # github.com/apache/airflow/issues/67287, 72716.
         retries=10,

@@ -13,6 +13,8 @@ from b3.airflow import alerts
 TASK_TIMEOUT = dt.timedelta(hours=2)
 # Of a task that fetches or splits the files of several years.
 YEARS_TIMEOUT = dt.timedelta(hours=6)
+# How long a task waits for a crawl of another run: as long as one takes that lists decades.
+CRAWL_WAIT = dt.timedelta(minutes=25)
 # Of a query: more than Athena's own limit for one.
 QUERY_TIMEOUT = dt.timedelta(minutes=40)
 

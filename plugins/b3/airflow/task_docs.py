@@ -50,7 +50,8 @@ NOTES = {
     ),
     "upload": Note(
         "Writes the records of the landed file as typed Parquet to `raw/quotes/`.",
-        "The file would lose many records, or most rows break one rule, or its bytes are damaged. Nothing was written.",
+        "The file would lose many records, or most rows break one rule, or its bytes are damaged. Nothing of it was "
+        "written.",
         "Compare the versions of the file, on a local lake with `make diff`. If B3 is right, trigger the DAG again "
         "with `accept_loss` or `accept_flood`. If the bytes are damaged, clear `scrape`.",
         "never: readers do not see the new file.",

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from b3.airflow.run_dates import BY_LOGICAL_DATE
+from b3.airflow.run_dates import BY_LOGICAL_DATE, MOST_YEARS
 from b3.airflow.run_source import B3, LANDING
 from b3.airflow.run_starter import AT_ONCE
 from b3.bitcoin.hours import MOST_HOURS
@@ -72,8 +72,8 @@ def arrivals() -> dict[str, Param]:
             False,
             type="boolean",
             title="Start all runs at once",
-            description="Else each run is started when the one before it has ended. While runs are queued, Airflow "
-            "makes no nightly run of b3_daily, and that session's portfolios are lost.",
+            description="If set, all runs are queued at once. Until they have ended, Airflow makes no nightly run of "
+            "b3_daily, and that session's portfolios are lost. If not, one run is started after the other.",
         )
     }
 
@@ -121,7 +121,7 @@ def history() -> dict[str, Param]:
             minimum=FIRST_YEAR,
             maximum=LAST_YEAR,
             title="Last year",
-            description="To run several years at once: the last of them. If empty: one year.",
+            description=f"To run several years at once, {MOST_YEARS} at most: the last of them. If empty: one year.",
         ),
         **_source(),
         **_accept(),

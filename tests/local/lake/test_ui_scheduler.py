@@ -13,7 +13,7 @@ print(*(getattr(module, "__file__", None) or "" for module in list(sys.modules.v
 """
 
 
-def test_no_dag_and_no_plugin_is_read_before_tasks_are_forked():
+def test_what_it_reads_for_tasks_is_no_dag_and_no_plugin():
     """Else a task would go on with the code that there was when `make ui` started."""
     command = [sys.executable, "-c", READ]
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)

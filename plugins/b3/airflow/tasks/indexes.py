@@ -14,30 +14,22 @@ from b3.airflow.skipping import skip
 
 @task
 def scrape(dag_run: Any, ti: Any) -> dict[str, Any]:
-    """Bring the portfolios to landing/; skip if B3 serves another session and none has landed for this one.
-
-    B3 serves a portfolio on its day only, so as long as Airflow tries again, an answer that is missing or bad fails the
-    task. The last try goes on with the good ones, and `complete` fails for the others.
-    """
+    """Bring the portfolios to landing/; skip if B3 serves another session and none has landed for this one."""
     from b3.calendar import known_sessions
     from b3.errors import ClosedDay, OtherSession
     from b3.indexes import land
     from b3.site.hook import B3Hook
 
     chosen, trade_date = settings.read(), run_dates.trade_date(dag_run)
-    if not chosen.indexes:
-        raise skip("B3_INDEXES names no index", ti)
     s3 = aws.S3OnDemand()
     try:
         known_sessions.check_session(s3, chosen.lake, trade_date)
-        if run_source.from_landing(dag_run):
+        if run_source.from_landing(dag_run) or not chosen.indexes:
             captured = land.landed_portfolios(s3, chosen.lake, trade_date, chosen.indexes)
         else:
             captured = land.capture_portfolios(B3Hook(), s3, chosen.lake, trade_date, chosen.indexes)
     except (ClosedDay, OtherSession) as reason:
-        raise skip(reason, ti) from reason
-    if ti.try_number <= ti.max_tries:
-        captured.check()
+        raise skip(reason if chosen.indexes else "B3_INDEXES names no index", ti) from reason
     uris = [portfolio.file.uri for portfolio in captured.landed]
     lineage.record(ti, written=uris)
     summaries.tell(ti, summaries.of_files(uris))

@@ -34,7 +34,11 @@ def scrape_years(dag_run: Any, ti: Any) -> list[dict[str, str]]:
     from b3.quotes import choose, land
     from b3.site.hook import B3Hook
 
-    s3, lake, years = aws.s3_client(), settings.read().lake, run_dates.years(dag_run).years
+    try:
+        years = run_dates.years(dag_run).years
+    except ValueError as wrong:
+        raise failing.for_good(wrong) from wrong
+    s3, lake = aws.s3_client(), settings.read().lake
     if run_source.from_landing(dag_run):
         landed = [choose.landed_year(s3, lake, year) for year in years]
     else:
@@ -55,7 +59,9 @@ def upload_years(dag_run: Any, ti: Any) -> dict[str, Any]:
     s3, lake, accepted = aws.s3_client(), settings.read().lake, trigger_form.accepted(dag_run)
     years: list[raw.RawQuotes] = []
     for year in run_dates.years(dag_run).years:
-        written = f"raw/ has the years of this run before {year} already; they are refined once upload succeeds"
+        written = (
+            f"raw/ has the years of this run before {year} already; they are refined once this run's upload succeeds"
+        )
         with _refusing_for_good(written if years else ""):
             years.append(raw.write_year(s3, lake, year, accepted))
     joined = asdict(raw.joined(years))

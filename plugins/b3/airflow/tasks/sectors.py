@@ -25,6 +25,8 @@ def scrape(dag_run: Any, ti: Any) -> dict[str, Any]:
     if run_source.from_landing(dag_run):
         landed = find(aws.s3_client(), chosen.lake, layout.landing_sectors_key(trade_date))
         why_none = f"no sector classification landed for {trade_date}"
+    elif not chosen.indexes:
+        raise skip("B3_INDEXES names no index", ti)
     else:
         try:
             landed = land.capture_sectors(B3Hook(), aws.s3_client(), chosen.lake, trade_date, chosen.indexes[0])

@@ -67,6 +67,17 @@ class TestACrawl:
 
         assert len(slept) == 3
 
+    def test_that_does_not_end_is_told_with_the_crawler_and_its_state(self, ti, monkeypatch):
+        states_of_the_crawler(monkeypatch, *["STOPPING"] * 10_000)
+        monkeypatch.setattr(aws.time, "sleep", lambda seconds: None)
+
+        with pytest.raises(
+            Exception, match="expected crawler b3-raw to be READY within 0:25:00, found it STOPPING"
+        ) as told:
+            aws.crawl("crawl_raw", "b3-raw").execute({"ti": ti})
+
+        assert type(told.value).__name__ == "AirflowFailException"
+
     def test_is_looked_at_for_longer_than_a_listing_of_decades_takes(self):
         """The trigger looks 1,500 times; a listing of forty years may take 25 minutes."""
         assert aws.crawl("crawl_raw", "b3-raw").poll_interval * 1500 >= 2 * 25 * 60

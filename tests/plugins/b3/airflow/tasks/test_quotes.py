@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from b3.airflow.tasks import quotes
-from b3.errors import Flood, RecordsLost, SourceError
+from b3.errors import CalendarDiffers, Flood, RecordsLost, SourceError
 from b3.quotes import raw
 from b3.quotes.raw import RawQuotes
 
@@ -23,7 +23,7 @@ def run_of(**conf):
     return SimpleNamespace(run_type="manual", conf=conf, logical_date=dt.datetime(2024, 3, 14, tzinfo=dt.UTC))
 
 
-@pytest.mark.parametrize("kind", [Flood, RecordsLost])
+@pytest.mark.parametrize("kind", [Flood, RecordsLost, CalendarDiffers])
 def test_what_only_a_person_can_accept_is_not_tried_again(monkeypatch, kind):
     def refuse(*_):
         raise refusal(kind)
