@@ -76,8 +76,8 @@ So tables can be written again, and what has landed is used while B3 is out of r
 * Any scrape, *Truncated*, *NotB3Data*, *BadLayout*, *WrongDate*, *NoRecords* or *Unreadable*: B3 sent something else.
   The bytes are in `landing/rejected/`, and nothing downstream changed. Clear the task later; `indexes.*` and
   `sectors.*` on the same day.
-* `indexes.complete`: an answer for an index is missing or bad, also in the last try of `indexes.scrape`; the others of
-  the day have landed. A bad answer is in `landing/rejected/`. Clear `indexes.scrape` on the same day.
+* `indexes.complete`: an answer for an index is missing or bad; the others of the day have landed. A bad answer is in
+  `landing/rejected/`. Clear `indexes.scrape` on the same day.
 * `upload`, *Flood* or *RecordsLost*: compare the newest version of the file in `landing/` with the former one, whose
   quotes readers see (on a local lake, with `make diff`). If B3 is right, trigger the DAG again for that date with
   `accept_flood` or `accept_loss`.
