@@ -14,6 +14,7 @@ from local.aws import launch
 from local.lake import provision
 from local.lake.home import SIMULATED, Home
 from local.lake.servers import Lake
+from tests.dags.test_b3_daily import DAGS, parse
 from tests.places import SQL
 
 
@@ -56,5 +57,9 @@ def test_one_more_day_is_crawled_and_passes_the_checks_of_the_daily_dag(monkeypa
 
     of_daily = [path for name in ("quotes", "indexes", "sectors") for path in (SQL / "validate" / name).glob("*.sql")]
     assert costs.scanned.keys() == {path.stem for path in of_daily}
+    of_the_dag = {
+        task.removeprefix("validate.") for task in parse(DAGS).dags["b3_daily"].task_ids if "validate." in task
+    }
+    assert costs.scanned.keys() == of_the_dag
     assert costs.scanned["key_is_unique"] > 0
     assert {"crawl_raw", "crawl_refined", "instead: crawl_raw by listing"} <= costs.seconds.keys()

@@ -37,8 +37,6 @@ from tests.places import SQL
 DATE = dt.date(2024, 5, 16)
 QUOTES = ("scrape", "upload", "crawl_raw", "refine", "crawl_refined", "validate.raw_and_refined_agree")
 BESIDE = ("indexes.scrape", "indexes.upload", "indexes.complete", "sectors.scrape", "sectors.upload", "calendar_agrees")
-
-
 CRAWLS = ("crawl_raw", "crawl_refined")
 # What names a lake, a moment or a run in the description of a partition.
 OF_THE_RUN = ("CreationTime", "LastAccessTime", "LastAnalyzedTime", "CatalogId")

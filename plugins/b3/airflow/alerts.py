@@ -288,13 +288,13 @@ def _scopes(dag_id: str, run_id: str, run: Any) -> list[str]:
         return ["any"]
     if run.run_type == "asset_triggered":
         return [run_id]
-    conf = {} if run.run_type in run_dates.BY_LOGICAL_DATE else run.conf or {}
     if dag_id == "b3_history":
-        # A conf with wrong years fails the run: then it has its own scope.
+        # A run of wrong years fails, and has what `of_run` says of it.
         with contextlib.suppress(ValueError):
             return [str(year) for year in run_dates.years(run).years]
     if dag_id in _OF_A_DATE:
         return [of_run(run).removeprefix(" for ") or "any"]
+    conf = run_dates.conf_of(run)
     return [" to ".join(str(conf[name]) for name in ("from", "to") if conf.get(name)) or "any"]
 
 
@@ -319,7 +319,7 @@ def _of(context: Mapping[str, Any]) -> str:
 
 def of_run(run: Any) -> str:
     """Return a run's trade date or years, as ` for 2020-04-30`. The run's id has only the day it was due."""
-    conf = {} if run.run_type in run_dates.BY_LOGICAL_DATE else run.conf or {}
+    conf = run_dates.conf_of(run)
     day = conf.get("trade_date") or conf.get("year") or (run.logical_date and day_of(run.logical_date))
     first, last = conf.get("year"), conf.get("last_year")
     until = f" to {last}" if last is not None and str(last) != str(first) else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from b3 import settings
 from b3.airflow import lineage, run_dates, run_source, summaries
-from b3.airflow.failing import for_good
+from b3.airflow.failing import for_good, without_retry
 from b3.airflow.skipping import skip
 from b3.calendar import publication
 from b3.quotes import late_files
@@ -110,10 +110,8 @@ class CaptureQuotesOperator(BaseOperator):
 
         kept = ti.xcom_pull(task_ids=ti.task_id, key=ANSWERS) or []
         earlier = [late_files.Answer(dt.datetime.fromisoformat(at), said) for at, said in kept]
-        try:
+        with without_retry(late_files.DeadlineOver):
             answers = late_files.record_answer(error, earlier, trade_date, until=until, at=at)
-        except late_files.DeadlineOver as over:
-            raise for_good(over) from over
         ti.xcom_push(ANSWERS, [[answer.at.isoformat(timespec="seconds"), answer.said] for answer in answers])
         self.log.warning("B3 has no file yet; waiting until %s: %s", until, error)
         self.defer(trigger=TimeDeltaTrigger(self.poll), method_name=self.ask_again.__name__)

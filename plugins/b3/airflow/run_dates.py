@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,11 @@ class Period:
         return str(self.first) if self.first == self.last else f"{self.first} to {self.last}"
 
 
+def conf_of(dag_run: Any) -> Mapping[str, Any]:
+    """Return the conf that a person gave a run; nothing for runs of BY_LOGICAL_DATE, whose conf counts for nothing."""
+    return {} if dag_run.run_type in BY_LOGICAL_DATE else dag_run.conf or {}
+
+
 def trade_date(dag_run: Any) -> dt.date:
     """Return the trade date of a run of b3_daily.
 
@@ -47,8 +53,8 @@ def trade_date(dag_run: Any) -> dt.date:
     Raises:
         ValueError: the conf's date is not YYYY-MM-DD, or the run has neither date.
     """
-    given = (dag_run.conf or {}).get("trade_date")
-    if given and dag_run.run_type not in BY_LOGICAL_DATE:
+    given = conf_of(dag_run).get("trade_date")
+    if given:
         try:
             return dt.date.fromisoformat(given)
         except (TypeError, ValueError):
@@ -78,7 +84,7 @@ def years(dag_run: Any) -> Period:
         ValueError: a year of the conf is not one from 1986 to 2100, the last lies before the first, there are more than
             MOST_YEARS, or the run has neither year nor logical date.
     """
-    conf = {} if dag_run.run_type in BY_LOGICAL_DATE else dag_run.conf or {}
+    conf = conf_of(dag_run)
     given = conf.get("year")
     if given is None and dag_run.logical_date is None:
         raise ValueError(f"expected a logical date, or year in its conf, found neither in run {dag_run.run_id}")

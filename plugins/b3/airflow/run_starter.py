@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from b3.airflow.run_dates import BY_LOGICAL_DATE
+from b3.airflow.run_dates import conf_of
 
 # In the conf of a run of b3_arrivals: start all runs, and wait for none.
 AT_ONCE = "at_once"
@@ -22,6 +22,6 @@ def waiting(dag_run: Any) -> dict[str, bool]:
     import airflow
     from packaging.version import Version
 
-    at_once = dag_run.run_type not in BY_LOGICAL_DATE and (dag_run.conf or {}).get(AT_ONCE) is True
+    waits = conf_of(dag_run).get(AT_ONCE) is not True
     counts_deferred = Version(airflow.__version__) >= Version(_COUNTS_DEFERRED)
-    return {"wait_for_completion": not at_once, "deferrable": not at_once and counts_deferred}
+    return {"wait_for_completion": waits, "deferrable": waits and counts_deferred}

@@ -244,7 +244,9 @@ def _landed_before(s3: Any, lake: Lake, trade_date: dt.date, index: str) -> list
 
 def _of_other_indexes(s3: Any, lake: Lake, trade_date: dt.date, indexes: Sequence[str]) -> list[LandedPortfolio]:
     """Return the session's portfolios in landing/ of indexes that are not asked for: the setting may have had more."""
-    others = sorted(set(folders_below(s3, lake, layout.LANDING_INDEX_PREFIX)) - set(indexes))
+    folders = folders_below(s3, lake, layout.LANDING_INDEX_PREFIX)
+    there = [folder.removeprefix(layout.LANDING_INDEX_PREFIX).rstrip("/") for folder in folders]
+    others = [index for index in there if index not in indexes]
     return [each for index in others for each in _landed_before(s3, lake, trade_date, index)]
 
 

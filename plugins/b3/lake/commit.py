@@ -63,10 +63,9 @@ def keys_below(s3: Any, lake: Lake, prefix: str, *, after: str = "") -> list[str
 
 
 def folders_below(s3: Any, lake: Lake, prefix: str) -> list[str]:
-    """Return the names of the folders right below a prefix, in order."""
+    """Return the prefixes up to the first slash after `prefix`, in order; each ends with that slash."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=lake.bucket, Prefix=prefix, Delimiter="/")
-    found = [folder["Prefix"] for page in pages for folder in page.get("CommonPrefixes", [])]
-    return [folder.removeprefix(prefix).rstrip("/") for folder in found]
+    return [folder["Prefix"] for page in pages for folder in page.get("CommonPrefixes", [])]
 
 
 def put(

@@ -175,6 +175,15 @@ def date_of(key: str) -> dt.date:
     return dt.date.fromisoformat(key.partition("/trade_date=")[2][:10])
 
 
+def date_in(key: str, key_of: Callable[[dt.date], str], prefix: str) -> dt.date | None:
+    """Return the date with which a key of `prefix` begins, None if `key_of` does not make this key of it."""
+    try:
+        date = dt.date.fromisoformat(key.removeprefix(prefix)[:10])
+    except ValueError:
+        return None
+    return date if key_of(date) == key else None
+
+
 def sessions_prefix(key_of: Callable[[dt.date], str], year: int | None = None) -> str:
     """Return the prefix of what `key_of` names, by default of all sessions.
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from b3.calendar.sessions import FIRST_YEAR, LAST_YEAR
 from b3.lake import layout
-from b3.lake.commit import heads
+from b3.lake.commit import folders_below, heads
 from b3.lake.layout import Lake
 
 # Requests at a time; boto3 keeps 10 connections.
@@ -107,9 +107,7 @@ def _portfolios(s3: Any, lake: Lake, year: int) -> frozenset[dt.date]:
 def _constituents(s3: Any, lake: Lake, year: int) -> frozenset[dt.date]:
     """Return the sessions of a year that have constituents: a session has an object for each, which S3 groups."""
     prefix = layout.sessions_prefix(layout.refined_index_stocks_prefix, year)
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=lake.bucket, Prefix=prefix, Delimiter="/")
-    groups = [group["Prefix"] for page in pages for group in page.get("CommonPrefixes", [])]
-    return frozenset(_dates(groups, layout.refined_index_stocks_prefix))
+    return frozenset(_dates(folders_below(s3, lake, prefix), layout.refined_index_stocks_prefix))
 
 
 def _stale(s3: Any, lake: Lake, years: list[int], sessions: Sessions) -> frozenset[dt.date]:

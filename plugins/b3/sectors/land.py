@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import io
 import logging
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from b3.errors import OtherSession, SourceError, reading
@@ -70,13 +69,8 @@ def capture_sectors(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, inde
     receive(s3, lake, _FILE_NAME, io.BytesIO(body), download)
     with rejecting(s3, lake, _FILE_NAME, io.BytesIO(body), download):
         workbook.read_workbook(body, source=download.url)
-    if (
-        newest
-        and former
-        and landed is None
-        and former.sha256 == download.sha256
-        and _is_in_raw(s3, lake, newest, former)
-    ):
+    unchanged = newest and former and landed is None and former.sha256 == download.sha256
+    if newest and former and unchanged and _is_in_raw(s3, lake, newest, former):
         log.info("the sector classification is still that of %s", former.uri)
         return None
     return keep(s3, lake, key, io.BytesIO(body), download)
@@ -84,9 +78,9 @@ def capture_sectors(hook: B3Hook, s3: Any, lake: Lake, trade_date: dt.date, inde
 
 def _is_in_raw(s3: Any, lake: Lake, key: str, landed: LandedFile) -> bool:
     """Return whether the workbook that landed under `key` is what raw/ has for its session."""
-    session = dt.date.fromisoformat(PurePosixPath(key).stem)
-    metadata = metadata_of(s3, lake, layout.raw_sectors_key(session)) or {}
-    return metadata.get("source-sha256") == landed.sha256
+    session = layout.date_in(key, layout.landing_sectors_key, layout.LANDING_SECTORS_PREFIX)
+    metadata = metadata_of(s3, lake, layout.raw_sectors_key(session)) if session else None
+    return (metadata or {}).get("source-sha256") == landed.sha256
 
 
 def _newest_sectors_key(s3: Any, lake: Lake, last: str) -> str | None:

@@ -144,7 +144,7 @@ class Inventory:
     def _add(self, key: str, period: Days) -> None:
         """Put a key where it belongs, unless it lies outside the period."""
         portfolio, partition, covered = portfolio_of(key), partition_of(key), days_of_quotes_file(key)
-        workbook = _date_in(key, layout.landing_sectors_key, layout.LANDING_SECTORS_PREFIX)
+        workbook = layout.date_in(key, layout.landing_sectors_key, layout.LANDING_SECTORS_PREFIX)
         if covered:
             if period.has(*covered):
                 self.quotes_files[key] = covered
@@ -240,14 +240,5 @@ def landed_days(key: str) -> Days | None:
     portfolio = portfolio_of(key)
     if portfolio:
         return Days(portfolio.trade_date, portfolio.trade_date)
-    workbook = _date_in(key, layout.landing_sectors_key, layout.LANDING_SECTORS_PREFIX)
+    workbook = layout.date_in(key, layout.landing_sectors_key, layout.LANDING_SECTORS_PREFIX)
     return Days(workbook, workbook) if workbook else days_of_quotes_file(key)
-
-
-def _date_in(key: str, key_of: Callable[[dt.date], str], prefix: str) -> dt.date | None:
-    """Return the date in a key that `key_of` makes, None if it does not make this key."""
-    try:
-        date = dt.date.fromisoformat(key.removeprefix(prefix)[:10])
-    except ValueError:
-        return None
-    return date if key_of(date) == key else None

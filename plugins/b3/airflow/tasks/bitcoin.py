@@ -13,7 +13,7 @@ from airflow.sdk import task
 
 from b3 import settings
 from b3.airflow import aws, lineage, registering, run_hours, run_source, summaries
-from b3.airflow.failing import for_good
+from b3.airflow.failing import for_good, without_retry
 
 if TYPE_CHECKING:
     from b3.lake.layout import Lake
@@ -224,10 +224,8 @@ def _wait_for_the_end_of(begin: dt.datetime) -> None:
     left = (begin + hours.HOUR + land.SETTLED - publication.now()).total_seconds()
     if 0 < left <= land.SETTLED.total_seconds():
         time.sleep(left)
-    try:
+    with without_retry(land.NotOver):
         land.check_over(begin, publication.now())
-    except land.NotOver as error:
-        raise for_good(error) from error
 
 
 def _line(symbol: str, trade_date: dt.date, rows: int, missing: list[str]) -> str:

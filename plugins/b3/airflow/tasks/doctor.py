@@ -10,7 +10,7 @@ from typing import Any
 from airflow.sdk import task
 
 from b3 import settings
-from b3.airflow.failing import for_good
+from b3.airflow.failing import without_retry
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,5 @@ def examine(ti: Any) -> str:
     ti.xcom_push("addresses", [asdict(each) for each in diagnoses])
     for line in diagnosis.table(diagnoses, checkup.HEADING).splitlines():
         log.info(line)
-    try:
+    with without_retry(checkup.AddressesDiffer):
         return checkup.judge(diagnoses)
-    except checkup.AddressesDiffer as error:
-        raise for_good(error) from error

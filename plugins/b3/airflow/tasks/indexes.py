@@ -58,8 +58,6 @@ def complete(captured: dict[str, Any], ti: Any) -> None:
     from b3.indexes import land
 
     portfolios = land.CapturedPortfolios.of(captured)
-    try:
+    with failing.without_retry(SourceError):
         portfolios.check()
-    except SourceError as error:
-        raise failing.for_good(error) from error
     summaries.tell(ti, f"{len(portfolios.landed)} portfolios are there, and none is missing")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +10,10 @@ from airflow.sdk import task
 from b3 import settings
 from b3.airflow import aws, failing, lineage, registering, run_dates, run_source, summaries, trigger_form
 from b3.airflow.dag_defaults import YEARS_TIMEOUT
+from b3.errors import CalendarDiffers, Flood, RecordsLost
+
+# What only a person, or another file of B3's, can mend.
+REFUSALS = (CalendarDiffers, Flood, RecordsLost)
 
 
 @task
@@ -21,7 +23,7 @@ def upload(dag_run: Any, ti: Any) -> dict[str, Any]:
 
     trade_date = run_dates.trade_date(dag_run)
     accepted = trigger_form.accepted(dag_run)
-    with _refusing_for_good():
+    with failing.without_retry(*REFUSALS):
         written = asdict(raw.write_quotes(aws.s3_client(), settings.read().lake, trade_date, accepted))
     _register(written, ti)
     summaries.tell(ti, summaries.of_quotes(written))
@@ -34,10 +36,8 @@ def scrape_years(dag_run: Any, ti: Any) -> list[dict[str, str]]:
     from b3.quotes import choose, land
     from b3.site.hook import B3Hook
 
-    try:
+    with failing.without_retry(ValueError):
         years = run_dates.years(dag_run).years
-    except ValueError as wrong:
-        raise failing.for_good(wrong) from wrong
     s3, lake = aws.s3_client(), settings.read().lake
     if run_source.from_landing(dag_run):
         landed = [choose.landed_year(s3, lake, year) for year in years]
@@ -59,26 +59,15 @@ def upload_years(dag_run: Any, ti: Any) -> dict[str, Any]:
     s3, lake, accepted = aws.s3_client(), settings.read().lake, trigger_form.accepted(dag_run)
     years: list[raw.RawQuotes] = []
     for year in run_dates.years(dag_run).years:
-        written = (
-            f"raw/ has the years of this run before {year} already; they are refined once this run's upload succeeds"
+        before = (
+            f"raw/ has the years of this run before {year} already; trigger the same years again to refine them too"
         )
-        with _refusing_for_good(written if years else ""):
+        with failing.without_retry(*REFUSALS, note=before if years else ""):
             years.append(raw.write_year(s3, lake, year, accepted))
     joined = asdict(raw.joined(years))
     _register(joined, ti)
     summaries.tell(ti, summaries.of_quotes(joined))
     return joined
-
-
-@contextmanager
-def _refusing_for_good(note: str = "") -> Iterator[None]:
-    """Let no task try again what only a person, or another file of B3's, can mend. `note` goes with the refusal."""
-    from b3.errors import CalendarDiffers, Flood, RecordsLost
-
-    try:
-        yield
-    except (CalendarDiffers, Flood, RecordsLost) as refusal:
-        raise failing.for_good(refusal, note) from refusal
 
 
 def _register(written: dict[str, Any], ti: Any) -> None:

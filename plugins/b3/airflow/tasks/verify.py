@@ -23,7 +23,7 @@ def compare(dag_run: Any, ti: Any) -> str:
     from b3.verify.inventory import Days
     from b3.verify.lake import NothingToVerify, verify
 
-    conf = {} if dag_run.run_type in run_dates.BY_LOGICAL_DATE else dag_run.conf or {}
+    conf = run_dates.conf_of(dag_run)
     chosen = settings.read()
     days = Days.of(conf.get("from") or "", conf.get("to") or "")
     try:

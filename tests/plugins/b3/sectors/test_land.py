@@ -89,6 +89,13 @@ class TestTheSectorClassification:
 
         assert workbooks(landed_versions) == ["2026-10-05", "2026-10-06"]
 
+    def test_that_lies_there_under_a_name_without_a_date_lands_under_its_session(self, capture, s3, lake):
+        former = capture(self.BOOK)
+        key, stray = lake.key(former.uri), "landing/sectors/2026-10-05 copy.xlsx"
+        s3.copy_object(Bucket=lake.bucket, Key=stray, CopySource={"Bucket": lake.bucket, "Key": key})
+
+        assert capture(self.BOOK, NEXT).uri.endswith("/2026-10-06.xlsx")
+
     def test_that_changed_lands_and_is_what_later_ones_are_compared_with(self, capture, publish, landed_versions):
         publish(self.BOOK)
 
